@@ -1,0 +1,222 @@
+//! The limits that hold for every policy.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use crate::time::readable;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+/// The limits that hold whatever the policies want: how long a surplus must last, how old a report may be, how much may be
+/// launched and retired at once.
+///
+/// Made by [`Limits::default`] and the `with_` methods, which refuse values outside their ranges, so that limits out of range
+/// do not exist.
+///
+/// ```
+/// use std::time::Duration;
+/// use jibri_scaler_core::Limits;
+///
+/// let limits = Limits::default().with_idle_timeout(Duration::from_secs(300))?;
+/// assert_eq!(limits.surplus_hold(), Duration::from_secs(300), "by default, as long as the idle timeout");
+/// assert!(limits.with_report_ttl(Duration::ZERO).is_err());
+/// # Ok::<(), jibri_scaler_core::OutOfRange>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    idle_timeout: Duration,
+    surplus_hold: Option<Duration>,
+    report_ttl: Duration,
+    boot_deadline: Duration,
+    max_launch: u32,
+    max_retire: u32,
+    gone_after: Duration,
+    max_busy: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            idle_timeout: 10 * MINUTE,
+            surplus_hold: None,
+            report_ttl: Duration::from_secs(45),
+            boot_deadline: 10 * MINUTE,
+            max_launch: 20,
+            max_retire: 10,
+            gone_after: 2 * MINUTE,
+            max_busy: 12 * HOUR,
+        }
+    }
+}
+
+macro_rules! duration_limit {
+    ($($(#[$doc:meta])* $name:ident, $with:ident, $range:expr, $text:literal;)+) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub const fn $name(&self) -> Duration {
+            self.$name
+        }
+
+        #[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), "), range ", $text, ".")]
+        ///
+        /// # Errors
+        /// Where the value is out of that range.
+        pub fn $with(mut self, value: Duration) -> Result<Self, OutOfRange> {
+            self.$name = in_range(stringify!($name), value, &$range, $text)?;
+            Ok(self)
+        }
+    )+};
+}
+
+macro_rules! count_limit {
+    ($($(#[$doc:meta])* $name:ident, $with:ident;)+) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub const fn $name(&self) -> u32 {
+            self.$name
+        }
+
+        #[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), "), range 1–10000.")]
+        ///
+        /// # Errors
+        /// Where the value is out of that range.
+        pub fn $with(mut self, value: u32) -> Result<Self, OutOfRange> {
+            if !(1..=10_000).contains(&value) {
+                return Err(OutOfRange::new(stringify!($name), value.to_string(), "1–10000"));
+            }
+            self.$name = value;
+            Ok(self)
+        }
+    )+};
+}
+
+impl Limits {
+    duration_limit! {
+        /// How long a Jibri must have been idle before it may be retired. Default 10 minutes.
+        idle_timeout, with_idle_timeout, Duration::ZERO..=WEEK, "\"0s\"–\"7d\"";
+        /// How old a report may be and still count, and how far apart ticks may be and still count as observed without a gap.
+        /// Default 45 s. It must be at least twice the interval between ticks.
+        report_ttl, with_report_ttl, Duration::from_secs(1)..=HOUR, "\"1s\"–\"1h\"";
+        /// How long an instance may take from its launch to its first answer. Default 10 minutes.
+        boot_deadline, with_boot_deadline, Duration::from_secs(10)..=24 * HOUR, "\"10s\"–\"24h\"";
+        /// How long both ports of a Jibri that was told to end must refuse before it counts as gone; longer than any supervisor
+        /// takes to restart it. Default 2 minutes.
+        gone_after, with_gone_after, Duration::from_secs(1)..=HOUR, "\"1s\"–\"1h\"";
+        /// How long a Jibri may be busy before that is a finding. It is never ended for it. Default 12 hours.
+        max_busy, with_max_busy, MINUTE..=WEEK, "\"1m\"–\"7d\"";
+    }
+
+    count_limit! {
+        /// How many launches may be outstanding. Default 20.
+        max_launch, with_max_launch;
+        /// How many retirements may be under way, not counting Jibris that finish a recording. Default 10.
+        max_retire, with_max_retire;
+    }
+
+    /// How long the group must have had a surplus, observed without a gap, before any of it may go. Default: the idle timeout.
+    #[must_use]
+    pub fn surplus_hold(&self) -> Duration {
+        self.surplus_hold.unwrap_or(self.idle_timeout)
+    }
+
+    /// Sets [`surplus_hold`](Self::surplus_hold), range "0s"–"7d".
+    ///
+    /// # Errors
+    /// Where the value is out of that range.
+    pub fn with_surplus_hold(mut self, value: Duration) -> Result<Self, OutOfRange> {
+        self.surplus_hold = Some(in_range(
+            "surplus_hold",
+            value,
+            &(Duration::ZERO..=WEEK),
+            "\"0s\"–\"7d\"",
+        )?);
+        Ok(self)
+    }
+}
+
+/// A setting has a value outside its range.
+///
+/// ```
+/// use jibri_scaler_core::Limits;
+///
+/// let error = Limits::default().with_max_launch(0).unwrap_err();
+/// assert_eq!(error.to_string(), "max_launch is 0, but must be in the range 1–10000");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} is {value}, but must be in the range {allowed}")]
+#[non_exhaustive]
+pub struct OutOfRange {
+    /// The setting.
+    pub key: &'static str,
+    /// The value that was refused.
+    pub value: String,
+    /// The range that is allowed.
+    pub allowed: &'static str,
+}
+
+impl OutOfRange {
+    pub(crate) const fn new(key: &'static str, value: String, allowed: &'static str) -> Self {
+        Self {
+            key,
+            value,
+            allowed,
+        }
+    }
+}
+
+fn in_range(
+    key: &'static str,
+    value: Duration,
+    range: &RangeInclusive<Duration>,
+    allowed: &'static str,
+) -> Result<Duration, OutOfRange> {
+    if range.contains(&value) {
+        Ok(value)
+    } else {
+        Err(OutOfRange::new(
+            key,
+            format!("\"{}\"", readable(value)),
+            allowed,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_inside_their_ranges() {
+        let d = Limits::default();
+        let again = Limits::default()
+            .with_idle_timeout(d.idle_timeout())
+            .and_then(|l| l.with_surplus_hold(d.surplus_hold()))
+            .and_then(|l| l.with_report_ttl(d.report_ttl()))
+            .and_then(|l| l.with_boot_deadline(d.boot_deadline()))
+            .and_then(|l| l.with_gone_after(d.gone_after()))
+            .and_then(|l| l.with_max_busy(d.max_busy()))
+            .and_then(|l| l.with_max_launch(d.max_launch()))
+            .and_then(|l| l.with_max_retire(d.max_retire()));
+        assert_eq!(again.map(|l| l.surplus_hold()), Ok(d.surplus_hold()));
+    }
+
+    #[test]
+    fn edges_are_allowed_and_what_lies_beyond_is_not() {
+        let limits = Limits::default;
+        assert!(limits().with_idle_timeout(WEEK).is_ok());
+        assert!(
+            limits()
+                .with_idle_timeout(WEEK + Duration::from_millis(1))
+                .is_err()
+        );
+        assert!(
+            limits()
+                .with_report_ttl(Duration::from_millis(999))
+                .is_err()
+        );
+        assert!(limits().with_boot_deadline(Duration::from_secs(9)).is_err());
+        assert!(limits().with_max_retire(10_000).is_ok());
+        assert!(limits().with_max_retire(10_001).is_err());
+    }
+}

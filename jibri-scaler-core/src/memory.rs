@@ -1,0 +1,246 @@
+//! What is remembered from tick to tick.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::{InstanceId, Timestamp, port::Told, retirement::Retirement};
+
+/// What a decision hands on to the next one: since when each Jibri is idle, how the surplus went, which retirements are under
+/// way.
+///
+/// It is serde data with a version. Its size is bounded by the number of instances. Losing it never endangers a recording: it
+/// delays shrinking by one idle timeout, and may leave an instance running whose Jibri was already told to go. So keep it, in a
+/// file for instance.
+///
+/// ```
+/// use jibri_scaler_core::Memory;
+///
+/// let memory = Memory::default();
+/// let text = serde_json::to_string(&memory)?;
+/// assert_eq!(serde_json::from_str::<Memory>(&text)?, memory);
+/// assert!(serde_json::from_str::<Memory>(r#"{"version": 99}"#).is_err());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Memory {
+    version: Version,
+    /// When the last decision was taken.
+    pub(crate) last_tick: Option<Timestamp>,
+    /// The desired capacity that was observed then.
+    pub(crate) desired_seen: Option<u32>,
+    /// The desired capacity that we set last.
+    pub(crate) desired_set: Option<u32>,
+    /// Decrements by our own retirements that no observed desired capacity has shown yet.
+    pub(crate) decrements_due: u32,
+    /// Since when the group has had fewer instances than desired.
+    pub(crate) missing_since: Option<Timestamp>,
+    /// While blind, how many launches were asked for since sight was lost.
+    pub(crate) blind_launches: Option<u32>,
+    pub(crate) window: HoldWindow,
+    /// By id, in the order of the ids.
+    pub(crate) instances: Vec<Trace>,
+    pub(crate) retirements: BTreeMap<InstanceId, Retirement>,
+}
+
+impl Memory {
+    /// The retirements that are under way or were given up on, by instance.
+    #[must_use]
+    pub const fn retirements(&self) -> &BTreeMap<InstanceId, Retirement> {
+        &self.retirements
+    }
+
+    /// Takes every retirement that was begun as told at that time. For replays and simulations in which there is no Jibri to
+    /// tell: the controller tells the Jibris themselves.
+    pub fn assume_told(&mut self, now: Timestamp) {
+        for retirement in self.retirements.values_mut() {
+            retirement.told(Told::Yes, now);
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Memory {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = RawMemory::deserialize(deserializer)?;
+        if raw.version.0 != VERSION {
+            return Err(de::Error::custom(format!(
+                "memory of version {} can't be read, only version {VERSION}: \
+                 use the release that wrote it, or remove it to start anew (which delays shrinking)",
+                raw.version.0
+            )));
+        }
+        let mut instances = raw.instances;
+        instances.sort_by(|a, b| a.id.cmp(&b.id));
+        instances.dedup_by(|a, b| a.id == b.id);
+        Ok(Self {
+            version: raw.version,
+            last_tick: raw.last_tick,
+            desired_seen: raw.desired_seen,
+            desired_set: raw.desired_set,
+            decrements_due: raw.decrements_due,
+            missing_since: raw.missing_since,
+            blind_launches: raw.blind_launches,
+            window: raw.window,
+            instances,
+            retirements: raw.retirements,
+        })
+    }
+}
+
+const VERSION: u32 = 1;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Version(u32);
+
+impl Default for Version {
+    fn default() -> Self {
+        Self(VERSION)
+    }
+}
+
+#[derive(Deserialize)]
+struct RawMemory {
+    version: Version,
+    #[serde(default)]
+    last_tick: Option<Timestamp>,
+    #[serde(default)]
+    desired_seen: Option<u32>,
+    #[serde(default)]
+    desired_set: Option<u32>,
+    #[serde(default)]
+    decrements_due: u32,
+    #[serde(default)]
+    missing_since: Option<Timestamp>,
+    #[serde(default)]
+    blind_launches: Option<u32>,
+    #[serde(default)]
+    window: HoldWindow,
+    #[serde(default)]
+    instances: Vec<Trace>,
+    #[serde(default)]
+    retirements: BTreeMap<InstanceId, Retirement>,
+}
+
+/// What is remembered of one instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Trace {
+    pub(crate) id: InstanceId,
+    /// When it was listed first: its age, where the launch time is not known.
+    pub(crate) first_seen: Timestamp,
+    /// Whether an answer that could be read was ever received.
+    pub(crate) heard: bool,
+    /// The newest report: its own stamp, and when it counts as received (never later than it was first seen).
+    pub(crate) report: Option<(Timestamp, Timestamp)>,
+    /// The unbroken run of idle reports: the first and the newest.
+    pub(crate) idle: Option<(Timestamp, Timestamp)>,
+    /// Since when it has been busy.
+    pub(crate) busy_since: Option<Timestamp>,
+    /// Since when nothing certain has been known of it, and whether it was busy before.
+    pub(crate) unknown_since: Option<Timestamp>,
+}
+
+impl Trace {
+    pub(crate) const fn new(id: InstanceId, now: Timestamp) -> Self {
+        Self {
+            id,
+            first_seen: now,
+            heard: false,
+            report: None,
+            idle: None,
+            busy_since: None,
+            unknown_since: None,
+        }
+    }
+}
+
+/// The surplus over the hold window: only its minimum matters, so only the samples that can still become the minimum are kept.
+///
+/// Their surpluses rise strictly from the oldest to the newest, so there are never more of them than instances.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HoldWindow {
+    /// Since when time has been observed without a gap.
+    pub(crate) since: Option<Timestamp>,
+    /// Times, and the surplus then.
+    lows: VecDeque<(Timestamp, u32)>,
+}
+
+impl HoldWindow {
+    /// Starts the window anew at this time.
+    pub(crate) fn restart(&mut self, now: Timestamp) {
+        self.since = Some(now);
+        self.lows.clear();
+    }
+
+    /// Adds the surplus of this tick, and forgets what is older than `start`.
+    pub(crate) fn add(&mut self, now: Timestamp, surplus: u32, start: Timestamp) {
+        while self.lows.back().is_some_and(|(_, low)| *low >= surplus) {
+            self.lows.pop_back();
+        }
+        self.lows.push_back((now, surplus));
+        while self.lows.front().is_some_and(|(at, _)| *at < start) {
+            self.lows.pop_front();
+        }
+    }
+
+    /// The smallest surplus since `start`, if time has been observed without a gap since then.
+    pub(crate) fn lowest(&self, start: Timestamp) -> Option<u32> {
+        if self.since.is_some_and(|since| since <= start) {
+            self.lows.front().map(|(_, low)| *low)
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_knows_the_smallest_surplus_of_the_closed_interval() {
+        let at = Timestamp::from_secs;
+        let surpluses = [5, 3, 4, 4, 2, 6, 6, 6, 0, 7];
+        let mut window = HoldWindow::default();
+        window.restart(at(0));
+        for (i, surplus) in (0..).zip(surpluses) {
+            let start = at(i - 3);
+            window.add(at(i), surplus, start);
+            let covered = i >= 3;
+            let first = usize::try_from(i).unwrap().saturating_sub(3);
+            let expected = surpluses[first..=usize::try_from(i).unwrap()]
+                .iter()
+                .min()
+                .copied();
+            assert_eq!(window.lowest(start), expected.filter(|_| covered), "at {i}");
+        }
+    }
+
+    #[test]
+    fn the_window_is_bounded_by_the_largest_surplus() {
+        let mut window = HoldWindow::default();
+        for i in 0..10_000 {
+            window.add(
+                Timestamp::from_secs(i),
+                u32::try_from(i % 7).unwrap(),
+                Timestamp::MIN,
+            );
+        }
+        assert!(window.lows.len() <= 7);
+    }
+
+    #[test]
+    fn memory_of_another_version_is_refused_with_the_way_out() {
+        let error = serde_json::from_str::<Memory>(r#"{"version":2,"instances":7}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(!error.is_empty());
+        let error = serde_json::from_str::<Memory>(r#"{"version":2}"#)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("version 2") && error.contains("remove it"),
+            "{error}"
+        );
+    }
+}

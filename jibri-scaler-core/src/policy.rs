@@ -1,0 +1,122 @@
+//! Policies: how many idle Jibris are wanted, and why.
+//!
+//! A policy only says how much spare is wanted. What must hold for every policy (bounds, rates, stale views, never a busy
+//! Jibri) is not its business, so that no policy can break it.
+
+mod max_of;
+mod min_idle;
+mod percent_idle;
+
+pub use max_of::MaxOf;
+pub use min_idle::MinIdle;
+pub use percent_idle::{Percent, PercentIdle};
+
+use std::{borrow::Cow, fmt};
+
+use crate::{Group, Tally, Timestamp};
+
+/// What a policy may look at.
+///
+/// ```
+/// use jibri_scaler_core::{Group, Tally, Timestamp, policy::Situation};
+///
+/// let tally = Tally::default();
+/// let situation = Situation::new(Timestamp::from_secs(0), Group::new(1, 9, 1), &tally, 4);
+/// assert_eq!(situation.in_use, 4);
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Situation<'a> {
+    /// The time of the decision.
+    pub now: Timestamp,
+    /// Bounds and desired capacity of the group.
+    pub group: Group,
+    /// The instances by class.
+    pub tally: &'a Tally,
+    /// Instances that count toward the desired capacity and are neither spare, booting nor retiring.
+    pub in_use: u32,
+}
+
+impl<'a> Situation<'a> {
+    /// The situation of a group.
+    #[must_use]
+    pub const fn new(now: Timestamp, group: Group, tally: &'a Tally, in_use: u32) -> Self {
+        Self {
+            now,
+            group,
+            tally,
+            in_use,
+        }
+    }
+}
+
+/// How many idle Jibris a policy wants, and why.
+///
+/// ```
+/// use jibri_scaler_core::policy::Vote;
+///
+/// let vote = Vote::new("office_hours", 5, "it is a working day");
+/// assert_eq!(vote.spare, 5);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Vote {
+    /// The name of the policy.
+    pub policy: Cow<'static, str>,
+    /// How many idle Jibris are wanted.
+    pub spare: u32,
+    /// Why, as a clause with the numbers.
+    pub because: String,
+}
+
+impl Vote {
+    /// A vote.
+    pub fn new(
+        policy: impl Into<Cow<'static, str>>,
+        spare: u32,
+        because: impl Into<String>,
+    ) -> Self {
+        Self {
+            policy: policy.into(),
+            spare,
+            because: because.into(),
+        }
+    }
+}
+
+/// Says how many idle Jibris are wanted.
+///
+/// # Contract
+/// - Deterministic: the same situation gives the same vote.
+/// - Monotonic: one more busy Jibri never lowers the vote.
+/// - Any number is allowed; the decision keeps it inside all bounds.
+///
+/// ```
+/// use jibri_scaler_core::policy::{Policy, Situation, Vote};
+///
+/// /// As many spare ones as are in use.
+/// #[derive(Debug)]
+/// struct Mirror;
+///
+/// impl Policy for Mirror {
+///     fn vote(&self, situation: &Situation<'_>) -> Vote {
+///         Vote::new("mirror", situation.in_use, format!("{} are in use", situation.in_use))
+///     }
+/// }
+/// ```
+pub trait Policy: fmt::Debug + Send + Sync {
+    /// The vote in this situation.
+    fn vote(&self, situation: &Situation<'_>) -> Vote;
+}
+
+impl<P: Policy + ?Sized> Policy for Box<P> {
+    fn vote(&self, situation: &Situation<'_>) -> Vote {
+        (**self).vote(situation)
+    }
+}
+
+impl<P: Policy + ?Sized> Policy for std::sync::Arc<P> {
+    fn vote(&self, situation: &Situation<'_>) -> Vote {
+        (**self).vote(situation)
+    }
+}

@@ -1,0 +1,132 @@
+use std::fmt;
+
+use super::{Policy, Situation, Vote};
+use crate::OutOfRange;
+
+/// A share of 0 to 95 percent, exact to six decimals.
+///
+/// ```
+/// use jibri_scaler_core::policy::Percent;
+///
+/// assert_eq!(Percent::new(12.5)?.to_string(), "12.5%");
+/// assert!(Percent::new(95.1).is_err());
+/// assert!(Percent::new(f64::NAN).is_err());
+/// # Ok::<(), jibri_scaler_core::OutOfRange>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent {
+    /// Millionths of a percent, so that sums are exact.
+    millionths: u32,
+}
+
+const ONE: u32 = 1_000_000;
+
+impl Percent {
+    /// So many percent, range 0–95; digits beyond the sixth decimal are rounded.
+    ///
+    /// # Errors
+    /// Where the number is out of that range, or not a number.
+    pub fn new(percent: f64) -> Result<Self, OutOfRange> {
+        if !(0.0..=95.0).contains(&percent) {
+            return Err(OutOfRange::new("percent_idle", percent.to_string(), "0–95"));
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "in 0..=95_000_000, as just checked"
+        )]
+        let millionths = (percent * f64::from(ONE)).round() as u32;
+        Ok(Self { millionths })
+    }
+
+    const fn is_zero(self) -> bool {
+        self.millionths == 0
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", f64::from(self.millionths) / f64::from(ONE))
+    }
+}
+
+/// So large a share of *all* instances is to be idle.
+///
+/// With `u` in use, the smallest number of spare ones that is `p` percent of all is ⌈u·p/(100−p)⌉. It is at least 1 when `p` is
+/// above 0: a share of nothing would be nothing for ever.
+///
+/// ```
+/// use jibri_scaler_core::{
+///     Group, Tally, Timestamp,
+///     policy::{Percent, PercentIdle, Policy, Situation},
+/// };
+///
+/// let policy = PercentIdle::new(Percent::new(20.0)?);
+/// let tally = Tally::default();
+/// let spare = |in_use| policy.vote(&Situation::new(Timestamp::from_secs(0), Group::new(0, 99, 0), &tally, in_use)).spare;
+/// assert_eq!((spare(0), spare(8), spare(9)), (1, 2, 3)); // 2 of 10 are 20 %, 3 of 12 are 25 %
+/// # Ok::<(), jibri_scaler_core::OutOfRange>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PercentIdle(Percent);
+
+impl PercentIdle {
+    /// So large a share of all instances.
+    #[must_use]
+    pub const fn new(percent: Percent) -> Self {
+        Self(percent)
+    }
+}
+
+impl Policy for PercentIdle {
+    fn vote(&self, situation: &Situation<'_>) -> Vote {
+        let (part, in_use) = (u64::from(self.0.millionths), u64::from(situation.in_use));
+        let exact = (in_use * part).div_ceil(u64::from(100 * ONE) - part);
+        let spare = u32::try_from(exact)
+            .unwrap_or(u32::MAX)
+            .max(u32::from(!self.0.is_zero()));
+        let because = format!("{} of all are to be idle while {in_use} are in use", self.0);
+        Vote::new("percent_idle", spare, because)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Group, Tally, Timestamp};
+
+    fn spare(percent: f64, in_use: u32) -> u32 {
+        let tally = Tally::default();
+        let situation = Situation::new(Timestamp::MIN, Group::new(0, 1, 0), &tally, in_use);
+        PercentIdle::new(Percent::new(percent).unwrap())
+            .vote(&situation)
+            .spare
+    }
+
+    #[test]
+    fn the_share_is_exact() {
+        let cases = [
+            (0.0, 50, 0),
+            (50.0, 7, 7),
+            (95.0, 1, 19),
+            (0.1, 999, 1),
+            (0.1, 1000, 2),
+            (12.5, 7, 1),
+            (12.5, 8, 2),
+            (33.3, 667, 333),
+        ];
+        for (percent, in_use, expected) in cases {
+            assert_eq!(
+                spare(percent, in_use),
+                expected,
+                "{percent} % with {in_use} in use"
+            );
+        }
+    }
+
+    #[test]
+    fn a_share_above_nothing_is_never_nothing() {
+        assert_eq!(spare(0.000_001, 0), 1);
+        assert_eq!(spare(95.0, u32::MAX), u32::MAX);
+    }
+}

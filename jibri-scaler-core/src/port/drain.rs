@@ -1,0 +1,68 @@
+use async_trait::async_trait;
+
+use super::{Target, forward};
+
+/// What came of telling a Jibri to end when it is free.
+///
+/// ```
+/// use jibri_scaler_core::port::Told;
+///
+/// assert_ne!(Told::Refused, Told::Yes, "a refused connection told nobody anything");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Told {
+    /// The Jibri took the request: 200, or connected and then reset or closed, since an idle Jibri exits before it answers.
+    Yes,
+    /// The connection was refused outright: nobody was told, and nobody is known to be gone.
+    Refused,
+    /// It is not known (a timeout, another HTTP status, a failure on the way), or the request is still waiting for its answer.
+    Unknown,
+}
+
+/// Whether the process of a Jibri is there, judged by both of its ports.
+///
+/// ```
+/// use jibri_scaler_core::port::Presence;
+///
+/// assert_ne!(Presence::Unclear, Presence::BothRefuse, "a timeout says nothing");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Presence {
+    /// At least one port answers over HTTP or accepts a connection.
+    Answers,
+    /// Both ports refuse the connection.
+    BothRefuse,
+    /// Neither of the two can be said.
+    Unclear,
+}
+
+/// Speaks to the internal API of one Jibri to take it out of service without losing its recording.
+///
+/// # Contract
+/// - It never terminates an instance. It never stops a recording: [`tell`](Self::tell) is Jibri's `gracefulShutdown`, nothing
+///   else.
+/// - Every call ends within a few seconds, whatever the Jibri does; a `gracefulShutdown` blocks while a finalize script runs,
+///   so a request may outlive the call that sent it.
+/// - At most one `gracefulShutdown` is outstanding per instance: calling [`tell`](Self::tell) again while one is waits for that
+///   one.
+/// - Cancel-safe: a future that is dropped may have told the Jibri, and it may be told again.
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[async_trait]
+pub trait DrainClient: Send + Sync {
+    /// Whether the internal API of this instance answers a harmless request over HTTP, so that it can be told.
+    async fn is_reachable(&self, target: &Target) -> bool;
+
+    /// Tells the Jibri to end as soon as it is free, at once if it is free now.
+    async fn tell(&self, target: &Target) -> Told;
+
+    /// Looks whether the process is there, at both ports.
+    async fn look(&self, target: &Target) -> Presence;
+}
+
+forward!(DrainClient {
+    is_reachable(target: &Target) -> bool;
+    tell(target: &Target) -> Told;
+    look(target: &Target) -> Presence;
+});

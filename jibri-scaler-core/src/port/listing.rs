@@ -1,0 +1,51 @@
+use async_trait::async_trait;
+
+use super::{PortError, forward};
+use crate::{Group, Instance};
+
+/// The group and its instances as its owner lists them.
+///
+/// ```
+/// use jibri_scaler_core::{Group, Instance, Lifecycle, port::Listing};
+///
+/// let instance = Instance::new("i-0abc".parse()?, Lifecycle::InService);
+/// let listing = Listing::new(Group::new(1, 4, 1), vec![instance]);
+/// assert_eq!(listing.instances.len(), 1);
+/// # Ok::<(), jibri_scaler_core::EmptyInstanceId>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Listing {
+    /// Bounds and desired capacity. A listing does not say whether retirement is safe; the join of listing and drain does.
+    pub group: Group,
+    /// The instances, in any order. Report, reachability and drain path are as [`Instance::new`] leaves them.
+    pub instances: Vec<Instance>,
+}
+
+impl Listing {
+    /// A listing of these instances.
+    #[must_use]
+    pub const fn new(group: Group, instances: Vec<Instance>) -> Self {
+        Self { group, instances }
+    }
+}
+
+/// Lists the group.
+///
+/// # Contract
+/// - Complete or an error: a listing with pages missing is an error, since an instance that is not listed counts as gone. A
+///   group that does not exist is a [`Permanent`](super::PortErrorKind::Permanent) error, never an empty listing.
+/// - Instances on their way out are listed as long as the group lists them.
+/// - It may be a little old (Auto Scaling promises no read-after-write); nothing may rely on it being current.
+/// - Harmless and cancel-safe.
+#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[async_trait]
+pub trait GroupListing: Send + Sync {
+    /// Lists the group and all its instances.
+    ///
+    /// # Errors
+    /// Where the group could not be listed whole.
+    async fn list(&self) -> Result<Listing, PortError>;
+}
+
+forward!(GroupListing { list() -> Result<Listing, PortError>; });

@@ -1,0 +1,441 @@
+//! The protocol by which one Jibri leaves without losing its recording, seen from the side that retires it.
+//!
+//! A Jibri is *retired*, never killed: it is told to end when it is free, its end is awaited, and only then is its machine given
+//! back. This module holds the rules and does nothing by itself: a driver asks for the [`next`](Retirement::next) act, does it
+//! through the ports, and tells what came of it.
+//!
+//! | phase | input | next phase | why |
+//! |---|---|---|---|
+//! | requested | told | told | the Jibri took `gracefulShutdown`, which shares a lock with the start of a recording |
+//! | requested | refused, or not known | requested | nobody was told, as far as is known; telling again is always safe |
+//! | requested | not told for the boot deadline | given up | it cannot be retired from here |
+//! | told | BUSY reported since | finishing | it ends when the recording and its upload are done; there is no deadline |
+//! | told, finishing | both ports refuse | same, refusing | one refusal can be a restart |
+//! | told, finishing | both still refuse, `gone_after` later, without a gap | gone | longer than any supervisor takes to restart it |
+//! | told, finishing | a port answers after both refused | requested | it was restarted: tell it again |
+//! | told | free `gone_after` after it was told | requested | told, it would have ended: it was restarted unseen |
+//! | finishing | free again | requested | told, it would have ended instead: the request was lost |
+//! | any of the above | the third return | given up | something restarts it; its machine is left to a human |
+//! | gone | it answers | requested | not given back while anybody answers there |
+//! | gone | given back | released | |
+//! | released | still listed in service later | gone | the act was lost: give it back again |
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Timestamp,
+    port::{Presence, Told},
+};
+
+/// After so many returns of a Jibri that had been told to end, it is given up on.
+pub const MAX_RETURNS: u32 = 3;
+
+/// How far a retirement has come.
+///
+/// ```
+/// use jibri_scaler_core::retirement::Phase;
+///
+/// assert!(Phase::Finishing.is_under_way());
+/// assert!(!Phase::GivenUp.is_under_way());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Phase {
+    /// Decided; the Jibri has not been told yet, as far as is known.
+    Requested,
+    /// The Jibri was told to end when it is free.
+    Told,
+    /// Told, and seen BUSY since: it finishes its recording.
+    Finishing,
+    /// Its process has ended; the machine can be given back.
+    Gone,
+    /// The machine has been given back.
+    Released,
+    /// It cannot be retired: it could not be told, or it came back too often. It is left as it is until it is no longer listed.
+    GivenUp,
+}
+
+impl Phase {
+    /// Whether the retirement still goes on, so that the instance counts as retiring.
+    #[must_use]
+    pub const fn is_under_way(self) -> bool {
+        !matches!(self, Self::GivenUp)
+    }
+}
+
+/// What is to be done next for a retirement.
+///
+/// ```
+/// use jibri_scaler_core::{Timestamp, retirement::{Act, Retirement}};
+///
+/// let retirement = Retirement::new(Timestamp::from_secs(0), false);
+/// assert_eq!(retirement.next(), Act::Tell);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Act {
+    /// Tell the Jibri to end when it is free, then call [`Retirement::told`].
+    Tell,
+    /// Look at both ports, then call [`Retirement::looked`].
+    Look,
+    /// Give the machine back, then call [`Retirement::released`].
+    Release,
+    /// Nothing: wait until it is no longer listed.
+    Wait,
+}
+
+/// What this tick's health report says of a Jibri under retirement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Work {
+    /// BUSY, in a report received after it was told.
+    Busy,
+    /// Not BUSY, in a report received in this tick.
+    Free,
+    /// Nothing is known.
+    Unknown,
+}
+
+/// One retirement under way.
+///
+/// ```
+/// use std::time::Duration;
+/// use jibri_scaler_core::{
+///     Timestamp,
+///     port::{Presence, Told},
+///     retirement::{Act, Phase, Retirement},
+/// };
+///
+/// let start = Timestamp::from_secs(0);
+/// let gone_after = Duration::from_secs(120);
+/// let mut retirement = Retirement::new(start, false);
+/// retirement.told(Told::Yes, start);
+/// retirement.looked(Presence::BothRefuse, start + Duration::from_secs(30), gone_after);
+/// assert_eq!(retirement.phase(), Phase::Told, "one refusal is not gone");
+/// retirement.looked(Presence::BothRefuse, start + Duration::from_secs(150), gone_after);
+/// assert_eq!(retirement.next(), Act::Release);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retirement {
+    phase: Phase,
+    since: Timestamp,
+    replace: bool,
+    told_at: Option<Timestamp>,
+    seen_busy: bool,
+    refusing_since: Option<Timestamp>,
+    released_at: Option<Timestamp>,
+    returns: u32,
+}
+
+impl Retirement {
+    /// A retirement that was decided at that time; `replace` says whether the group is to keep its size.
+    #[must_use]
+    pub const fn new(since: Timestamp, replace: bool) -> Self {
+        Self {
+            phase: Phase::Requested,
+            since,
+            replace,
+            told_at: None,
+            seen_busy: false,
+            refusing_since: None,
+            released_at: None,
+            returns: 0,
+        }
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// When it was decided.
+    #[must_use]
+    pub const fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Whether the group is to replace the instance.
+    #[must_use]
+    pub const fn replace(&self) -> bool {
+        self.replace
+    }
+
+    /// When the Jibri took the request, if it has in this retirement.
+    #[must_use]
+    pub const fn told_at(&self) -> Option<Timestamp> {
+        self.told_at
+    }
+
+    /// Whether the Jibri was seen BUSY since it was told.
+    #[must_use]
+    pub const fn seen_busy(&self) -> bool {
+        self.seen_busy
+    }
+
+    /// How often the Jibri came back after it was told.
+    #[must_use]
+    pub const fn returns(&self) -> u32 {
+        self.returns
+    }
+
+    /// What is to be done next.
+    #[must_use]
+    pub const fn next(&self) -> Act {
+        match self.phase {
+            Phase::Requested => Act::Tell,
+            Phase::Told | Phase::Finishing => Act::Look,
+            Phase::Gone => Act::Release,
+            Phase::Released | Phase::GivenUp => Act::Wait,
+        }
+    }
+
+    /// Takes in what came of telling.
+    pub fn told(&mut self, told: Told, now: Timestamp) {
+        if self.phase == Phase::Requested && told == Told::Yes {
+            self.phase = Phase::Told;
+            self.told_at = Some(now);
+            self.seen_busy = false;
+            self.refusing_since = None;
+        }
+    }
+
+    /// Takes in what this tick's report says of the Jibri's work.
+    pub fn reported(&mut self, work: Work, now: Timestamp, gone_after: Duration) {
+        let told_long_ago = self
+            .told_at
+            .is_some_and(|told| now.since(told) >= gone_after);
+        match (self.phase, work) {
+            (Phase::Told, Work::Busy) => {
+                self.phase = Phase::Finishing;
+                self.seen_busy = true;
+                self.refusing_since = None;
+            }
+            (Phase::Finishing, Work::Free) | (Phase::Gone, Work::Busy | Work::Free) => {
+                self.returned()
+            }
+            (Phase::Told, Work::Free) if told_long_ago => self.returned(),
+            _ => {}
+        }
+    }
+
+    /// Takes in what a look at both ports has shown. It is gone when both have refused for `gone_after`, in at least two looks.
+    pub fn looked(&mut self, presence: Presence, now: Timestamp, gone_after: Duration) {
+        if !matches!(self.phase, Phase::Told | Phase::Finishing | Phase::Gone) {
+            return;
+        }
+        match (presence, self.refusing_since) {
+            (Presence::Answers, Some(_)) => self.returned(),
+            (Presence::BothRefuse, None) => self.refusing_since = Some(now),
+            (Presence::BothRefuse, Some(since)) if now.since(since) >= gone_after => {
+                self.phase = Phase::Gone;
+            }
+            (Presence::Unclear, _) if self.phase != Phase::Gone => self.refusing_since = None,
+            _ => {}
+        }
+    }
+
+    /// Takes in that the machine has been given back, and whether the group keeps its size.
+    pub fn released(&mut self, replace: bool, now: Timestamp) {
+        if self.phase == Phase::Gone {
+            self.phase = Phase::Released;
+            self.replace = replace;
+            self.released_at = Some(now);
+        }
+    }
+
+    /// Takes in that the group still lists the instance in service. After `patience` the act counts as lost.
+    pub fn still_in_service(&mut self, now: Timestamp, patience: Duration) {
+        if self.phase == Phase::Released
+            && self.released_at.is_some_and(|at| now.since(at) > patience)
+        {
+            self.phase = Phase::Gone;
+        }
+    }
+
+    /// Gives up on a Jibri that could not be told for so long.
+    pub fn give_up_untold(&mut self, now: Timestamp, patience: Duration) {
+        if self.phase == Phase::Requested
+            && self.told_at.is_none()
+            && now.since(self.since) >= patience
+        {
+            self.phase = Phase::GivenUp;
+        }
+    }
+
+    /// Takes in that time was not observed without a gap: what must have lasted begins anew.
+    pub fn interrupted(&mut self, now: Timestamp) {
+        if self.phase != Phase::Gone {
+            self.refusing_since = None;
+        }
+        self.since = self.since.min(now);
+        self.told_at = self.told_at.map(|at| at.min(now));
+        self.released_at = self.released_at.map(|at| at.min(now));
+    }
+
+    fn returned(&mut self) {
+        self.returns = self.returns.saturating_add(1);
+        self.refusing_since = None;
+        self.phase = if self.returns >= MAX_RETURNS {
+            Phase::GivenUp
+        } else {
+            Phase::Requested
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GONE_AFTER: Duration = Duration::from_secs(120);
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    fn told() -> Retirement {
+        let mut retirement = Retirement::new(at(0), false);
+        retirement.told(Told::Yes, at(0));
+        retirement
+    }
+
+    #[test]
+    fn a_refused_or_unanswered_request_tells_nobody() {
+        for outcome in [Told::Refused, Told::Unknown] {
+            let mut retirement = Retirement::new(at(0), false);
+            retirement.told(outcome, at(0));
+            for secs in [1, 200, 400] {
+                retirement.looked(Presence::BothRefuse, at(secs), GONE_AFTER);
+            }
+            assert_eq!(
+                retirement.next(),
+                Act::Tell,
+                "refusing without having been told is not gone"
+            );
+        }
+    }
+
+    #[test]
+    fn gone_needs_two_refusals_that_far_apart_and_nothing_between() {
+        let mut retirement = told();
+        retirement.looked(Presence::BothRefuse, at(500), GONE_AFTER);
+        assert_eq!(retirement.phase(), Phase::Told);
+        retirement.looked(Presence::BothRefuse, at(619), GONE_AFTER);
+        assert_eq!(retirement.phase(), Phase::Told);
+        let mut unclear = retirement.clone();
+        retirement.looked(Presence::BothRefuse, at(620), GONE_AFTER);
+        assert_eq!(retirement.phase(), Phase::Gone);
+        unclear.looked(Presence::Unclear, at(620), GONE_AFTER);
+        unclear.looked(Presence::BothRefuse, at(630), GONE_AFTER);
+        assert_eq!(
+            unclear.phase(),
+            Phase::Told,
+            "a timeout between starts the wait anew"
+        );
+        unclear.interrupted(at(640));
+        unclear.looked(Presence::BothRefuse, at(9000), GONE_AFTER);
+        assert_eq!(
+            unclear.phase(),
+            Phase::Told,
+            "a gap in the ticks starts the wait anew"
+        );
+    }
+
+    #[test]
+    fn a_recording_may_take_as_long_as_it_likes() {
+        let mut retirement = told();
+        for hour in 1..100 {
+            retirement.reported(Work::Busy, at(hour * 3600), GONE_AFTER);
+            retirement.looked(Presence::Answers, at(hour * 3600), GONE_AFTER);
+            assert_eq!(
+                (retirement.phase(), retirement.seen_busy()),
+                (Phase::Finishing, true)
+            );
+        }
+    }
+
+    #[test]
+    fn a_jibri_that_returns_is_told_again_and_given_up_on_after_the_third_time() {
+        let mut retirement = told();
+        for round in 1..=3 {
+            retirement.looked(Presence::BothRefuse, at(round * 10), GONE_AFTER);
+            retirement.looked(Presence::Answers, at(round * 10 + 5), GONE_AFTER);
+            let expected = if round < 3 {
+                Phase::Requested
+            } else {
+                Phase::GivenUp
+            };
+            assert_eq!(
+                (retirement.phase(), retirement.returns()),
+                (expected, u32::try_from(round).unwrap())
+            );
+            retirement.told(Told::Yes, at(round * 10 + 6));
+        }
+        assert_eq!(retirement.next(), Act::Wait);
+    }
+
+    #[test]
+    fn a_restart_that_no_look_has_seen_is_told_again() {
+        let mut retirement = told();
+        retirement.reported(Work::Free, at(119), GONE_AFTER);
+        assert_eq!(
+            retirement.phase(),
+            Phase::Told,
+            "it may have accepted a recording just before it was told"
+        );
+        retirement.reported(Work::Free, at(120), GONE_AFTER);
+        assert_eq!(retirement.phase(), Phase::Requested);
+
+        let mut finishing = told();
+        finishing.reported(Work::Busy, at(10), GONE_AFTER);
+        finishing.reported(Work::Free, at(20), GONE_AFTER);
+        assert_eq!(
+            finishing.phase(),
+            Phase::Requested,
+            "told, it would have exited before it was free again"
+        );
+    }
+
+    #[test]
+    fn what_answers_is_not_given_back() {
+        let mut retirement = told();
+        retirement.looked(Presence::BothRefuse, at(0), GONE_AFTER);
+        retirement.looked(Presence::BothRefuse, at(120), GONE_AFTER);
+        assert_eq!(retirement.next(), Act::Release);
+        let mut reported = retirement.clone();
+        reported.reported(Work::Busy, at(130), GONE_AFTER);
+        assert_eq!(reported.next(), Act::Tell);
+        retirement.looked(Presence::Answers, at(130), GONE_AFTER);
+        assert_eq!(retirement.next(), Act::Tell);
+    }
+
+    #[test]
+    fn giving_back_is_repeated_only_when_the_listing_still_shows_it_later() {
+        let mut retirement = told();
+        retirement.looked(Presence::BothRefuse, at(0), GONE_AFTER);
+        retirement.looked(Presence::BothRefuse, at(120), GONE_AFTER);
+        retirement.released(true, at(120));
+        assert_eq!((retirement.next(), retirement.replace()), (Act::Wait, true));
+        retirement.still_in_service(at(165), Duration::from_secs(45));
+        assert_eq!(retirement.next(), Act::Wait, "a listing may be old");
+        retirement.still_in_service(at(166), Duration::from_secs(45));
+        assert_eq!(retirement.next(), Act::Release);
+    }
+
+    #[test]
+    fn one_that_cannot_be_told_is_given_up_on() {
+        let mut retirement = Retirement::new(at(0), false);
+        retirement.give_up_untold(at(599), Duration::from_secs(600));
+        assert_eq!(retirement.phase(), Phase::Requested);
+        let mut told = retirement.clone();
+        told.told(Told::Yes, at(599));
+        told.give_up_untold(at(600), Duration::from_secs(600));
+        assert_eq!(told.phase(), Phase::Told);
+        retirement.give_up_untold(at(600), Duration::from_secs(600));
+        assert_eq!(retirement.phase(), Phase::GivenUp);
+    }
+}
