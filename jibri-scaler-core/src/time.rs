@@ -27,8 +27,8 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// Year 0, the first moment that can be written in RFC 3339.
     pub const MIN: Self = Self(-62_167_219_200_000_000);
-    /// The last microsecond of the year 9999.
-    pub const MAX: Self = Self(253_402_300_799_999_999);
+    /// 9999-12-30T22:00:00Z, the last second moment that can be written in every time zone.
+    pub const MAX: Self = Self(253_402_207_200_000_000);
 
     /// The moment `micros` microseconds after the Unix epoch, brought into the range [`MIN`](Self::MIN)..=[`MAX`](Self::MAX).
     #[must_use]
