@@ -1,7 +1,12 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod check;
 mod class;
+#[cfg(feature = "toml")]
+mod config;
+mod decide;
+mod decision;
 mod explain;
 mod instance;
 mod lifecycle;
@@ -17,7 +22,12 @@ mod tally;
 mod tick;
 mod time;
 
+pub use check::{Breach, Rule, check};
 pub use class::Class;
+#[cfg(feature = "toml")]
+pub use config::{PolicyFile, PolicyFileError};
+pub use decide::decide;
+pub use decision::Decision;
 pub use explain::{Explanation, Finding, Severity, Stage, Step};
 pub use instance::{DrainPath, EmptyInstanceId, Instance, InstanceId, Reachability, Report, Zone};
 pub use lifecycle::Lifecycle;

@@ -176,6 +176,12 @@ impl Retirement {
         self.seen_busy
     }
 
+    /// Whether the machine has been given back.
+    #[must_use]
+    pub const fn was_released(&self) -> bool {
+        matches!(self.phase, Phase::Released)
+    }
+
     /// How often the Jibri came back after it was told.
     #[must_use]
     pub const fn returns(&self) -> u32 {
@@ -215,7 +221,7 @@ impl Retirement {
                 self.refusing_since = None;
             }
             (Phase::Finishing, Work::Free) | (Phase::Gone, Work::Busy | Work::Free) => {
-                self.returned()
+                self.returned();
             }
             (Phase::Told, Work::Free) if told_long_ago => self.returned(),
             _ => {}

@@ -27,6 +27,13 @@ impl MinIdle {
     }
 }
 
+impl Default for MinIdle {
+    /// At least one.
+    fn default() -> Self {
+        Self(1)
+    }
+}
+
 impl Policy for MinIdle {
     fn vote(&self, _: &Situation<'_>) -> Vote {
         Vote::new(

@@ -13,7 +13,7 @@ use crate::OutOfRange;
 /// assert!(Percent::new(f64::NAN).is_err());
 /// # Ok::<(), jibri_scaler_core::OutOfRange>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent {
     /// Millionths of a percent, so that sums are exact.
     millionths: u32,
@@ -67,7 +67,7 @@ impl fmt::Display for Percent {
 /// assert_eq!((spare(0), spare(8), spare(9)), (1, 2, 3)); // 2 of 10 are 20 %, 3 of 12 are 25 %
 /// # Ok::<(), jibri_scaler_core::OutOfRange>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PercentIdle(Percent);
 
 impl PercentIdle {

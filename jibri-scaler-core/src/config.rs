@@ -1,0 +1,354 @@
+//! The policy file.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use toml::{Spanned, Value};
+
+use crate::{
+    Limits, OutOfRange,
+    policy::{MaxOf, MinIdle, Percent, PercentIdle, Policy},
+};
+
+/// What a policy file says: the policies, whose largest vote counts, and the limits.
+///
+/// The format is TOML, every key is optional:
+///
+/// | key | default | range |
+/// |---|---|---|
+/// | `min_idle` | 1 | 0–10000 |
+/// | `percent_idle` | 0 | 0–95, decimals allowed; share of all instances |
+/// | `idle_timeout` | `"10m"` | `"0s"`–`"7d"` |
+/// | `surplus_hold` | as `idle_timeout` | `"0s"`–`"7d"` |
+/// | `report_ttl` | `"45s"` | `"1s"`–`"1h"`, at least twice the interval between ticks |
+/// | `boot_deadline` | `"10m"` | `"10s"`–`"24h"` |
+/// | `max_launch` | 20 | 1–10000 |
+/// | `max_retire` | 10 | 1–10000 |
+///
+/// ```
+/// use jibri_scaler_core::PolicyFile;
+///
+/// let file = PolicyFile::from_toml("min_idle = 3\nidle_timeout = '5m'")?;
+/// assert_eq!(file.limits.idle_timeout().as_secs(), 300);
+///
+/// let error = PolicyFile::from_toml("min_idle = 3\npercent_idle = 99").unwrap_err();
+/// assert_eq!(error.to_string(), "line 2: percent_idle is 99, but must be in the range 0–95");
+/// # Ok::<(), jibri_scaler_core::PolicyFileError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PolicyFile {
+    /// At least so many idle Jibris.
+    pub min_idle: MinIdle,
+    /// At least so large a share of idle Jibris.
+    pub percent_idle: PercentIdle,
+    /// The limits.
+    pub limits: Limits,
+}
+
+impl PolicyFile {
+    /// Reads a policy file.
+    ///
+    /// # Errors
+    /// Where the text is no TOML, a key is not known, or a value is wrong; the error names the line, the key, the value and what is
+    /// allowed.
+    pub fn from_toml(text: &str) -> Result<Self, PolicyFileError> {
+        let table: BTreeMap<Spanned<String>, Spanned<Value>> =
+            toml::from_str(text).map_err(|error| {
+                let line = error.span().map_or(1, |span| line_of(text, span.start));
+                PolicyFileError {
+                    line,
+                    what: format!("this is not TOML: {}", error.message().trim()),
+                }
+            })?;
+        let mut settings = Settings::default();
+        // In the order of the file, so that the first mistake is the one that is named.
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in entries {
+            let wrong = |what| PolicyFileError {
+                line: line_of(text, key.span().start),
+                what,
+            };
+            settings
+                .set(key.get_ref(), value.get_ref())
+                .map_err(wrong)?;
+        }
+        Ok(settings.file)
+    }
+
+    /// The policy: the largest vote of the two.
+    #[must_use]
+    pub fn policy(&self) -> MaxOf {
+        MaxOf::new([
+            Box::new(self.min_idle) as Box<dyn Policy>,
+            Box::new(self.percent_idle),
+        ])
+    }
+}
+
+/// A policy file that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+#[non_exhaustive]
+pub struct PolicyFileError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong there, and what is allowed.
+    pub what: String,
+}
+
+struct Settings {
+    file: PolicyFile,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let min_idle = MinIdle::default();
+        let percent_idle = PercentIdle::default();
+        Self {
+            file: PolicyFile {
+                min_idle,
+                percent_idle,
+                limits: Limits::default(),
+            },
+        }
+    }
+}
+
+const KEYS: [&str; 8] = [
+    "min_idle",
+    "percent_idle",
+    "idle_timeout",
+    "surplus_hold",
+    "report_ttl",
+    "boot_deadline",
+    "max_launch",
+    "max_retire",
+];
+
+impl Settings {
+    fn set(&mut self, key: &str, value: &Value) -> Result<(), String> {
+        let limits = self.file.limits.clone();
+        self.file.limits = match key {
+            "min_idle" => {
+                self.file.min_idle =
+                    MinIdle::new(count("min_idle", value, "0–10000")?).map_err(text)?;
+                limits
+            }
+            "percent_idle" => {
+                self.file.percent_idle =
+                    PercentIdle::new(Percent::new(number(value)?).map_err(text)?);
+                limits
+            }
+            "idle_timeout" => limits
+                .with_idle_timeout(duration("idle_timeout", value, WEEK)?)
+                .map_err(text)?,
+            "surplus_hold" => limits
+                .with_surplus_hold(duration("surplus_hold", value, WEEK)?)
+                .map_err(text)?,
+            "report_ttl" => limits
+                .with_report_ttl(duration("report_ttl", value, "\"1s\"–\"1h\"")?)
+                .map_err(text)?,
+            "boot_deadline" => limits
+                .with_boot_deadline(duration("boot_deadline", value, "\"10s\"–\"24h\"")?)
+                .map_err(text)?,
+            "max_launch" => limits
+                .with_max_launch(count("max_launch", value, "1–10000")?)
+                .map_err(text)?,
+            "max_retire" => limits
+                .with_max_retire(count("max_retire", value, "1–10000")?)
+                .map_err(text)?,
+            unknown => {
+                return Err(format!(
+                    "unknown key `{unknown}`; the keys are {}",
+                    KEYS.join(", ")
+                ));
+            }
+        };
+        Ok(())
+    }
+}
+
+const WEEK: &str = "\"0s\"–\"7d\"";
+
+fn count(key: &'static str, value: &Value, allowed: &'static str) -> Result<u32, String> {
+    let whole = value
+        .as_integer()
+        .ok_or_else(|| wrong(key, value, "a whole number", allowed))?;
+    u32::try_from(whole).map_err(|_| text(OutOfRange::new(key, whole.to_string(), allowed)))
+}
+
+fn number(value: &Value) -> Result<f64, String> {
+    match value {
+        Value::Float(number) => Ok(*number),
+        // All whole numbers near the range are exact; the others are refused either way.
+        Value::Integer(number) => Ok(i32::try_from(*number).map_or(f64::MAX, f64::from)),
+        other => Err(wrong("percent_idle", other, "a number", "0–95")),
+    }
+}
+
+fn duration(key: &'static str, value: &Value, allowed: &'static str) -> Result<Duration, String> {
+    let refused = || wrong(key, value, "a duration like \"90s\" or \"1h 30m\"", allowed);
+    let text = value.as_str().ok_or_else(refused)?;
+    let span: jiff::Span = text.parse().map_err(|_| refused())?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let signed = span.to_duration(days).map_err(|_| refused())?;
+    signed.try_into().map_err(|_| refused())
+}
+
+fn wrong(key: &str, value: &Value, kind: &str, allowed: &str) -> String {
+    format!(
+        "{key} is {}, but must be {kind} in the range {allowed}",
+        Shown(value)
+    )
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is the last use of the error, in map_err"
+)]
+fn text(error: OutOfRange) -> String {
+    error.to_string()
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text
+        .bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+}
+
+/// A value as it stands in the file, on one line.
+struct Shown<'a>(&'a Value);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::String(text) => write!(f, "{text:?}"),
+            Value::Integer(number) => write!(f, "{number}"),
+            Value::Float(number) => write!(f, "{number}"),
+            Value::Boolean(truth) => write!(f, "{truth}"),
+            Value::Datetime(time) => write!(f, "{time}"),
+            Value::Array(_) => f.write_str("a list"),
+            Value::Table(_) => f.write_str("a table"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        let file = PolicyFile::from_toml("# nothing\n").unwrap();
+        assert_eq!(file, Settings::default().file);
+        assert_eq!(file.min_idle, MinIdle::new(1).unwrap());
+        assert_eq!(
+            file.percent_idle,
+            PercentIdle::new(Percent::new(0.0).unwrap())
+        );
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let file = PolicyFile::from_toml(
+            "min_idle = 0\npercent_idle = 12.5\nidle_timeout = '0s'\nsurplus_hold = '7d'\nreport_ttl = '1h'\n\
+             boot_deadline = '90s'\nmax_launch = 1\nmax_retire = 10_000\n",
+        )
+        .unwrap();
+        let limits = &file.limits;
+        assert_eq!(file.min_idle, MinIdle::new(0).unwrap());
+        assert_eq!(
+            file.percent_idle,
+            PercentIdle::new(Percent::new(12.5).unwrap())
+        );
+        let seconds = [
+            limits.idle_timeout(),
+            limits.surplus_hold(),
+            limits.report_ttl(),
+            limits.boot_deadline(),
+        ];
+        assert_eq!(seconds.map(|d| d.as_secs()), [0, 604_800, 3600, 90]);
+        assert_eq!((limits.max_launch(), limits.max_retire()), (1, 10_000));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_line_key_value_and_range() {
+        let cases = [
+            (
+                "min_idle = -1",
+                "line 1: min_idle is -1, but must be in the range 0–10000",
+            ),
+            (
+                "\nmin_idle = 10001",
+                "line 2: min_idle is 10001, but must be in the range 0–10000",
+            ),
+            (
+                "min_idle = 1.5",
+                "line 1: min_idle is 1.5, but must be a whole number in the range 0–10000",
+            ),
+            (
+                "min_idle = '3'",
+                "line 1: min_idle is \"3\", but must be a whole number in the range 0–10000",
+            ),
+            (
+                "percent_idle = nan",
+                "line 1: percent_idle is NaN, but must be in the range 0–95",
+            ),
+            (
+                "percent_idle = true",
+                "line 1: percent_idle is true, but must be a number in the range 0–95",
+            ),
+            (
+                "percent_idle = 99999999999",
+                "but must be in the range 0–95",
+            ),
+            (
+                "idle_timeout = 600",
+                "idle_timeout is 600, but must be a duration like",
+            ),
+            ("idle_timeout = '-5m'", "in the range \"0s\"–\"7d\""),
+            (
+                "idle_timeout = '8d'",
+                "idle_timeout is \"8d\", but must be in the range \"0s\"–\"7d\"",
+            ),
+            (
+                "idle_timeout = 'soon'",
+                "idle_timeout is \"soon\", but must be a duration",
+            ),
+            (
+                "idle_timeout = '1 month'",
+                "idle_timeout is \"1 month\", but must be a duration",
+            ),
+            (
+                "report_ttl = '500ms'",
+                "report_ttl is \"500ms\", but must be in the range \"1s\"–\"1h\"",
+            ),
+            ("boot_deadline = '25h'", "in the range \"10s\"–\"24h\""),
+            (
+                "max_launch = 0",
+                "line 1: max_launch is 0, but must be in the range 1–10000",
+            ),
+            (
+                "max_retire = []",
+                "line 1: max_retire is a list, but must be a whole number in the range 1–10000",
+            ),
+            (
+                "min_idle = 1\n\nmin_idel = 2",
+                "line 3: unknown key `min_idel`; the keys are min_idle, ",
+            ),
+            (
+                "min_idle = 1\nmin_idle = 2",
+                "line 2: this is not TOML: duplicate key",
+            ),
+            ("min_idle = 1\n[table]\nx = 1", "unknown key `table`"),
+            ("min_idle 3", "line 1: this is not TOML"),
+        ];
+        for (file, message) in cases {
+            let error = PolicyFile::from_toml(file).unwrap_err().to_string();
+            assert!(error.contains(message), "{file}: {error}");
+        }
+    }
+}

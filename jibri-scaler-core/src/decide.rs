@@ -1,0 +1,139 @@
+//! The decision: what to do about the group, now, and why.
+
+mod classify;
+mod continuity;
+mod grow;
+mod odd;
+mod replace;
+mod shrink;
+mod survey;
+
+use crate::{
+    Decision, Effect, Explanation, FleetSnapshot, InstanceId, Limits, Memory, Plan, Stage,
+    Timestamp,
+    policy::{Policy, Situation},
+    retirement::Retirement,
+};
+use survey::Survey;
+
+/// Decides what to do about the group.
+///
+/// Total, deterministic, and independent of the order of the instances: it always has an answer, and odd fleets are findings.
+/// It does nothing: the plan must be applied, and the memory that comes back must be given to the next decision. Deciding again
+/// at the same instant, after the plan was applied, gives an empty plan.
+///
+/// The stages, one explained [`Step`](crate::Step) each:
+///
+/// 1. `wanted_spare`: the largest vote of the policies. The group grows by what is missing after counting what is coming.
+/// 2. `bounds`: inside minimum and maximum size.
+/// 3. `launch_budget`: at most [`max_launch`](Limits::max_launch) outstanding; while most of the group can't be seen, at most
+///    one wanted spare until sight returns.
+/// 4. `surplus`: the smallest number of ready Jibris beyond the wanted spare, over the whole
+///    [`surplus_hold`](Limits::surplus_hold). Instances that boot make no ready one superfluous.
+/// 5. `eligible`: ready, and idle for [`idle_timeout`](Limits::idle_timeout) in two or more reports.
+/// 6. `headroom`: not below the minimum size; at most [`max_retire`](Limits::max_retire) under way.
+/// 7. `safe_retirement`: only where the Jibri can be told to end by itself.
+/// 8. `plan`: with the broken (unhealthy, expired) Jibris that are retired too.
+///
+/// ```
+/// use jibri_scaler_core::{FleetSnapshot, Group, Limits, Memory, Timestamp, decide, policy::MinIdle};
+///
+/// let empty_group = FleetSnapshot::new(Group::new(1, 10, 1), vec![]);
+/// let decision = decide(&MinIdle::new(3)?, &Limits::default(), &empty_group, Timestamp::from_secs(0), Memory::default());
+/// // One is on its way (desired 1, none there yet), three are wanted.
+/// assert_eq!(decision.plan.capacity(), Some(3));
+/// println!("{}", decision.explanation);
+/// # Ok::<(), jibri_scaler_core::OutOfRange>(())
+/// ```
+pub fn decide(
+    policy: &dyn Policy,
+    limits: &Limits,
+    snapshot: &FleetSnapshot,
+    now: Timestamp,
+    mut memory: Memory,
+) -> Decision {
+    let mut explanation = Explanation::default();
+    let group = snapshot.group();
+
+    let broken = continuity::follow(limits, now, &mut memory, &mut explanation);
+    let survey = Survey::new(limits, snapshot, now, broken, &mut memory);
+    continuity::watch_desired(group, &survey, now, &mut memory, &mut explanation);
+
+    let vote = policy.vote(&Situation::new(now, *group, &survey.tally, survey.in_use));
+    let wanted = vote.spare;
+
+    let capacity = grow::grow(limits, group, &survey, &vote, &mut memory, &mut explanation);
+    let victims = shrink::shrink(
+        limits,
+        group,
+        &survey,
+        wanted,
+        now,
+        &mut memory,
+        &mut explanation,
+    );
+    let replaced = replace::replace(limits, group, &survey, wanted, &victims);
+    survey.find(limits, group, now, &memory, &mut explanation);
+
+    let mut effects: Vec<Effect> = survey
+        .unprotected
+        .iter()
+        .map(|&id| Effect::Protect { id: id.clone() })
+        .collect();
+    effects.extend(capacity.map(|to| Effect::SetCapacity { to }));
+    let safe = to_u32(victims.len());
+    explanation.push(
+        Stage::Plan,
+        safe,
+        safe.saturating_add(to_u32(replaced.len())),
+        replace::because(safe, &replaced),
+    );
+    let retires = victims.into_iter().map(|id| (id, false)).chain(replaced);
+    for (id, replace) in retires {
+        begin(&mut memory, id, replace, now);
+        effects.push(Effect::Retire {
+            id: id.clone(),
+            replace,
+        });
+    }
+    memory.last_tick = Some(now);
+
+    Decision {
+        at: now,
+        wanted_spare: wanted,
+        plan: Plan { effects },
+        tally: survey.tally,
+        coming: survey.coming,
+        explanation,
+        memory,
+    }
+}
+
+/// Writes down that a retirement begins, before anything is done about it.
+fn begin(memory: &mut Memory, id: &InstanceId, replace: bool, now: Timestamp) {
+    memory
+        .retirements
+        .insert(id.clone(), Retirement::new(now, replace));
+    if !replace {
+        memory.decrements_due = memory.decrements_due.saturating_add(1);
+    }
+}
+
+fn to_u32(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// A few of the ids, for a sentence: `i-1, i-2, i-3 and 4 more`.
+fn some_of(ids: &[&InstanceId]) -> String {
+    const SHOWN: usize = 3;
+    let shown = ids
+        .iter()
+        .take(SHOWN)
+        .map(|id| id.as_str())
+        .collect::<Vec<_>>()
+        .join(", ");
+    match ids.len().checked_sub(SHOWN) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
+    }
+}

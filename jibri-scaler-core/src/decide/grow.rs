@@ -1,0 +1,97 @@
+//! Growing: what is missing after counting what is coming, in one step.
+
+use super::survey::Survey;
+use crate::{Explanation, Group, Limits, Memory, Severity, Stage, policy::Vote};
+
+/// The desired capacity to set, if it is to rise.
+pub(super) fn grow(
+    limits: &Limits,
+    group: &Group,
+    survey: &Survey<'_>,
+    vote: &Vote,
+    memory: &mut Memory,
+    explanation: &mut Explanation,
+) -> Option<u32> {
+    let (spare, coming) = (survey.tally.spare, survey.coming);
+    let base = group.desired.max(survey.counting);
+    let short = i64::from(vote.spare) - i64::from(spare) - i64::from(coming);
+    let asked = clamp(i64::from(base) + short.max(0));
+    explanation.push(
+        Stage::WantedSpare,
+        group.desired,
+        asked,
+        format!(
+            "{} wants {} spare ({}); {spare} are spare and {coming} are coming",
+            vote.policy, vote.spare, vote.because
+        ),
+    );
+
+    let bounded = asked.max(group.min_size).min(group.max_size);
+    explanation.push(
+        Stage::Bounds,
+        asked,
+        bounded,
+        format!(
+            "the group may have {} to {} instances",
+            group.min_size, group.max_size
+        ),
+    );
+    if short > 0 && asked > group.max_size {
+        explanation.find(
+            Severity::Critical,
+            format!(
+                "{} more spare are wanted than the maximum size {} allows",
+                asked - group.max_size,
+                group.max_size
+            ),
+            "raise the maximum size of the group, or lower the policy",
+        );
+    }
+
+    let budget = i64::from(limits.max_launch()) - i64::from(coming);
+    let blind_budget = survey
+        .blind
+        .then(|| i64::from(vote.spare) - i64::from(memory.blind_launches.unwrap_or(0)));
+    let add = short.min(budget).min(blind_budget.unwrap_or(i64::MAX));
+    let mut to = clamp(i64::from(base) + add).min(group.max_size);
+    if group.desired < group.min_size {
+        // The group takes no number below its minimum, whatever the budget.
+        to = to.max(group.min_size.min(group.max_size));
+    }
+    // Writing a number below what is there would make the group choose what goes.
+    let to = Some(to)
+        .filter(|to| *to > group.desired)
+        .map(|to| to.max(survey.counting))
+        .filter(|to| *to <= group.max_size);
+
+    let launches = to.map_or(0, |to| to.saturating_sub(base));
+    memory.blind_launches = survey
+        .blind
+        .then(|| memory.blind_launches.unwrap_or(0).saturating_add(launches));
+    if to.is_some() {
+        memory.desired_set = to;
+    }
+    let because = match blind_budget {
+        Some(left) => format!(
+            "blind, so {} of {} launches are left until sight returns, and {coming} of {} are outstanding",
+            left.max(0),
+            vote.spare,
+            limits.max_launch()
+        ),
+        None => format!(
+            "{coming} launches of at most {} are outstanding",
+            limits.max_launch()
+        ),
+    };
+    explanation.push(
+        Stage::LaunchBudget,
+        bounded,
+        to.unwrap_or(group.desired),
+        because,
+    );
+    to
+}
+
+fn clamp(number: i64) -> u32 {
+    u32::try_from(number.max(0)).unwrap_or(u32::MAX)
+}

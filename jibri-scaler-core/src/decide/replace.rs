@@ -1,0 +1,46 @@
+//! Replacing: Jibris that will never record again.
+
+use super::{
+    shrink::headroom,
+    survey::{Survey, can_be_retired},
+    to_u32,
+};
+use crate::{Group, InstanceId, Limits};
+
+/// The broken instances to retire, and whether each is to be replaced. `victims` are the idle ones that go in the same plan.
+pub(super) fn replace<'a>(
+    limits: &Limits,
+    group: &Group,
+    survey: &Survey<'a>,
+    wanted: u32,
+    victims: &[&InstanceId],
+) -> Vec<(&'a InstanceId, bool)> {
+    if survey.blind || !group.safe_retirement {
+        return Vec::new();
+    }
+    let going = to_u32(victims.len());
+    let slots = limits
+        .max_retire()
+        .saturating_sub(survey.retiring)
+        .saturating_sub(going);
+    let missed = survey.tally.spare.saturating_add(survey.coming) < wanted;
+    let mut headroom = headroom(group, survey).saturating_sub(going);
+    let broken = survey.broken.iter().filter(|row| can_be_retired(row));
+    broken
+        .take(slots as usize)
+        .map(|row| {
+            let replace = missed || headroom == 0;
+            headroom -= u32::from(!replace);
+            (&row.id, replace)
+        })
+        .collect()
+}
+
+/// Why the plan retires what it retires.
+pub(super) fn because(idle: u32, broken: &[(&InstanceId, bool)]) -> String {
+    let replaced = broken.iter().filter(|(_, replace)| *replace).count();
+    format!(
+        "{idle} idle and {} broken ones go, {replaced} of them are replaced",
+        broken.len()
+    )
+}

@@ -1,0 +1,178 @@
+//! One pass over the snapshot: what each instance counts as.
+
+use std::{mem, time::Duration};
+
+use super::{
+    classify::{See, Seen},
+    odd::Odd,
+    to_u32,
+};
+use crate::{
+    Class, DrainPath, FleetSnapshot, Instance, InstanceId, Lifecycle, Limits, Memory, Reachability,
+    Tally, Timestamp, Zone,
+    memory::Trace,
+    retirement::{Phase, Retirement, Work},
+};
+
+/// What the snapshot shows, in the light of what is remembered.
+#[derive(Debug, Default)]
+pub(super) struct Survey<'a> {
+    pub(super) tally: Tally,
+    /// Instances that count toward the desired capacity.
+    pub(super) counting: u32,
+    /// Of those, the ones that are neither spare, booting nor retiring.
+    pub(super) in_use: u32,
+    /// Spare ones that answered in this tick.
+    pub(super) ready: u32,
+    /// What will become spare without anything being done.
+    pub(super) coming: u32,
+    /// Whether so much of the group can't be seen that nothing may be concluded from the rest.
+    pub(super) blind: bool,
+    /// In service, unprotected, not retiring.
+    pub(super) unprotected: Vec<&'a InstanceId>,
+    /// Ready, with the time they have been idle, where there are at least two reports.
+    pub(super) idle: Vec<(&'a Instance, Duration)>,
+    /// Unhealthy and expired ones that were not given up on.
+    pub(super) broken: Vec<&'a Instance>,
+    /// Retirements under way that end with a decrement and are still in service.
+    pub(super) leaving: u32,
+    /// Retirements under way, without those that finish a recording and those whose machine was given back.
+    pub(super) retiring: u32,
+    snapshot: Option<&'a FleetSnapshot>,
+    /// How many decrements of ours the desired capacity may yet show.
+    pub(super) decrements_possible: u32,
+    pub(super) odd: Odd<'a>,
+}
+
+impl<'a> Survey<'a> {
+    /// Looks at every instance once, and brings the memory up to date. `broken` says that time was not observed without a gap.
+    pub(super) fn new(
+        limits: &Limits,
+        snapshot: &'a FleetSnapshot,
+        now: Timestamp,
+        broken: bool,
+        memory: &mut Memory,
+    ) -> Self {
+        let rows = snapshot.instances();
+        let mut survey = Self {
+            snapshot: Some(snapshot),
+            ..Self::default()
+        };
+        let mut remembered = mem::take(&mut memory.instances).into_iter().peekable();
+        let mut traces = Vec::with_capacity(rows.len());
+        let mut replacements = 0;
+        let mut unseen = 0;
+        let mut listed_retirements = 0;
+
+        // Rows and traces are both in the order of the ids, so one walk along both finds the trace of each row.
+        for rows in rows.chunk_by(|a, b| a.id == b.id) {
+            let id = &rows[0].id;
+            while remembered.next_if(|trace| trace.id < *id).is_some() {}
+            let mut trace = remembered
+                .next_if(|trace| trace.id == *id)
+                .unwrap_or_else(|| Trace::new(id.clone(), now));
+            let retirement = memory.retirements.get_mut(id);
+            listed_retirements += usize::from(retirement.is_some());
+
+            let seen = See {
+                limits,
+                now,
+                broken,
+            }
+            .instance(rows, &mut trace, retirement.as_deref());
+            let counting = rows.iter().any(|row| row.lifecycle.is_counting());
+            let in_service = rows.iter().any(|row| row.lifecycle == Lifecycle::InService);
+            survey.count(rows, &trace, &seen, counting, retirement.as_deref());
+            survey
+                .odd
+                .note(limits, now, rows, &trace, &seen, retirement.as_deref());
+            unseen += u32::from(counting && matches!(seen.class, Class::Unknown | Class::Overdue));
+            if let Some(retirement) = retirement {
+                if seen.work == Work::Busy && matches!(retirement.phase(), Phase::Told) {
+                    retirement.reported(Work::Busy, now, limits.gone_after());
+                }
+                if retirement.phase().is_under_way() {
+                    let told = !matches!(retirement.phase(), Phase::Requested);
+                    // Once it is leaving, what is missing shows in the desired capacity, and must not count twice.
+                    let comes = retirement.replace() && told && !retirement.seen_busy() && counting;
+                    replacements += u32::from(comes);
+                    survey.leaving += u32::from(!retirement.replace() && in_service);
+                    survey.retiring +=
+                        u32::from(!retirement.seen_busy() && !retirement.was_released());
+                }
+            }
+            traces.push(trace);
+        }
+        memory.instances = traces;
+
+        let decrementing = |retirement: &Retirement| !retirement.replace();
+        survey.decrements_possible = to_u32(
+            memory
+                .retirements
+                .values()
+                .filter(|r| decrementing(r))
+                .count(),
+        );
+        if listed_retirements < memory.retirements.len() {
+            memory
+                .retirements
+                .retain(|id, _| !snapshot.rows(id).is_empty());
+        }
+        let missing = snapshot.group().desired.saturating_sub(survey.counting);
+        survey.coming = survey
+            .tally
+            .booting
+            .saturating_add(missing)
+            .saturating_add(replacements);
+        survey.blind = unseen >= 2 && u64::from(unseen) * 100 > u64::from(survey.counting) * 45;
+        survey
+    }
+
+    /// The zone of every instance that counts toward the desired capacity.
+    pub(super) fn zones(&self) -> impl Iterator<Item = Option<&'a Zone>> {
+        let rows = self.snapshot.map_or(&[][..], FleetSnapshot::instances);
+        let counting = rows
+            .chunk_by(|a, b| a.id == b.id)
+            .filter_map(|rows| rows.iter().find(|r| r.lifecycle.is_counting()));
+        counting.map(|row| row.zone.as_ref())
+    }
+
+    fn count(
+        &mut self,
+        rows: &'a [Instance],
+        trace: &Trace,
+        seen: &Seen,
+        counting: bool,
+        retirement: Option<&Retirement>,
+    ) {
+        let row = &rows[0];
+        let given_up = retirement.is_some();
+        self.tally.add(seen.class);
+        self.counting += u32::from(counting);
+        self.in_use += u32::from(
+            counting && !matches!(seen.class, Class::Spare | Class::Booting | Class::Retiring),
+        );
+        match seen.class {
+            Class::Spare if row.reachability == Reachability::Answered => {
+                self.ready += 1;
+                if let Some((first, newest)) = trace.idle
+                    && newest > first
+                    && !given_up
+                {
+                    self.idle.push((row, newest.since(first)));
+                }
+            }
+            Class::Unhealthy | Class::Expired if !given_up => self.broken.push(row),
+            _ => {}
+        }
+        let unprotected = |row: &Instance| row.lifecycle == Lifecycle::InService && !row.protected;
+        if seen.class != Class::Retiring && rows.iter().any(unprotected) {
+            self.unprotected.push(&row.id);
+        }
+    }
+}
+
+/// Whether there is a way to retire this instance.
+pub(super) fn can_be_retired(instance: &Instance) -> bool {
+    instance.drain != DrainPath::None
+}
