@@ -5,6 +5,7 @@ mod check;
 mod class;
 #[cfg(feature = "toml")]
 mod config;
+pub mod controller;
 mod decide;
 mod decision;
 mod explain;
@@ -12,6 +13,7 @@ mod instance;
 mod lifecycle;
 mod limits;
 mod memory;
+pub mod observe;
 mod plan;
 pub mod policy;
 pub mod port;
@@ -26,6 +28,7 @@ pub use check::{Breach, Rule, check};
 pub use class::Class;
 #[cfg(feature = "toml")]
 pub use config::{PolicyFile, PolicyFileError};
+pub use controller::Controller;
 pub use decide::decide;
 pub use decision::Decision;
 pub use explain::{Explanation, Finding, Severity, Stage, Step};

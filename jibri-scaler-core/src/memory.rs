@@ -50,6 +50,30 @@ impl Memory {
         &self.retirements
     }
 
+    /// The same without the retirements that were begun since `before`.
+    pub(crate) fn without_retirements_since(mut self, before: &Self) -> Self {
+        let begun = |id: &InstanceId| !before.retirements.contains_key(id);
+        let decrements = self
+            .retirements
+            .iter()
+            .filter(|(id, r)| begun(id) && !r.replace())
+            .count();
+        self.decrements_due = self
+            .decrements_due
+            .saturating_sub(u32::try_from(decrements).unwrap_or(u32::MAX));
+        self.retirements.retain(|id, _| !begun(id));
+        self
+    }
+
+    /// The same with what was observed since `before`, but without what was to be done.
+    pub(crate) fn without_acts_since(mut self, before: &Self) -> Self {
+        self.desired_set = before.desired_set;
+        self.blind_launches = self
+            .blind_launches
+            .map(|_| before.blind_launches.unwrap_or(0));
+        self.without_retirements_since(before)
+    }
+
     /// Takes every retirement that was begun as told at that time. For replays and simulations in which there is no Jibri to
     /// tell: the controller tells the Jibris themselves.
     pub fn assume_told(&mut self, now: Timestamp) {

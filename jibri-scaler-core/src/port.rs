@@ -29,7 +29,7 @@ pub use memory_store::{KeptMemory, MemoryStore};
 pub use metrics::{FleetMetrics, MetricsSink};
 pub use probe::{HealthProbe, ProbeOutcome, Target};
 
-#[cfg(any(test, feature = "mock"))]
+#[cfg(feature = "mock")]
 pub use self::{
     control::MockGroupControl, drain::MockDrainClient, listing::MockGroupListing,
     memory_store::MockMemoryStore, metrics::MockMetricsSink, probe::MockHealthProbe,

@@ -122,6 +122,8 @@ pub enum Work {
 pub struct Retirement {
     phase: Phase,
     since: Timestamp,
+    /// Since when it is to be told: when it was decided, or when the Jibri came back.
+    untold_since: Timestamp,
     replace: bool,
     told_at: Option<Timestamp>,
     seen_busy: bool,
@@ -137,6 +139,7 @@ impl Retirement {
         Self {
             phase: Phase::Requested,
             since,
+            untold_since: since,
             replace,
             told_at: None,
             seen_busy: false,
@@ -164,7 +167,7 @@ impl Retirement {
         self.replace
     }
 
-    /// When the Jibri took the request, if it has in this retirement.
+    /// When the Jibri took the request, if it has and did not come back since.
     #[must_use]
     pub const fn told_at(&self) -> Option<Timestamp> {
         self.told_at
@@ -221,9 +224,9 @@ impl Retirement {
                 self.refusing_since = None;
             }
             (Phase::Finishing, Work::Free) | (Phase::Gone, Work::Busy | Work::Free) => {
-                self.returned();
+                self.returned(now);
             }
-            (Phase::Told, Work::Free) if told_long_ago => self.returned(),
+            (Phase::Told, Work::Free) if told_long_ago => self.returned(now),
             _ => {}
         }
     }
@@ -234,7 +237,7 @@ impl Retirement {
             return;
         }
         match (presence, self.refusing_since) {
-            (Presence::Answers, Some(_)) => self.returned(),
+            (Presence::Answers, Some(_)) => self.returned(now),
             (Presence::BothRefuse, None) => self.refusing_since = Some(now),
             (Presence::BothRefuse, Some(since)) if now.since(since) >= gone_after => {
                 self.phase = Phase::Gone;
@@ -264,10 +267,7 @@ impl Retirement {
 
     /// Gives up on a Jibri that could not be told for so long.
     pub fn give_up_untold(&mut self, now: Timestamp, patience: Duration) {
-        if self.phase == Phase::Requested
-            && self.told_at.is_none()
-            && now.since(self.since) >= patience
-        {
+        if self.phase == Phase::Requested && now.since(self.untold_since) >= patience {
             self.phase = Phase::GivenUp;
         }
     }
@@ -278,11 +278,14 @@ impl Retirement {
             self.refusing_since = None;
         }
         self.since = self.since.min(now);
+        self.untold_since = self.untold_since.min(now);
         self.told_at = self.told_at.map(|at| at.min(now));
         self.released_at = self.released_at.map(|at| at.min(now));
     }
 
-    fn returned(&mut self) {
+    fn returned(&mut self, now: Timestamp) {
+        self.told_at = None;
+        self.untold_since = now;
         self.returns = self.returns.saturating_add(1);
         self.refusing_since = None;
         self.phase = if self.returns >= MAX_RETURNS {

@@ -27,7 +27,7 @@ pub enum Decrement {
 /// - Nothing that is not idempotent is retried inside.
 /// - An act that failed may have happened.
 /// - A future that is dropped may have acted.
-#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait GroupControl: Send + Sync {
     /// Protects these instances from scale-in. Ids that have left the group are passed over. No ids, no call.

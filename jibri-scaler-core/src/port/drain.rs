@@ -48,7 +48,7 @@ pub enum Presence {
 /// - At most one `gracefulShutdown` is outstanding per instance: calling [`tell`](Self::tell) again while one is waits for that
 ///   one.
 /// - Cancel-safe: a future that is dropped may have told the Jibri, and it may be told again.
-#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait DrainClient: Send + Sync {
     /// Whether the internal API of this instance answers a harmless request over HTTP, so that it can be told.

@@ -38,7 +38,7 @@ impl Listing {
 /// - Instances on their way out are listed as long as the group lists them.
 /// - It may be a little old (Auto Scaling promises no read-after-write); nothing may rely on it being current.
 /// - Harmless and cancel-safe.
-#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait GroupListing: Send + Sync {
     /// Lists the group and all its instances.

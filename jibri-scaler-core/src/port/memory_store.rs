@@ -12,7 +12,7 @@ use crate::Memory;
 /// - `save` is atomic: after a crash in the middle of it, `load` returns the old or the new memory.
 /// - One store belongs to one group.
 /// - A future that is dropped may or may not have saved.
-#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait MemoryStore: Send + Sync {
     /// Reads the memory that was saved last.

@@ -77,7 +77,7 @@ impl FleetMetrics {
 ///   error, and a gap in the graph.
 /// - The points carry the time of the observation.
 /// - A future that is dropped may have published.
-#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait MetricsSink: Send + Sync {
     /// Publishes these numbers, once.

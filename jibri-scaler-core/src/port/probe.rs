@@ -122,7 +122,7 @@ impl ProbeOutcome {
 ///   [`Answered`](ProbeOutcome::Answered).
 /// - It ends within a time bounded by the implementation.
 /// - Cancel-safe: dropping the future only closes the connection.
-#[cfg_attr(any(test, feature = "mock"), mockall::automock)]
+#[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait HealthProbe: Send + Sync {
     /// Asks the Jibri on this instance for its health, once.

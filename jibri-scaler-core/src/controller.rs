@@ -1,0 +1,226 @@
+//! The control loop: observe, decide, check, remember, apply.
+
+mod apply;
+mod report;
+mod retire;
+
+pub use report::{Applied, Progress, TickError, TickReport};
+
+use std::{fmt, time::Duration};
+
+use futures_core::Stream;
+use futures_util::{StreamExt as _, pin_mut};
+
+use crate::{
+    Breach, Limits, Memory, OutOfRange, Timestamp, check, decide,
+    observe::FleetObserver,
+    policy::Policy,
+    port::{DrainClient, FleetMetrics, GroupControl, KeptMemory, MemoryStore, MetricsSink},
+    time::readable,
+};
+
+/// Keeps one group at the right size.
+///
+/// It holds no clock, no timer and no task: the embedder calls [`tick`](Self::tick), or gives [`run`](Self::run) a stream of
+/// ticks. Two controllers at once on one group lose no recording, but they work against each other; run one.
+///
+/// ```no_run
+/// use jibri_scaler_core::{
+///     Controller, Limits, Timestamp, observe::FleetObserver, policy::MinIdle,
+///     port::{DrainClient, GroupControl, MemoryStore},
+/// };
+///
+/// # async fn example(
+/// #     observer: impl FleetObserver + 'static, control: impl GroupControl + 'static,
+/// #     drain: impl DrainClient + 'static, file: impl MemoryStore + 'static,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut controller = Controller::new(MinIdle::new(2)?, Limits::default(), observer, control)
+///     .with_drain(drain)
+///     .with_memory(file);
+/// let report = controller.tick(Timestamp::from(std::time::SystemTime::now())).await?;
+/// println!("{report}");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Controller {
+    policy: Box<dyn Policy>,
+    limits: Limits,
+    observer: Box<dyn FleetObserver>,
+    control: Box<dyn GroupControl>,
+    drain: Option<Box<dyn DrainClient>>,
+    store: Box<dyn MemoryStore>,
+    metrics: Option<Box<dyn MetricsSink>>,
+    dry_run: bool,
+    /// Absent until it was loaded in the first tick.
+    memory: Option<Memory>,
+}
+
+impl Controller {
+    /// A controller that decides by this policy inside these limits. Without more it can only grow the group, keeps its memory
+    /// in the process, and publishes nothing.
+    pub fn new(
+        policy: impl Policy + 'static,
+        limits: Limits,
+        observer: impl FleetObserver + 'static,
+        control: impl GroupControl + 'static,
+    ) -> Self {
+        Self {
+            policy: Box::new(policy),
+            limits,
+            observer: Box::new(observer),
+            control: Box::new(control),
+            drain: None,
+            store: Box::new(KeptMemory::default()),
+            metrics: None,
+            dry_run: false,
+            memory: None,
+        }
+    }
+
+    /// The same retiring Jibris through this client.
+    #[must_use]
+    pub fn with_drain(mut self, drain: impl DrainClient + 'static) -> Self {
+        self.drain = Some(Box::new(drain));
+        self
+    }
+
+    /// The same keeping its memory there. The memory is loaded in the first tick.
+    #[must_use]
+    pub fn with_memory(mut self, store: impl MemoryStore + 'static) -> Self {
+        self.store = Box::new(store);
+        self
+    }
+
+    /// The same publishing the numbers of each tick.
+    #[must_use]
+    pub fn with_metrics(mut self, sink: impl MetricsSink + 'static) -> Self {
+        self.metrics = Some(Box::new(sink));
+        self
+    }
+
+    /// The same only saying what it would do: it observes and decides, and applies, saves and publishes nothing.
+    #[must_use]
+    pub fn with_dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+
+    /// Says how far apart the ticks are going to be, so that it can be checked against the limits.
+    ///
+    /// # Errors
+    /// Where [`report_ttl`](Limits::report_ttl) is less than twice the interval: one slow tick would look like a gap, and
+    /// nothing would ever be retired.
+    pub fn with_interval(self, interval: Duration) -> Result<Self, OutOfRange> {
+        if self.limits.report_ttl() < interval.saturating_mul(2) {
+            let value = format!(
+                "\"{}\" with an interval of {}",
+                readable(self.limits.report_ttl()),
+                readable(interval)
+            );
+            return Err(OutOfRange::new(
+                "report_ttl",
+                value,
+                "of at least twice the interval",
+            ));
+        }
+        Ok(self)
+    }
+
+    /// Observes, decides, checks, saves the memory, applies the plan in order, moves each retirement under way at most one phase
+    /// on, and publishes the numbers. It never waits for a Jibri: how long it takes is bounded by the timeouts of the ports.
+    ///
+    /// One effect that fails stops the rest of the plan; the next tick starts from a fresh observation. If the memory can't be
+    /// saved, only growth is applied. A plan that breaks a rule of [`check`] is not applied at all. All of that is in the report.
+    ///
+    /// Cancellation: a future that is dropped may have applied part of the plan. The memory was saved before the first effect, so
+    /// no recording is in danger, and the next tick goes on from what it observes.
+    ///
+    /// # Errors
+    /// Where the group could not be listed or the memory not be loaded; nothing has been done then.
+    pub async fn tick(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
+        let memory = match self.memory.take() {
+            Some(memory) => memory,
+            None => self
+                .store
+                .load()
+                .await
+                .map_err(TickError::LoadMemory)?
+                .unwrap_or_default(),
+        };
+        let observation = match self.observer.observe(now).await {
+            Ok(observation) => observation,
+            Err(error) => {
+                self.memory = Some(memory);
+                return Err(TickError::Observe(error));
+            }
+        };
+        let snapshot = &observation.snapshot;
+        let before = memory.clone();
+        // Kept at once: if this future is dropped, the next tick goes on from here and forgets no retirement.
+        self.memory = Some(before.clone());
+        let decision = decide(&*self.policy, &self.limits, snapshot, now, memory);
+        let breaches = check(snapshot, &self.limits, &decision);
+        let refused = breaches.iter().any(Breach::is_fatal);
+
+        let mut report = TickReport::new(decision, breaches, observation.failures, self.dry_run);
+        if self.dry_run || refused {
+            let memory = report.decision.memory.clone().without_acts_since(&before);
+            self.memory = Some(memory);
+        } else {
+            self.memory = Some(report.decision.memory.clone());
+            self.apply(&mut report, &before).await;
+        }
+        if !self.dry_run {
+            if !report.memory_lost() {
+                self.move_retirements(snapshot, &mut report, now).await;
+            }
+            self.publish(snapshot.group().desired, &mut report, now)
+                .await;
+        }
+        Ok(report)
+    }
+
+    /// Ticks whenever the stream says so, until it ends. A tick that runs when the stream ends is finished first, so a service
+    /// stops it by ending the stream: `ticks.take_until(stop)`.
+    ///
+    /// What each tick gave is handed to `report`. After an error the next tick tries again.
+    pub async fn run(
+        &mut self,
+        ticks: impl Stream<Item = Timestamp> + Send,
+        mut report: impl FnMut(Result<TickReport, TickError>) + Send,
+    ) {
+        pin_mut!(ticks);
+        while let Some(now) = ticks.next().await {
+            report(self.tick(now).await);
+        }
+    }
+
+    /// What is remembered; absent before the first tick.
+    #[must_use]
+    pub const fn memory(&self) -> Option<&Memory> {
+        self.memory.as_ref()
+    }
+
+    async fn publish(&self, desired: u32, report: &mut TickReport, now: Timestamp) {
+        let Some(sink) = &self.metrics else { return };
+        let numbers = FleetMetrics::new(
+            now,
+            &report.decision.tally,
+            desired,
+            report.decision.wanted_spare,
+        );
+        if let Err(error) = sink.publish(&numbers).await {
+            report.problems.push(error);
+        }
+    }
+}
+
+impl fmt::Debug for Controller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Controller")
+            .field("policy", &self.policy)
+            .field("limits", &self.limits)
+            .field("dry_run", &self.dry_run)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,184 @@
+//! What a tick has done.
+
+use std::{collections::BTreeMap, fmt};
+
+use crate::{
+    Breach, Decision, Effect, InstanceId,
+    port::{PortError, ProbeOutcome},
+    retirement::Phase,
+};
+
+/// What one tick observed, decided and did.
+///
+/// `Display` prints a line for people.
+#[derive(Debug)]
+#[must_use = "it may hold problems that somebody should see"]
+#[non_exhaustive]
+pub struct TickReport {
+    /// What was decided, and why.
+    pub decision: Decision,
+    /// The rules that the decision breaks. With a fatal one among them nothing of the plan was applied.
+    pub breaches: Vec<Breach>,
+    /// The instances whose health could not be read, and what happened instead.
+    pub failures: BTreeMap<InstanceId, ProbeOutcome>,
+    /// What became of each effect of the plan, in order.
+    pub effects: Vec<(Effect, Applied)>,
+    /// The retirements that moved on.
+    pub progress: Vec<Progress>,
+    /// What failed: an effect, saving the memory, giving an instance back, publishing.
+    pub problems: Vec<PortError>,
+    /// Whether this was a dry run, in which nothing is done.
+    pub dry_run: bool,
+    /// Whether the memory could not be saved before the first effect.
+    memory_lost: bool,
+}
+
+impl TickReport {
+    pub(super) fn new(
+        decision: Decision,
+        breaches: Vec<Breach>,
+        failures: BTreeMap<InstanceId, ProbeOutcome>,
+        dry_run: bool,
+    ) -> Self {
+        let not_done = if dry_run {
+            Applied::DryRun
+        } else {
+            Applied::Skipped
+        };
+        let effects = decision
+            .plan
+            .effects
+            .iter()
+            .map(|effect| (effect.clone(), not_done))
+            .collect();
+        Self {
+            decision,
+            breaches,
+            failures,
+            effects,
+            progress: Vec::new(),
+            problems: Vec::new(),
+            dry_run,
+            memory_lost: false,
+        }
+    }
+
+    pub(super) fn lose_memory(&mut self, error: PortError) {
+        self.memory_lost = true;
+        self.problems.push(error);
+    }
+
+    pub(super) const fn memory_lost(&self) -> bool {
+        self.memory_lost
+    }
+
+    /// Notes what became of all effects that `which` picks.
+    pub(super) fn note(&mut self, applied: Applied, which: impl Fn(&Effect) -> bool) {
+        for (effect, became) in &mut self.effects {
+            if which(effect) {
+                *became = applied;
+            }
+        }
+    }
+
+    /// Whether an effect of the plan failed.
+    pub(super) fn stopped(&self) -> bool {
+        self.effects
+            .iter()
+            .any(|(_, applied)| *applied == Applied::Failed)
+    }
+}
+
+impl fmt::Display for TickReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (decision, tally) = (&self.decision, &self.decision.tally);
+        write!(
+            f,
+            "{} wanted spare {}: {} spare, {} coming, {} busy, {} booting, {} retiring, {} unknown, {} in all",
+            decision.at,
+            decision.wanted_spare,
+            tally.spare,
+            decision.coming,
+            tally.busy,
+            tally.booting,
+            tally.retiring,
+            tally.unknown + tally.overdue,
+            tally.total
+        )?;
+        for (effect, applied) in &self.effects {
+            match effect {
+                Effect::Protect { id } => write!(f, "; protect {id}")?,
+                Effect::SetCapacity { to } => write!(f, "; set capacity {to}")?,
+                Effect::Retire { id, replace: false } => write!(f, "; retire {id}")?,
+                Effect::Retire { id, replace: true } => write!(f, "; replace {id}")?,
+            }
+            match applied {
+                Applied::Done => {}
+                Applied::DryRun => f.write_str(" (dry run)")?,
+                Applied::Failed => f.write_str(" (failed)")?,
+                Applied::Skipped => f.write_str(" (skipped)")?,
+            }
+        }
+        for progress in &self.progress {
+            write!(
+                f,
+                "; {} {:?} -> {:?}",
+                progress.id, progress.from, progress.to
+            )?;
+        }
+        for problem in &self.problems {
+            write!(f, "; {}", problem.report())?;
+        }
+        for breach in &self.breaches {
+            write!(f, "; refused, since this rule is broken: {breach}")?;
+        }
+        for finding in &self.decision.explanation.findings {
+            write!(f, "; {finding}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of an effect.
+///
+/// ```
+/// use jibri_scaler_core::controller::Applied;
+///
+/// assert_ne!(Applied::Done, Applied::DryRun);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Applied {
+    /// It was done; a retirement has begun.
+    Done,
+    /// It would have been done.
+    DryRun,
+    /// It failed, and may have happened all the same.
+    Failed,
+    /// It was not tried: an effect before it failed, the memory could not be saved, or the plan was refused.
+    Skipped,
+}
+
+/// A retirement that moved on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The instance.
+    pub id: InstanceId,
+    /// The phase it was in.
+    pub from: Phase,
+    /// The phase it is in now.
+    pub to: Phase,
+}
+
+/// A tick that could do nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TickError {
+    /// The memory could not be loaded. It is not taken for none: that would forget retirements under way.
+    #[error("the memory could not be loaded, so nothing was decided")]
+    LoadMemory(#[source] PortError),
+    /// The group could not be listed.
+    #[error("the group could not be observed, so nothing was decided")]
+    Observe(#[source] PortError),
+}

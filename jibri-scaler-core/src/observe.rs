@@ -1,0 +1,264 @@
+//! Observing the group: a listing joined with a probe of each Jibri.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
+
+use crate::{
+    DrainPath, FleetSnapshot, Instance, InstanceId, Reachability, Report, Timestamp,
+    port::{DrainClient, GroupListing, HealthProbe, Listing, PortError, ProbeOutcome, Target},
+};
+
+/// What was observed in one tick.
+///
+/// ```
+/// use jibri_scaler_core::{FleetSnapshot, Group, observe::Observation};
+///
+/// let observation = Observation::new(FleetSnapshot::new(Group::new(0, 1, 0), vec![]));
+/// assert!(observation.failures.is_empty());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Observation {
+    /// The group and its instances.
+    pub snapshot: FleetSnapshot,
+    /// The instances whose health could not be read, and what happened instead.
+    pub failures: BTreeMap<InstanceId, ProbeOutcome>,
+}
+
+impl Observation {
+    /// An observation without failures.
+    #[must_use]
+    pub const fn new(snapshot: FleetSnapshot) -> Self {
+        Self {
+            snapshot,
+            failures: BTreeMap::new(),
+        }
+    }
+}
+
+/// Observes the whole group once.
+///
+/// # Contract
+/// - The newest report of each instance is kept from call to call, and is returned with its own time where this attempt failed.
+/// - One instance that does not answer delays nobody beyond a fixed deadline, and costs nothing to the others.
+/// - Harmless and cancel-safe.
+#[cfg_attr(feature = "mock", mockall::automock)]
+#[async_trait]
+pub trait FleetObserver: Send + Sync {
+    /// Observes the group; what is heard counts as received at `now`.
+    ///
+    /// # Errors
+    /// Where the group could not be listed.
+    async fn observe(&self, now: Timestamp) -> Result<Observation, PortError>;
+}
+
+#[async_trait]
+impl<T: FleetObserver + ?Sized> FleetObserver for Arc<T> {
+    async fn observe(&self, now: Timestamp) -> Result<Observation, PortError> {
+        (**self).observe(now).await
+    }
+}
+
+/// Lists the group and probes each Jibri, many at once.
+///
+/// With a drain client it also finds out, once per instance, whether the Jibri can be told to end: after its internal API has
+/// answered a harmless request over HTTP, and not before. Without one, nothing can be retired.
+///
+/// ```no_run
+/// use jibri_scaler_core::{observe::JoinedObserver, port::{GroupListing, HealthProbe}};
+///
+/// # fn example(listing: impl GroupListing + 'static, probe: impl HealthProbe + 'static) {
+/// // The deadline needs a timer; here a future that is ready when five seconds are over, such as tokio's.
+/// # async fn sleep_five_seconds() {}
+/// let observer = JoinedObserver::new(listing, probe, || Box::pin(sleep_five_seconds()));
+/// # let _ = observer;
+/// # }
+/// ```
+pub struct JoinedObserver {
+    listing: Box<dyn GroupListing>,
+    probe: Box<dyn HealthProbe>,
+    drain: Option<Box<dyn DrainClient>>,
+    deadline: Box<dyn Deadline>,
+    concurrency: usize,
+    known: Mutex<BTreeMap<InstanceId, Known>>,
+}
+
+/// Makes a future that is ready when the probes of one tick must be done.
+trait Deadline: Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync {}
+impl<F: Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync> Deadline for F {}
+
+/// What is kept of an instance between ticks.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    report: Option<Report>,
+    direct: bool,
+    answered_last: bool,
+}
+
+/// What one instance gave in this tick.
+struct Heard {
+    outcome: ProbeOutcome,
+    direct: bool,
+}
+
+impl JoinedObserver {
+    /// How many Jibris are asked at once, where nothing else is said.
+    pub const CONCURRENCY: usize = 64;
+
+    /// Joins a listing with a probe. `deadline` makes, in each tick, the future at whose end the probes that have not answered
+    /// count as timed out.
+    pub fn new(
+        listing: impl GroupListing + 'static,
+        probe: impl HealthProbe + 'static,
+        deadline: impl Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            listing: Box::new(listing),
+            probe: Box::new(probe),
+            drain: None,
+            deadline: Box::new(deadline),
+            concurrency: Self::CONCURRENCY,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The same with a drain client, so that instances can be retired directly.
+    #[must_use]
+    pub fn with_drain(mut self, drain: impl DrainClient + 'static) -> Self {
+        self.drain = Some(Box::new(drain));
+        self
+    }
+
+    /// The same asking at most so many Jibris at once, at least one.
+    #[must_use]
+    pub fn with_concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency.max(1);
+        self
+    }
+
+    async fn ask(&self, target: Target, direct: bool) -> (InstanceId, Heard) {
+        let outcome = self.probe.probe(&target).await;
+        let direct = match &self.drain {
+            Some(drain) if !direct && outcome.status().is_some() => {
+                drain.is_reachable(&target).await
+            }
+            _ => direct,
+        };
+        (target.id, Heard { outcome, direct })
+    }
+
+    /// Those to ask. Who did not answer last time comes last, so that it can't use up the time of the others.
+    fn targets(&self, listing: &Listing) -> Vec<(Target, bool)> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let counting = listing
+            .instances
+            .iter()
+            .filter(|instance| instance.lifecycle.is_counting());
+        let mut targets: Vec<_> = counting
+            .map(|instance| {
+                let known = known.get(&instance.id).cloned().unwrap_or_default();
+                (!known.answered_last, Target::from(instance), known.direct)
+            })
+            .collect();
+        targets.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
+        targets.dedup_by(|a, b| a.1.id == b.1.id);
+        targets
+            .into_iter()
+            .map(|(_, target, direct)| (target, direct))
+            .collect()
+    }
+
+    fn join(
+        &self,
+        listing: Listing,
+        mut heard: BTreeMap<InstanceId, Heard>,
+        now: Timestamp,
+    ) -> Observation {
+        let mut before =
+            std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut known = BTreeMap::new();
+        let mut failures = BTreeMap::new();
+        let mut instances = listing.instances;
+        for instance in &mut instances {
+            let counting = instance.lifecycle.is_counting();
+            let entry = known.entry(instance.id.clone()).or_insert_with(|| {
+                (
+                    before.remove(&instance.id).unwrap_or_default(),
+                    heard.remove(&instance.id),
+                )
+            });
+            fill(instance, &mut entry.0, entry.1.as_ref(), now);
+            let failure = match &entry.1 {
+                Some(Heard {
+                    outcome: ProbeOutcome::Answered(_),
+                    ..
+                }) => None,
+                Some(Heard { outcome, .. }) => Some(outcome.clone()),
+                None => counting.then_some(ProbeOutcome::TimedOut),
+            };
+            failures.extend(failure.map(|outcome| (instance.id.clone(), outcome)));
+        }
+        let known = known
+            .into_iter()
+            .map(|(id, (known, _))| (id, known))
+            .collect();
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        let mut group = listing.group;
+        group.safe_retirement = self.drain.is_some();
+        Observation {
+            snapshot: FleetSnapshot::new(group, instances),
+            failures,
+        }
+    }
+}
+
+#[async_trait]
+impl FleetObserver for JoinedObserver {
+    async fn observe(&self, now: Timestamp) -> Result<Observation, PortError> {
+        let listing = self.listing.list().await?;
+        let asked = self
+            .targets(&listing)
+            .into_iter()
+            .map(|(target, direct)| self.ask(target, direct));
+        let asked = stream::iter(asked).buffer_unordered(self.concurrency);
+        let heard = asked.take_until((self.deadline)()).collect().await;
+        Ok(self.join(listing, heard, now))
+    }
+}
+
+impl fmt::Debug for JoinedObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinedObserver")
+            .field("concurrency", &self.concurrency)
+            .finish_non_exhaustive()
+    }
+}
+
+fn fill(instance: &mut Instance, known: &mut Known, heard: Option<&Heard>, now: Timestamp) {
+    let reachability = heard.map(|heard| heard.outcome.reachability());
+    if reachability == Some(Reachability::Answered) {
+        let status = heard.and_then(|heard| heard.outcome.status().cloned());
+        known.report = Some(Report::new(now, status));
+    }
+    known.answered_last = reachability == Some(Reachability::Answered);
+    known.direct = heard.map_or(known.direct, |heard| heard.direct);
+    instance.report.clone_from(&known.report);
+    instance.reachability = match reachability {
+        Some(reachability) => reachability,
+        None if known.report.is_some() => Reachability::TimedOut,
+        None => Reachability::Never,
+    };
+    instance.drain = if known.direct {
+        DrainPath::Direct
+    } else {
+        DrainPath::None
+    };
+}
