@@ -1,10 +1,13 @@
 //! What is remembered from tick to tick.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{InstanceId, Timestamp, port::Told, retirement::Retirement};
+use crate::{FleetSnapshot, InstanceId, Timestamp, port::Told, retirement::Retirement};
 
 /// What a decision hands on to the next one: since when each Jibri is idle, how the surplus went, which retirements are under
 /// way.
@@ -48,6 +51,23 @@ impl Memory {
     #[must_use]
     pub const fn retirements(&self) -> &BTreeMap<InstanceId, Retirement> {
         &self.retirements
+    }
+
+    /// Makes the traces those of the listed instances, one each, in the order of their ids.
+    pub(crate) fn align(&mut self, snapshot: &FleetSnapshot, now: Timestamp) {
+        // Mostly the same instances are listed as before; then nothing is moved.
+        let ids = || snapshot.by_id().map(|rows| &rows[0].id);
+        if ids().eq(self.instances.iter().map(|trace| &trace.id)) {
+            return;
+        }
+        let mut before = mem::take(&mut self.instances).into_iter().peekable();
+        let trace_of = |id: &InstanceId| {
+            while before.next_if(|trace| trace.id < *id).is_some() {}
+            before
+                .next_if(|trace| trace.id == *id)
+                .unwrap_or_else(|| Trace::new(id.clone(), now))
+        };
+        self.instances = ids().map(trace_of).collect();
     }
 
     /// The same without the retirements that were begun since `before`.

@@ -57,6 +57,8 @@ impl Group {
 pub struct FleetSnapshot {
     group: Group,
     instances: Vec<Instance>,
+    /// Whether no id has more than one row.
+    distinct: bool,
 }
 
 impl FleetSnapshot {
@@ -74,9 +76,11 @@ impl FleetSnapshot {
         }
         // So that rows that contradict each other come in one order too, however they were listed.
         kept.sort_by(|a, b| a.id.cmp(&b.id).then_with(|| order_of_rows(a, b)));
+        let distinct = kept.windows(2).all(|pair| pair[0].id != pair[1].id);
         Self {
             group,
             instances: kept,
+            distinct,
         }
     }
 
@@ -90,6 +94,22 @@ impl FleetSnapshot {
     #[must_use]
     pub fn instances(&self) -> &[Instance] {
         &self.instances
+    }
+
+    /// The rows of each id, in the order of the ids.
+    pub(crate) fn by_id(&self) -> impl Iterator<Item = &[Instance]> {
+        let mut rest = self.instances.as_slice();
+        std::iter::from_fn(move || {
+            let first = rest.first()?;
+            let same = if self.distinct {
+                1
+            } else {
+                rest.iter().take_while(|row| row.id == first.id).count()
+            };
+            let (rows, others) = rest.split_at(same);
+            rest = others;
+            Some(rows)
+        })
     }
 
     /// The rows of one id: none, one, or several that contradict each other.

@@ -1,6 +1,6 @@
 //! One pass over the snapshot: what each instance counts as.
 
-use std::{mem, time::Duration};
+use std::time::Duration;
 
 use super::{
     classify::{See, Seen},
@@ -53,39 +53,37 @@ impl<'a> Survey<'a> {
         broken: bool,
         memory: &mut Memory,
     ) -> Self {
-        let rows = snapshot.instances();
+        memory.align(snapshot, now);
+        let see = See {
+            limits,
+            now,
+            broken,
+        };
         let mut survey = Self {
             snapshot: Some(snapshot),
             ..Self::default()
         };
-        let mut remembered = mem::take(&mut memory.instances).into_iter().peekable();
-        let mut traces = Vec::with_capacity(rows.len());
         let mut replacements = 0;
         let mut unseen = 0;
         let mut listed_retirements = 0;
 
-        // Rows and traces are both in the order of the ids, so one walk along both finds the trace of each row.
-        for rows in rows.chunk_by(|a, b| a.id == b.id) {
+        // Rows, traces and retirements are all in the order of the ids, so one walk along them finds what belongs together.
+        let mut retirements = memory.retirements.iter_mut().peekable();
+        for (rows, trace) in snapshot.by_id().zip(&mut memory.instances) {
             let id = &rows[0].id;
-            while remembered.next_if(|trace| trace.id < *id).is_some() {}
-            let mut trace = remembered
-                .next_if(|trace| trace.id == *id)
-                .unwrap_or_else(|| Trace::new(id.clone(), now));
-            let retirement = memory.retirements.get_mut(id);
+            while retirements.next_if(|(other, _)| *other < id).is_some() {}
+            let retirement = retirements
+                .next_if(|(other, _)| *other == id)
+                .map(|(_, retirement)| retirement);
             listed_retirements += usize::from(retirement.is_some());
 
-            let seen = See {
-                limits,
-                now,
-                broken,
-            }
-            .instance(rows, &mut trace, retirement.as_deref());
+            let seen = see.instance(rows, trace, retirement.as_deref());
             let counting = rows.iter().any(|row| row.lifecycle.is_counting());
             let in_service = rows.iter().any(|row| row.lifecycle == Lifecycle::InService);
-            survey.count(rows, &trace, &seen, counting, retirement.as_deref());
+            survey.count(rows, trace, &seen, counting, retirement.as_deref());
             survey
                 .odd
-                .note(limits, now, rows, &trace, &seen, retirement.as_deref());
+                .note(limits, now, rows, trace, &seen, retirement.as_deref());
             unseen += u32::from(counting && matches!(seen.class, Class::Unknown | Class::Overdue));
             if let Some(retirement) = retirement {
                 if seen.work == Work::Busy && matches!(retirement.phase(), Phase::Told) {
@@ -101,9 +99,7 @@ impl<'a> Survey<'a> {
                         u32::from(!retirement.seen_busy() && !retirement.was_released());
                 }
             }
-            traces.push(trace);
         }
-        memory.instances = traces;
 
         let decrementing = |retirement: &Retirement| !retirement.replace();
         survey.decrements_possible = to_u32(
@@ -130,10 +126,8 @@ impl<'a> Survey<'a> {
 
     /// The zone of every instance that counts toward the desired capacity.
     pub(super) fn zones(&self) -> impl Iterator<Item = Option<&'a Zone>> {
-        let rows = self.snapshot.map_or(&[][..], FleetSnapshot::instances);
-        let counting = rows
-            .chunk_by(|a, b| a.id == b.id)
-            .filter_map(|rows| rows.iter().find(|r| r.lifecycle.is_counting()));
+        let rows = self.snapshot.into_iter().flat_map(FleetSnapshot::by_id);
+        let counting = rows.filter_map(|rows| rows.iter().find(|row| row.lifecycle.is_counting()));
         counting.map(|row| row.zone.as_ref())
     }
 
