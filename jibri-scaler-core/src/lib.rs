@@ -18,6 +18,9 @@ mod plan;
 pub mod policy;
 pub mod port;
 pub mod retirement;
+#[cfg(feature = "sim")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
+pub mod sim;
 mod snapshot;
 mod status;
 mod tally;

@@ -1,0 +1,294 @@
+//! A group in memory, with the semantics of EC2 Auto Scaling, on virtual time.
+//!
+//! It is a public implementation of [`GroupListing`] and [`GroupControl`]: to try a policy without a cloud, to drive a
+//! simulation, to test what embeds the controller. Nothing in it reads a clock or waits: time goes on only when
+//! [`SimGroup::advance`] is called, and all chance comes from the seed.
+//!
+//! What it does as Auto Scaling does:
+//! - a launched instance is pending for a while, then in service, and protected from then on if the group is set so;
+//! - the desired capacity is refused outside the bounds; raising it launches, in the zone with fewest instances; lowering it ends
+//!   instances that are not protected, in the zone with most of them, the oldest first;
+//! - where all are protected, a lowered capacity ends nothing, and *the first that loses its protection goes at once*;
+//! - an instance ended by its id goes even if it is protected; with decrement the desired capacity falls by one, which is refused
+//!   at the minimum size; without, a replacement is launched;
+//! - what is on its way out stays listed for a while;
+//! - a launch that fails is tried again later; the desired capacity stays.
+//!
+//! Auto Scaling's documents do not say whether a pending instance can be chosen when the capacity is lowered. Here it never is:
+//! for a scaler that is the harder case, since one in service goes in its place. A machine's end behind the group's back is
+//! noticed after a delay, and replaced. There are no lifecycle hooks, no warm pool and no rebalancing of zones.
+//!
+//! Sources: [scale-in protection](https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-instance-protection.html),
+//! [termination policies](https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-termination-policies.html),
+//! [`TerminateInstanceInAutoScalingGroup`](https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceInAutoScalingGroup.html).
+
+mod config;
+mod draws;
+mod event;
+mod state;
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+
+use crate::{
+    InstanceId, OutOfRange, Timestamp,
+    port::{Decrement, GroupControl, GroupListing, Listing, PortError, PortErrorKind},
+};
+use state::State;
+
+pub use config::SimGroupConfig;
+pub use event::{SimEvent, SimEventKind, TerminationCause};
+
+/// An Auto Scaling group in memory. See the [module](self) for what it does.
+///
+/// It is shared by reference or `Arc`: all methods take `&self`. Its calls never wait.
+///
+/// ```
+/// use jibri_scaler_core::{Lifecycle, Timestamp, sim::{SimGroup, SimGroupConfig}};
+///
+/// let start: Timestamp = "2026-11-22T08:00:00Z".parse()?;
+/// let group = SimGroup::new(SimGroupConfig::new(1, 4, 2)?.with_seed(7), start);
+/// assert!(group.current().instances.iter().all(|i| i.lifecycle == Lifecycle::Pending));
+///
+/// // A driver jumps from event to event.
+/// while let Some(next) = group.next_event() {
+///     for event in group.advance(next) {
+///         println!("{event:?}");
+///     }
+/// }
+/// assert!(group.current().instances.iter().all(|i| i.lifecycle == Lifecycle::InService));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct SimGroup {
+    shared: Mutex<Shared>,
+}
+
+/// The operations of the ports that a simulated group implements, to say which of them is to fail.
+///
+/// ```
+/// use jibri_scaler_core::{
+///     Timestamp, port::PortErrorKind,
+///     sim::{SimGroup, SimGroupConfig, SimOperation},
+/// };
+///
+/// let group = SimGroup::new(SimGroupConfig::new(1, 4, 2)?, Timestamp::from_secs(0));
+/// group.fail_next(SimOperation::List, PortErrorKind::Throttled);
+/// # Ok::<(), jibri_scaler_core::OutOfRange>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SimOperation {
+    /// [`GroupListing::list`].
+    List,
+    /// [`GroupControl::protect`].
+    Protect,
+    /// [`GroupControl::set_capacity`].
+    SetCapacity,
+    /// [`GroupControl::terminate`].
+    Terminate,
+}
+
+impl SimGroup {
+    /// A group that exists from this time on.
+    #[must_use]
+    pub fn new(config: SimGroupConfig, start: Timestamp) -> Self {
+        Self {
+            shared: Mutex::new(Shared {
+                state: State::new(config, start),
+                faults: VecDeque::new(),
+            }),
+        }
+    }
+
+    /// The time of the group.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.lock().state.now()
+    }
+
+    /// When something next happens by itself: a launch or a termination ends, a launch is tried again, the end of a machine is
+    /// noticed. `None` where nothing will.
+    #[must_use]
+    pub fn next_event(&self) -> Option<Timestamp> {
+        self.lock().state.next_event()
+    }
+
+    /// Lets time go on until `now`, and returns what has happened since the last call, in order, the consequences of acts
+    /// included. Time never goes back: an earlier `now` changes nothing.
+    pub fn advance(&self, now: Timestamp) -> Vec<SimEvent> {
+        self.lock().state.advance(now)
+    }
+
+    /// The group as it truly is now: without the lag of a listing, and never an error.
+    #[must_use]
+    pub fn current(&self) -> Listing {
+        self.lock().state.current()
+    }
+
+    /// Sets or takes away the protection of these instances. As in Auto Scaling only one in service or in standby can have it;
+    /// others are passed over. One that loses it while the group is larger than desired goes at once.
+    pub fn set_protection(&self, ids: &[InstanceId], protected: bool) {
+        self.lock().state.set_protection(ids, protected);
+    }
+
+    /// An operator changes the bounds. The desired capacity is brought inside them.
+    ///
+    /// # Errors
+    /// Where `min_size` is above `max_size`; nothing is changed then.
+    pub fn set_bounds(&self, min_size: u32, max_size: u32) -> Result<(), OutOfRange> {
+        self.lock().state.set_bounds(min_size, max_size)
+    }
+
+    /// The machine of an instance ends behind the group's back, as when an operator ends it in EC2. The group goes on listing it
+    /// until it notices, then replaces it. Returns whether there was such an instance that was not on its way out.
+    pub fn lose_machine(&self, id: &InstanceId) -> bool {
+        self.lock().state.lose_machine(id)
+    }
+
+    /// An operator puts an instance into standby, which takes it out of the group's capacity; without decrement it is replaced.
+    ///
+    /// # Errors
+    /// [`Permanent`](PortErrorKind::Permanent) where it is not in service, or a decrement would go below the minimum size.
+    pub fn enter_standby(&self, id: &InstanceId, decrement: Decrement) -> Result<(), PortError> {
+        self.lock().act(
+            || format!("put instance `{id}` into standby"),
+            |state| state.enter_standby(id, decrement),
+        )
+    }
+
+    /// An operator returns an instance from standby, which raises the desired capacity by one. It is in service at once.
+    ///
+    /// # Errors
+    /// [`Permanent`](PortErrorKind::Permanent) where it is not in standby, or the desired capacity would exceed the maximum size.
+    pub fn exit_standby(&self, id: &InstanceId) -> Result<(), PortError> {
+        self.lock().act(
+            || format!("return instance `{id}` from standby"),
+            |state| state.exit_standby(id),
+        )
+    }
+
+    /// An operator deletes the group with all its instances. From then on every port call that names the group is a
+    /// [`Permanent`](PortErrorKind::Permanent) error.
+    pub fn delete(&self) {
+        self.lock().state.delete();
+    }
+
+    /// Lets the next call of this operation fail with nothing done. Repeated, the calls after it fail too, in this order.
+    pub fn fail_next(&self, operation: SimOperation, kind: PortErrorKind) {
+        self.lock()
+            .faults
+            .push_back((operation, Fault::Fails(kind)));
+    }
+
+    /// Lets the next call of this operation be done and its answer be lost: a [`Transient`](PortErrorKind::Transient) error,
+    /// although it happened. Queued with [`fail_next`](Self::fail_next).
+    pub fn lose_next_answer(&self, operation: SimOperation) {
+        self.lock().faults.push_back((operation, Fault::AnswerLost));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        // What a panicking thread left is whole: the state changes in calls that do not panic.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl GroupListing for SimGroup {
+    async fn list(&self) -> Result<Listing, PortError> {
+        self.lock().call(
+            SimOperation::List,
+            |name| format!("list group `{name}`"),
+            |state| Ok(state.listed()),
+        )
+    }
+}
+
+#[async_trait]
+impl GroupControl for SimGroup {
+    async fn protect(&self, ids: &[InstanceId]) -> Result<(), PortError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.lock().call(
+            SimOperation::Protect,
+            |name| format!("protect {} instances of group `{name}`", ids.len()),
+            |state| {
+                state.set_protection(ids, true);
+                Ok(())
+            },
+        )
+    }
+
+    async fn set_capacity(&self, desired: u32) -> Result<(), PortError> {
+        self.lock().call(
+            SimOperation::SetCapacity,
+            |name| format!("set the desired capacity of group `{name}` to {desired}"),
+            |state| state.set_capacity(desired),
+        )
+    }
+
+    async fn terminate(&self, id: &InstanceId, decrement: Decrement) -> Result<(), PortError> {
+        self.lock().call(
+            SimOperation::Terminate,
+            |name| format!("terminate instance `{id}` of group `{name}`"),
+            |state| state.terminate(id, decrement),
+        )
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: State,
+    faults: VecDeque<(SimOperation, Fault)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Fails(PortErrorKind),
+    AnswerLost,
+}
+
+impl Shared {
+    /// One call of a port, which may be set to fail.
+    fn call<T>(
+        &mut self,
+        operation: SimOperation,
+        doing: impl Fn(&str) -> String,
+        act: impl FnOnce(&mut State) -> Result<T, String>,
+    ) -> Result<T, PortError> {
+        let doing = doing(self.state.name());
+        let queued = self.faults.iter().position(|(of, _)| *of == operation);
+        let fault = queued.and_then(|index| self.faults.remove(index));
+        if let Some((_, Fault::Fails(kind))) = fault {
+            return Err(PortError::new(kind, doing).with_source("it was set to fail"));
+        }
+        // A termination names the instance only, and an instance that is not there is no error.
+        if !self.state.exists() && operation != SimOperation::Terminate {
+            let why = format!("AutoScalingGroup name not found - {}", self.state.name());
+            return Err(PortError::new(PortErrorKind::Permanent, doing).with_source(why));
+        }
+        let outcome = self.act(|| doing.clone(), act)?;
+        match fault {
+            Some(_) => Err(PortError::new(PortErrorKind::Transient, doing)
+                .with_source("its answer was set to be lost")),
+            None => Ok(outcome),
+        }
+    }
+
+    fn act<T>(
+        &mut self,
+        doing: impl FnOnce() -> String,
+        act: impl FnOnce(&mut State) -> Result<T, String>,
+    ) -> Result<T, PortError> {
+        act(&mut self.state)
+            .map_err(|why| PortError::new(PortErrorKind::Permanent, doing()).with_source(why))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+use crate::{InstanceId, Timestamp, Zone};
+
+/// Something that happened in a simulated group, and when.
+///
+/// ```
+/// use jibri_scaler_core::{Timestamp, sim::{SimGroup, SimGroupConfig, SimEventKind}};
+///
+/// let start = Timestamp::from_secs(0);
+/// let group = SimGroup::new(SimGroupConfig::new(0, 4, 1)?, start);
+/// let events = group.advance(start);
+/// assert!(matches!(&events[0].kind, SimEventKind::Launched { .. }));
+/// # Ok::<(), jibri_scaler_core::OutOfRange>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SimEvent {
+    /// When it happened, in the time of the group.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: SimEventKind,
+}
+
+/// What can happen in a simulated group.
+///
+/// ```
+/// use jibri_scaler_core::sim::SimEventKind;
+///
+/// assert_ne!(SimEventKind::LaunchFailed, SimEventKind::InService { id: "i-0".parse()? });
+/// # Ok::<(), jibri_scaler_core::EmptyInstanceId>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SimEventKind {
+    /// The group launched an instance, which is pending now.
+    Launched {
+        /// Its id.
+        id: InstanceId,
+        /// Its availability zone.
+        zone: Zone,
+    },
+    /// A launch failed; the group tries again later.
+    LaunchFailed,
+    /// An instance came into service.
+    InService {
+        /// Its id.
+        id: InstanceId,
+    },
+    /// An instance is on its way out.
+    Terminating {
+        /// Its id.
+        id: InstanceId,
+        /// Why it goes.
+        why: TerminationCause,
+    },
+    /// An instance is gone, and no longer listed.
+    Terminated {
+        /// Its id.
+        id: InstanceId,
+    },
+}
+
+/// Why an instance of a simulated group goes.
+///
+/// ```
+/// use jibri_scaler_core::sim::TerminationCause;
+///
+/// assert_ne!(TerminationCause::ScaleIn, TerminationCause::Requested);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TerminationCause {
+    /// The group was deleted.
+    GroupDeleted,
+    /// It was named by [`terminate`](crate::port::GroupControl::terminate).
+    Requested,
+    /// The group chose it, to come down to its desired capacity.
+    ScaleIn,
+    /// The group noticed that its machine had ended behind its back.
+    Unhealthy,
+}
