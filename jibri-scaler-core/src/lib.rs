@@ -5,6 +5,9 @@ mod check;
 mod class;
 #[cfg(feature = "toml")]
 mod config;
+#[cfg(feature = "conformance")]
+#[cfg_attr(docsrs, doc(cfg(feature = "conformance")))]
+pub mod conformance;
 pub mod controller;
 mod decide;
 mod decision;
