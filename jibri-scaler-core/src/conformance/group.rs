@@ -65,6 +65,20 @@ pub trait GroupFixture: Send + Sync {
 }
 
 /// The two ports of one group.
+///
+/// ```
+/// use std::sync::Arc;
+/// use jibri_scaler_core::{
+///     Timestamp,
+///     conformance::GroupPorts,
+///     sim::{SimGroup, SimGroupConfig},
+/// };
+///
+/// let group = SimGroup::new(SimGroupConfig::new(1, 4, 2)?, Timestamp::from_secs(0));
+/// let ports = GroupPorts::of(Arc::new(group));
+/// # let _ = ports;
+/// # Ok::<(), jibri_scaler_core::OutOfRange>(())
+/// ```
 pub struct GroupPorts {
     listing: Box<dyn GroupListing>,
     control: Box<dyn GroupControl>,

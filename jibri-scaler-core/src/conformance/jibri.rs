@@ -32,6 +32,40 @@ pub enum JibriBehaviour {
 }
 
 /// Makes Jibris for the suites, where the implementations under test can reach them.
+///
+/// With real sockets, [`settle`](Self::settle) sleeps for some milliseconds and [`call_limit`](Self::call_limit) for a few times
+/// the timeout of the implementations. In memory, where a call is done when it is first polled, both can be empty:
+///
+/// ```
+/// use std::{collections::BTreeMap, sync::Mutex};
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::{
+///     InstanceId,
+///     conformance::{JibriBehaviour, JibriFixture},
+///     port::Target,
+/// };
+///
+/// #[derive(Default)]
+/// struct Fleet(Mutex<BTreeMap<InstanceId, JibriBehaviour>>);
+///
+/// #[async_trait]
+/// impl JibriFixture for Fleet {
+///     async fn start(&self, behaviour: JibriBehaviour) -> Target {
+///         let mut jibris = self.0.lock().unwrap();
+///         let id: InstanceId = format!("i-{}", jibris.len()).parse().unwrap();
+///         jibris.insert(id.clone(), behaviour);
+///         Target::new(id)
+///     }
+///
+///     async fn end_session(&self, target: &Target) {
+///         self.0.lock().unwrap().insert(target.id.clone(), JibriBehaviour::Idle);
+///     }
+///
+///     async fn settle(&self) {}
+///
+///     async fn call_limit(&self) {}
+/// }
+/// ```
 #[async_trait]
 pub trait JibriFixture: Send + Sync {
     /// Starts a Jibri that behaves so, at a target of its own that the implementations under test can address from now on.

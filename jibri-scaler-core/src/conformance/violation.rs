@@ -1,9 +1,25 @@
 /// An implementation breaks a rule of its port.
 ///
 /// ```
-/// use jibri_scaler_core::conformance::GroupRule;
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::{
+///     Timestamp,
+///     conformance::metrics_sink,
+///     port::{FleetMetrics, MetricsSink, PortError, PortErrorKind},
+/// };
 ///
-/// assert_eq!(GroupRule::RefusesAboveMax.as_str(), "RefusesAboveMax");
+/// struct Broken;
+///
+/// #[async_trait]
+/// impl MetricsSink for Broken {
+///     async fn publish(&self, _: &FleetMetrics) -> Result<(), PortError> {
+///         Err(PortError::new(PortErrorKind::Permanent, "publish anything"))
+///     }
+/// }
+///
+/// let suite = metrics_sink(&Broken, Timestamp::from_secs(0));
+/// let violation = futures_executor::block_on(suite).unwrap_err();
+/// assert_eq!(violation.rule(), "metrics_may_be_zero");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("rule {rule} is broken: {seen}")]

@@ -103,14 +103,16 @@ fn every_broken_memory_store_is_found_out() {
     }
 }
 
+type Refuses = fn(&FleetMetrics) -> bool;
+
 /// A sink that refuses some numbers.
 struct Picky {
-    refuses: fn(&FleetMetrics) -> bool,
+    refuses: Refuses,
     published: AtomicUsize,
 }
 
 impl Picky {
-    fn new(refuses: fn(&FleetMetrics) -> bool) -> Self {
+    fn new(refuses: Refuses) -> Self {
         Self {
             refuses,
             published: AtomicUsize::new(0),
@@ -137,7 +139,7 @@ fn a_sink_that_takes_all_numbers_conforms_and_others_are_found_out() {
     assert_eq!(block_on(metrics_sink(&sink, now)), Ok(()));
     assert_eq!(sink.published.into_inner(), 4);
 
-    let picky: [(fn(&FleetMetrics) -> bool, &str); 4] = [
+    let picky: [(Refuses, &str); 4] = [
         (|m| m.idle_share.is_none(), "metrics_may_be_zero"),
         (|m| m.idle == 1, "metrics_may_have_fractions"),
         (
