@@ -418,6 +418,16 @@ fn standby_takes_an_instance_out_of_the_capacity_and_back() {
 }
 
 #[test]
+fn ending_one_in_standby_lowers_no_capacity_it_is_no_part_of() {
+    let group = running(1, 3, 2);
+    let id = &in_service(&group)[0];
+    group.enter_standby(id, Decrement::Yes).unwrap();
+    block_on(group.terminate(id, Decrement::Yes)).unwrap();
+    assert_eq!(ids(&group, &Lifecycle::Terminating), [id.clone()]);
+    assert_eq!(group.current().group.desired, 1);
+}
+
+#[test]
 fn a_lagging_listing_shows_what_was() {
     let config = config(0, 9, 1).with_start_in_service(true);
     let group = group(config.with_listing_lag(secs(10)));
