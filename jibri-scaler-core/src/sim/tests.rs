@@ -423,7 +423,10 @@ fn ending_one_in_standby_lowers_no_capacity_it_is_no_part_of() {
     let id = &in_service(&group)[0];
     group.enter_standby(id, Decrement::Yes).unwrap();
     block_on(group.terminate(id, Decrement::Yes)).unwrap();
-    assert_eq!(ids(&group, &Lifecycle::Terminating), [id.clone()]);
+    assert_eq!(
+        ids(&group, &Lifecycle::Terminating),
+        *std::slice::from_ref(id)
+    );
     assert_eq!(group.current().group.desired, 1);
 }
 
