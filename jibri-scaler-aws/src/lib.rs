@@ -1,1 +1,14 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod build;
+mod call;
+mod failure;
+mod group;
+mod name;
+mod sink;
+
+pub use build::BuildError;
+pub use group::AutoScalingGroup;
+pub use name::{GroupName, InvalidName, Namespace};
+pub use sink::CloudWatchSink;

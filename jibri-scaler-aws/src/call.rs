@@ -1,0 +1,108 @@
+//! How long a call may take and how often it may be tried.
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_autoscaling::config::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::SdkConfig;
+
+/// The longest that one call takes unless told otherwise: a little under the shortest usual control interval of 10 s.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// No network answers in less, so a shorter timeout is taken for a mistake.
+pub(crate) const SHORTEST_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How often a read is tried. Acts are tried once: the next tick is their retry, and it starts from a fresh view.
+const READ_ATTEMPTS: u32 = 3;
+
+/// Waits between the attempts of a read, short enough to leave room for them inside the timeout. (The SDK's own are 1 s to 20 s.)
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+
+/// The time that is left for a call made of several requests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline {
+    started: Instant,
+    total: Duration,
+}
+
+impl Deadline {
+    pub(crate) fn after(total: Duration) -> Self {
+        Self {
+            started: Instant::now(),
+            total,
+        }
+    }
+
+    /// `None` once it has passed.
+    pub(crate) fn remaining(self) -> Option<Duration> {
+        self.total
+            .checked_sub(self.started.elapsed())
+            .filter(|left| !left.is_zero())
+    }
+}
+
+/// One attempt, which may take the whole time.
+pub(crate) fn act(sdk: &SdkConfig, total: Duration) -> (TimeoutConfig, RetryConfig) {
+    (timeouts(sdk, total, total), RetryConfig::disabled())
+}
+
+/// A few attempts that share the time.
+pub(crate) fn read(sdk: &SdkConfig, total: Duration) -> (TimeoutConfig, RetryConfig) {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(READ_ATTEMPTS)
+        .with_initial_backoff(FIRST_BACKOFF)
+        .with_max_backoff(LONGEST_BACKOFF);
+    (timeouts(sdk, total, total / READ_ATTEMPTS), retries)
+}
+
+/// The SDK has no timeouts of its own but for connecting. What the embedder set for connecting and reading stays.
+fn timeouts(sdk: &SdkConfig, total: Duration, attempt: Duration) -> TimeoutConfig {
+    let ours = TimeoutConfig::builder()
+        .operation_timeout(total)
+        .operation_attempt_timeout(attempt);
+    match sdk.timeout_config() {
+        Some(theirs) => ours.take_unset_from(theirs.clone().into_builder()).build(),
+        None => ours.build(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_for_connecting_stay_and_the_others_are_ours() {
+        let theirs = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(2))
+            .operation_timeout(Duration::from_secs(3600))
+            .build();
+        let sdk = SdkConfig::builder().timeout_config(theirs).build();
+        let (timeouts, retries) = read(&sdk, Duration::from_secs(9));
+        assert_eq!(timeouts.connect_timeout(), Some(Duration::from_secs(2)));
+        assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(9)));
+        assert_eq!(
+            timeouts.operation_attempt_timeout(),
+            Some(Duration::from_secs(3))
+        );
+        assert_eq!(retries.max_attempts(), 3);
+    }
+
+    #[test]
+    fn an_act_is_tried_once() {
+        let sdk = SdkConfig::builder().build();
+        let (timeouts, retries) = act(&sdk, Duration::from_secs(9));
+        assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(9)));
+        assert_eq!(retries.max_attempts(), 1);
+        assert!(!retries.has_retry());
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_leaves_nothing() {
+        assert!(
+            Deadline::after(Duration::from_secs(3600))
+                .remaining()
+                .is_some()
+        );
+        assert_eq!(Deadline::after(Duration::ZERO).remaining(), None);
+    }
+}

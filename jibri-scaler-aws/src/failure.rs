@@ -1,0 +1,238 @@
+//! What a failure of the SDK means for the control loop.
+
+use std::{error::Error, fmt};
+
+use aws_sdk_autoscaling::{
+    error::{ProvideErrorMetadata, SdkError},
+    operation::RequestId,
+};
+use jibri_scaler_core::port::{PortError, PortErrorKind};
+
+/// The codes with which AWS services ask to be called less often: `aws_runtime::retries::classifiers::THROTTLING_ERRORS` of
+/// aws-runtime 1.10, copied because the SDK has no method that tells.
+const THROTTLING: [&str; 14] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+];
+
+/// Codes that come with a status of 4xx and may be gone at the next tick.
+const PASSING: [&str; 8] = [
+    // Another activity of the group is in the way.
+    "ScalingActivityInProgress",
+    "ResourceContention",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "InternalFailure",
+    "ServiceUnavailable",
+    // The credentials provider brings new ones.
+    "ExpiredToken",
+    "ExpiredTokenException",
+];
+
+/// What the SDK says where no HTTP client was given to it (aws-smithy-runtime 1.16).
+const NO_HTTP_CLIENT: &str = "No HTTP client was available";
+
+/// The failure of a call: what it means, and whether its text says a certain thing.
+pub(crate) struct Failure {
+    kind: PortErrorKind,
+    code: Option<String>,
+    message: Option<String>,
+    cause: Cause,
+}
+
+impl Failure {
+    /// `action` is the IAM action of the call, such as `autoscaling:SetDesiredCapacity`.
+    pub(crate) fn new<E>(action: &'static str, error: SdkError<E>) -> Self
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        let message = error.message().map(str::to_owned);
+        let status = error.raw_response().map(|r| r.status().as_u16());
+        let kind = kind(&error, status);
+        let advice = advice(&error, action);
+        let cause = if let SdkError::ServiceError(_) = &error {
+            Cause::Answer {
+                status,
+                code: code.clone(),
+                message: message.clone(),
+                request: error.meta().request_id().map(str::to_owned),
+                advice,
+            }
+        } else {
+            Cause::NoAnswer {
+                advice,
+                error: error.into(),
+            }
+        };
+        Self {
+            kind,
+            code,
+            message,
+            cause,
+        }
+    }
+
+    pub(crate) const fn kind(&self) -> PortErrorKind {
+        self.kind
+    }
+
+    /// Whether the service refused the request as such, with a message that has one of these texts. Auto Scaling gives everything
+    /// it refuses the code `ValidationError`, so that only the message tells.
+    pub(crate) fn is_validation_error(&self, texts: &[&str]) -> bool {
+        self.code.as_deref() == Some("ValidationError")
+            && self
+                .message
+                .as_deref()
+                .is_some_and(|message| texts.iter().any(|text| message.contains(text)))
+    }
+
+    /// The error of that operation, which completes the sentence "could not …".
+    pub(crate) fn during(self, operation: impl Into<String>) -> PortError {
+        let error = PortError::new(self.kind, operation);
+        match self.cause {
+            Cause::NoAnswer {
+                advice: None,
+                error: cause,
+            } => error.with_source(cause),
+            cause => error.with_source(Box::new(cause) as Box<dyn Error + Send + Sync>),
+        }
+    }
+}
+
+fn kind<E>(error: &SdkError<E>, status: Option<u16>) -> PortErrorKind
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(_) => match (error.code(), status) {
+            (Some(code), _) if THROTTLING.contains(&code) => PortErrorKind::Throttled,
+            (_, Some(429)) => PortErrorKind::Throttled,
+            (Some(code), _) if PASSING.contains(&code) => PortErrorKind::Transient,
+            (_, Some(400..=499)) => PortErrorKind::Permanent,
+            _ => PortErrorKind::Transient,
+        },
+        SdkError::ConstructionFailure(_) => PortErrorKind::Permanent,
+        SdkError::DispatchFailure(failure) if failure.is_user() || says(error, NO_HTTP_CLIENT) => {
+            PortErrorKind::Permanent
+        }
+        // Timeouts, broken connections, answers that cannot be read, and what later SDKs may add.
+        _ => PortErrorKind::Transient,
+    }
+}
+
+/// What to do next, for the failures that somebody must do something about.
+fn advice<E>(error: &SdkError<E>, action: &'static str) -> Option<String>
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let SdkError::ServiceError(_) = error else {
+        return says(error, NO_HTTP_CLIENT).then(|| {
+            "make the SdkConfig with aws-config and its feature `default-https-client`, or set an HTTP client on it"
+                .to_owned()
+        });
+    };
+    match error.code()? {
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Some(format!(
+            "allow {action} in the IAM policy of these credentials (the README of jibri-scaler-aws has the whole policy)"
+        )),
+        "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationToken" => {
+            Some("check the AWS credentials and the region".to_owned())
+        }
+        "RequestExpired" | "RequestTimeTooSkewed" => {
+            Some("set the clock of this machine".to_owned())
+        }
+        "ValidationError" => Some("check the name and the size limits of the group".to_owned()),
+        "InvalidParameterValue" | "InvalidParameterCombination" | "MissingParameter" => {
+            Some("check the namespace and the clock of this machine".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Whether the error or one of its causes says this.
+fn says(error: &(dyn Error + 'static), text: &str) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.to_string().contains(text) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// The cause of a [`PortError`]. The texts of the SDK's own service errors say "service error: unhandled error", so an answer is
+/// written out here instead.
+#[derive(Debug)]
+enum Cause {
+    Answer {
+        status: Option<u16>,
+        code: Option<String>,
+        message: Option<String>,
+        request: Option<String>,
+        advice: Option<String>,
+    },
+    NoAnswer {
+        advice: Option<String>,
+        error: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer {
+                status,
+                code,
+                message,
+                request,
+                advice,
+            } => {
+                match code {
+                    Some(code) => write!(f, "AWS answered {code}")?,
+                    None => f.write_str("AWS answered with an error without a code")?,
+                }
+                if let Some(status) = status {
+                    write!(f, " (HTTP {status}")?;
+                    if let Some(request) = request {
+                        write!(f, ", request {request}")?;
+                    }
+                    f.write_str(")")?;
+                }
+                if let Some(message) = message {
+                    write!(f, ": {message}")?;
+                }
+                advice
+                    .as_ref()
+                    .map_or(Ok(()), |advice| write!(f, "; {advice}"))
+            }
+            Self::NoAnswer { advice, .. } => f.write_str(advice.as_deref().unwrap_or("no answer")),
+        }
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Answer { .. } => None,
+            Self::NoAnswer { error, .. } => Some(&**error),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The Auto Scaling group.
+
+mod control;
+mod listing;
+
+use std::time::Duration;
+
+use aws_sdk_autoscaling::{Client, config};
+use aws_types::SdkConfig;
+
+use crate::{
+    BuildError, GroupName, build,
+    call::{self, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
+};
+
+/// An EC2 Auto Scaling group, as [`GroupListing`](jibri_scaler_core::port::GroupListing) and
+/// [`GroupControl`](jibri_scaler_core::port::GroupControl).
+///
+/// # Reading
+/// Every listing asks `DescribeAutoScalingGroups` and follows its tokens to the end. Listings know no launch times and no
+/// addresses. Auto Scaling promises no read-after-write: a desired capacity that was just set, or an instance that was just
+/// ended, may look as before for a while.
+///
+/// # Acting
+/// Every act is tried once: a retry is the business of the next tick, which has a fresh view. [`terminate`] without decrement is
+/// not idempotent, since the group launches a replacement for each success; after a failure that may have happened anyway (a
+/// timeout, a broken connection), repeat it only when a later listing still shows the instance in service. It ignores scale-in
+/// protection, and is only a request: the instance stays listed as `Terminating` while its lifecycle hooks run.
+///
+/// # Errors of its ports
+/// `Throttled` for the throttling codes of AWS; `Permanent` for what AWS refuses (rights, names, bounds) and for a missing HTTP
+/// client; `Transient` for all else. The text names the operation, the group or instance, and what to do.
+///
+/// Calls need a tokio runtime with timers, as the AWS SDK does.
+///
+/// ```no_run
+/// use jibri_scaler_aws::AutoScalingGroup;
+/// use jibri_scaler_core::port::GroupListing;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+/// let group = AutoScalingGroup::new(&sdk, "jibri-production".parse()?)?;
+/// let listing = group.list().await?;
+/// println!("{} instances, desired {}", listing.instances.len(), listing.group.desired);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`terminate`]: jibri_scaler_core::port::GroupControl::terminate
+#[derive(Clone, Debug)]
+pub struct AutoScalingGroup {
+    name: GroupName,
+    sdk: SdkConfig,
+    client: Client,
+    timeout: Duration,
+}
+
+impl AutoScalingGroup {
+    /// The group of this name in the account and region of the configuration. Nothing is called yet.
+    ///
+    /// # Errors
+    /// Where the configuration lacks a behaviour version or a region.
+    pub fn new(sdk: &SdkConfig, name: GroupName) -> Result<Self, BuildError> {
+        build::check(sdk)?;
+        Ok(Self {
+            name,
+            sdk: sdk.clone(),
+            client: client(sdk, DEFAULT_TIMEOUT),
+            timeout: DEFAULT_TIMEOUT,
+        })
+    }
+
+    /// Lets each port call take this long at most, all its requests and retries included; 9 s by default. Less than 100 ms counts
+    /// as 100 ms.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout.max(SHORTEST_TIMEOUT);
+        self.client = client(&self.sdk, self.timeout);
+        self
+    }
+
+    /// The name of the group.
+    #[must_use]
+    pub const fn name(&self) -> &GroupName {
+        &self.name
+    }
+}
+
+fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
+    let (timeouts, retries) = call::act(sdk, timeout);
+    let config = config::Builder::from(sdk)
+        .timeout_config(timeouts)
+        .retry_config(retries)
+        .build();
+    Client::from_conf(config)
+}

@@ -1,0 +1,141 @@
+//! Acting on the group.
+
+use async_trait::async_trait;
+use aws_sdk_autoscaling::config;
+use jibri_scaler_core::{
+    InstanceId,
+    port::{Decrement, GroupControl, PortError, PortErrorKind},
+};
+
+use super::AutoScalingGroup;
+use crate::{
+    call::{self, Deadline},
+    failure::Failure,
+};
+
+/// How many instances one `SetInstanceProtection` may name
+/// ([quotas](https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html)).
+const IDS_PER_CALL: usize = 50;
+
+/// What Auto Scaling says where an instance has left the group, or is in a state in which it cannot be protected.
+const DEPARTED: [&str; 2] = ["not part of", "not in InService"];
+
+/// What Auto Scaling says where it has no such instance.
+const NOT_FOUND: [&str; 2] = ["Instance Id not found", "No managed instance found"];
+
+#[async_trait]
+impl GroupControl for AutoScalingGroup {
+    async fn protect(&self, ids: &[InstanceId]) -> Result<(), PortError> {
+        let deadline = Deadline::after(self.timeout);
+        // One id that has left the group fails a whole call. Such a part is halved until the id stands alone.
+        let mut parts: Vec<&[InstanceId]> = ids.chunks(IDS_PER_CALL).rev().collect();
+        let mut first_error = None;
+        while let Some(part) = parts.pop() {
+            let Some(left) = deadline.remaining() else {
+                let error = PortError::new(PortErrorKind::Transient, self.protecting(part))
+                    .with_source("the time for protecting was used up");
+                return Err(first_error.unwrap_or(error));
+            };
+            let Err(failure) = self.protect_part(part, left).await else {
+                continue;
+            };
+            if failure.is_validation_error(&DEPARTED) {
+                if part.len() > 1 {
+                    let (front, back) = part.split_at(part.len() / 2);
+                    parts.extend([back, front]);
+                }
+                continue;
+            }
+            // What AWS refuses for one part it may grant for another; but where it is slow or asks for rest, the next tick is
+            // soon enough.
+            let goes_on = failure.kind() == PortErrorKind::Permanent;
+            first_error.get_or_insert_with(|| failure.during(self.protecting(part)));
+            if !goes_on {
+                break;
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    async fn set_capacity(&self, desired: u32) -> Result<(), PortError> {
+        let operation = || {
+            format!(
+                "set the desired capacity of Auto Scaling group `{}` to {desired}",
+                self.name
+            )
+        };
+        let Ok(number) = i32::try_from(desired) else {
+            return Err(PortError::new(PortErrorKind::Permanent, operation())
+                .with_source("AWS has no number as high as this"));
+        };
+        // The decision has its own rates, so a cooldown of the group must not delay it.
+        self.client
+            .set_desired_capacity()
+            .auto_scaling_group_name(self.name.as_str())
+            .desired_capacity(number)
+            .honor_cooldown(false)
+            .send()
+            .await
+            .map_err(|error| {
+                Failure::new("autoscaling:SetDesiredCapacity", error).during(operation())
+            })?;
+        Ok(())
+    }
+
+    async fn terminate(&self, id: &InstanceId, decrement: Decrement) -> Result<(), PortError> {
+        let (decrements, how) = match decrement {
+            Decrement::Yes => (true, "with decrement"),
+            // A way that is not known here must not make the group smaller.
+            _ => (false, "without decrement"),
+        };
+        let result = self
+            .client
+            .terminate_instance_in_auto_scaling_group()
+            .instance_id(id.as_str())
+            .should_decrement_desired_capacity(decrements)
+            .send()
+            .await;
+        let Err(error) = result else { return Ok(()) };
+        let failure = Failure::new("autoscaling:TerminateInstanceInAutoScalingGroup", error);
+        if failure.is_validation_error(&NOT_FOUND) {
+            return Ok(());
+        }
+        Err(failure.during(format!(
+            "terminate instance `{id}` of Auto Scaling group `{}` {how}",
+            self.name
+        )))
+    }
+}
+
+impl AutoScalingGroup {
+    async fn protect_part(
+        &self,
+        part: &[InstanceId],
+        left: std::time::Duration,
+    ) -> Result<(), Failure> {
+        let (timeouts, _) = call::act(&self.sdk, left);
+        self.client
+            .set_instance_protection()
+            .auto_scaling_group_name(self.name.as_str())
+            .set_instance_ids(Some(part.iter().map(ToString::to_string).collect()))
+            .protected_from_scale_in(true)
+            .customize()
+            .config_override(config::Builder::new().timeout_config(timeouts))
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| Failure::new("autoscaling:SetInstanceProtection", error))
+    }
+
+    fn protecting(&self, part: &[InstanceId]) -> String {
+        let first = part.first().map_or("none", InstanceId::as_str);
+        let more = match part.len() {
+            0 | 1 => String::new(),
+            n => format!(" and {} more", n - 1),
+        };
+        format!(
+            "protect instance `{first}`{more} of Auto Scaling group `{}` from scale-in",
+            self.name
+        )
+    }
+}

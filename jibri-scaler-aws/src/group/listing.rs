@@ -1,0 +1,119 @@
+//! Listing the group.
+
+use async_trait::async_trait;
+use aws_sdk_autoscaling::{
+    config,
+    operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput,
+    types::{AutoScalingGroup as GroupRow, Instance as InstanceRow},
+};
+use jibri_scaler_core::{
+    Group, Instance, InstanceId, Lifecycle, Zone,
+    port::{GroupListing, Listing, PortError, PortErrorKind},
+};
+
+use super::AutoScalingGroup;
+use crate::{
+    call::{self, Deadline},
+    failure::Failure,
+};
+
+#[async_trait]
+impl GroupListing for AutoScalingGroup {
+    async fn list(&self) -> Result<Listing, PortError> {
+        let deadline = Deadline::after(self.timeout);
+        let mut listing: Option<Listing> = None;
+        let mut token: Option<String> = None;
+        loop {
+            let page = self.page(token.clone(), deadline).await?;
+            for row in page.auto_scaling_groups() {
+                if row.auto_scaling_group_name() != Some(self.name.as_str()) {
+                    continue;
+                }
+                let mut instances = listing.take().map_or_else(Vec::new, |read| read.instances);
+                for instance in row.instances() {
+                    instances.push(self.instance(instance)?);
+                }
+                listing = Some(Listing::new(self.group(row)?, instances));
+            }
+            // A page may be short or empty although there is another, so only the token tells.
+            match page.next_token {
+                Some(next) if !next.is_empty() && token.as_ref() == Some(&next) => {
+                    return Err(
+                        self.unreadable("the token of the next page is the token of this one")
+                    );
+                }
+                Some(next) if !next.is_empty() => token = Some(next),
+                _ => break,
+            }
+        }
+        listing.ok_or_else(|| {
+            PortError::new(PortErrorKind::Permanent, self.listing()).with_source(format!(
+                "there is no group of this name in region {} of this account; check the name, the region and the credentials",
+                self.sdk.region().map_or("?", |region| region.as_ref()),
+            ))
+        })
+    }
+}
+
+impl AutoScalingGroup {
+    async fn page(
+        &self,
+        token: Option<String>,
+        deadline: Deadline,
+    ) -> Result<DescribeAutoScalingGroupsOutput, PortError> {
+        let Some(left) = deadline.remaining() else {
+            return Err(self.unreadable("its pages did not end in time"));
+        };
+        let (timeouts, retries) = call::read(&self.sdk, left);
+        self.client
+            .describe_auto_scaling_groups()
+            .auto_scaling_group_names(self.name.as_str())
+            .set_next_token(token)
+            .customize()
+            .config_override(
+                config::Builder::new()
+                    .timeout_config(timeouts)
+                    .retry_config(retries),
+            )
+            .send()
+            .await
+            .map_err(|error| {
+                Failure::new("autoscaling:DescribeAutoScalingGroups", error).during(self.listing())
+            })
+    }
+
+    fn group(&self, row: &GroupRow) -> Result<Group, PortError> {
+        let number = |key: &str, number: Option<i32>| {
+            number
+                .and_then(|number| u32::try_from(number).ok())
+                .ok_or_else(|| self.unreadable(format!("its {key} is missing or negative")))
+        };
+        Ok(Group::new(
+            number("MinSize", row.min_size)?,
+            number("MaxSize", row.max_size)?,
+            number("DesiredCapacity", row.desired_capacity)?,
+        ))
+    }
+
+    fn instance(&self, row: &InstanceRow) -> Result<Instance, PortError> {
+        let id: InstanceId = row
+            .instance_id()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| self.unreadable(error))?;
+        let lifecycle = row.lifecycle_state().map_or("", |state| state.as_str());
+        let mut instance = Instance::new(id, Lifecycle::from(lifecycle));
+        instance.zone = row.availability_zone().map(Zone::from);
+        instance.protected = row.protected_from_scale_in().unwrap_or(false);
+        Ok(instance)
+    }
+
+    fn listing(&self) -> String {
+        format!("list Auto Scaling group `{}`", self.name)
+    }
+
+    /// The answer is not what it is documented to be. What is not listed counts as gone, so nothing is left out of a listing.
+    fn unreadable(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> PortError {
+        PortError::new(PortErrorKind::Transient, self.listing()).with_source(why)
+    }
+}

@@ -1,0 +1,196 @@
+//! Publishing to CloudWatch.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_cloudwatch::{
+    Client, config,
+    primitives::DateTime,
+    types::{Dimension, MetricDatum, StandardUnit, builders::MetricDatumBuilder},
+};
+use aws_types::SdkConfig;
+use jibri_scaler_core::port::{FleetMetrics, MetricsSink, PortError};
+
+use crate::{
+    BuildError, GroupName, Namespace, build,
+    call::{self, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
+    failure::Failure,
+};
+
+/// How many metrics one `PutMetricData` may carry
+/// ([`PutMetricData`](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html)). A tick has at
+/// most 11, with at most 2 of the 150 values that one may have, so it is one request.
+const METRICS_PER_CALL: usize = 1000;
+
+/// CloudWatch keeps points of high resolution by the second, others by the minute.
+const HIGH_RESOLUTION: i32 = 1;
+const STANDARD_RESOLUTION: i32 = 60;
+
+/// Publishes the numbers of each tick to CloudWatch, as [`MetricsSink`].
+///
+/// One `PutMetricData` a tick, in the namespace `Jibri` unless told otherwise, with the dimension `AutoScalingGroupName`:
+///
+/// | metric | unit | meaning |
+/// |---|---|---|
+/// | `Idle` | Count | 1 for each idle Jibri and 0 for each other that reports: SUM is the number of idle ones, AVERAGE their share |
+/// | `Busy`, `Booting`, `Unhealthy`, `Expired`, `Unknown`, `Retiring`, `Total` | Count | instances of that class |
+/// | `Desired` | Count | the desired capacity of the group |
+/// | `WantedSpare` | Count | how many idle Jibris the policies want |
+/// | `IdleShare` | None | 0 to 1; no point where nothing reports |
+///
+/// The points carry the time of the observation, and are of high resolution where the interval is under a minute. SUM over a
+/// period longer than the interval adds up several ticks; AVERAGE is right over any period.
+///
+/// # At most once
+/// `PutMetricData` has no idempotency token, and a point that arrives twice counts twice. So nothing is retried: a point that may
+/// not have arrived is an error, and a gap in the graph. Two sinks for one group count twice as well.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use jibri_scaler_aws::CloudWatchSink;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+/// let sink = CloudWatchSink::new(&sdk, "jibri-production".parse()?, Duration::from_secs(10))?
+///     .with_namespace("Video/Jibri".parse()?);
+/// # let _ = sink;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CloudWatchSink {
+    group: GroupName,
+    namespace: Namespace,
+    storage_resolution: i32,
+    sdk: SdkConfig,
+    client: Client,
+}
+
+impl CloudWatchSink {
+    /// A sink for the group of this name, which is published once per interval. Nothing is called yet.
+    ///
+    /// # Errors
+    /// Where the configuration lacks a behaviour version or a region.
+    pub fn new(sdk: &SdkConfig, group: GroupName, interval: Duration) -> Result<Self, BuildError> {
+        build::check(sdk)?;
+        let storage_resolution = if interval < Duration::from_mins(1) {
+            HIGH_RESOLUTION
+        } else {
+            STANDARD_RESOLUTION
+        };
+        Ok(Self {
+            group,
+            namespace: Namespace::default(),
+            storage_resolution,
+            sdk: sdk.clone(),
+            client: client(sdk, DEFAULT_TIMEOUT),
+        })
+    }
+
+    /// Publishes in this namespace.
+    #[must_use]
+    pub fn with_namespace(mut self, namespace: Namespace) -> Self {
+        self.namespace = namespace;
+        self
+    }
+
+    /// Lets a publication take this long at most; 9 s by default. Less than 100 ms counts as 100 ms.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.client = client(&self.sdk, timeout.max(SHORTEST_TIMEOUT));
+        self
+    }
+
+    fn data(&self, metrics: &FleetMetrics) -> Vec<MetricDatum> {
+        let counts = [
+            ("Busy", metrics.busy),
+            ("Booting", metrics.booting),
+            ("Unhealthy", metrics.unhealthy),
+            ("Expired", metrics.expired),
+            ("Unknown", metrics.unknown),
+            ("Retiring", metrics.retiring),
+            ("Total", metrics.total),
+            ("Desired", metrics.desired),
+            ("WantedSpare", metrics.wanted_spare),
+        ];
+        let counts = counts.map(|(name, count)| {
+            self.datum(name, metrics)
+                .unit(StandardUnit::Count)
+                .value(f64::from(count))
+                .build()
+        });
+        let share = metrics
+            .idle_share
+            .filter(|share| share.is_finite())
+            .map(|share| {
+                self.datum("IdleShare", metrics)
+                    .unit(StandardUnit::None)
+                    .value(share)
+                    .build()
+            });
+        let idle = self.idle(metrics);
+        idle.into_iter().chain(counts).chain(share).collect()
+    }
+
+    /// One value for each instance that reports, so that it adds up as if each had published its own. None reports, no point.
+    fn idle(&self, metrics: &FleetMetrics) -> Option<MetricDatum> {
+        let datum = self.datum("Idle", metrics).unit(StandardUnit::Count);
+        let counted = [(1.0, metrics.idle), (0.0, metrics.others)]
+            .into_iter()
+            .filter(|(_, count)| *count > 0);
+        let (values, counts): (Vec<_>, Vec<_>) = counted
+            .map(|(value, count)| (value, f64::from(count)))
+            .unzip();
+        (!values.is_empty()).then(|| {
+            datum
+                .set_values(Some(values))
+                .set_counts(Some(counts))
+                .build()
+        })
+    }
+
+    fn datum(&self, name: &str, metrics: &FleetMetrics) -> MetricDatumBuilder {
+        let group = Dimension::builder()
+            .name("AutoScalingGroupName")
+            .value(self.group.as_str())
+            .build();
+        MetricDatum::builder()
+            .metric_name(name)
+            .dimensions(group)
+            .timestamp(DateTime::from_millis(
+                metrics.at.as_micros().div_euclid(1000),
+            ))
+            .storage_resolution(self.storage_resolution)
+    }
+}
+
+#[async_trait]
+impl MetricsSink for CloudWatchSink {
+    async fn publish(&self, metrics: &FleetMetrics) -> Result<(), PortError> {
+        for part in self.data(metrics).chunks(METRICS_PER_CALL) {
+            self.client
+                .put_metric_data()
+                .namespace(self.namespace.as_str())
+                .set_metric_data(Some(part.to_vec()))
+                .send()
+                .await
+                .map_err(|error| {
+                    Failure::new("cloudwatch:PutMetricData", error).during(format!(
+                        "publish the metrics of Auto Scaling group `{}` in namespace `{}`; the points of this tick are lost, \
+                         since sending them again could count them twice",
+                        self.group, self.namespace
+                    ))
+                })?;
+        }
+        Ok(())
+    }
+}
+
+fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
+    let (timeouts, retries) = call::act(sdk, timeout);
+    let config = config::Builder::from(sdk)
+        .timeout_config(timeouts)
+        .retry_config(retries)
+        .build();
+    Client::from_conf(config)
+}
