@@ -74,7 +74,7 @@ mod tests {
     fn timeouts_for_connecting_stay_and_the_others_are_ours() {
         let theirs = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(2))
-            .operation_timeout(Duration::from_secs(3600))
+            .operation_timeout(Duration::from_hours(1))
             .build();
         let sdk = SdkConfig::builder().timeout_config(theirs).build();
         let (timeouts, retries) = read(&sdk, Duration::from_secs(9));
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_deadline_that_has_passed_leaves_nothing() {
         assert!(
-            Deadline::after(Duration::from_secs(3600))
+            Deadline::after(Duration::from_hours(1))
                 .remaining()
                 .is_some()
         );

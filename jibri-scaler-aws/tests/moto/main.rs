@@ -1,0 +1,8 @@
+//! The adapters on the wire, against the emulator moto.
+//!
+//! moto stores what it is told and refuses next to nothing. What it does not do like AWS (states but `InService`, refusals,
+//! throttling) is tested in `wire`.
+
+mod fixture;
+mod group;
+mod sink;
