@@ -41,8 +41,17 @@ const PASSING: [&str; 8] = [
     "ExpiredTokenException",
 ];
 
-/// What the SDK says where no HTTP client was given to it (aws-smithy-runtime 1.16).
-const NO_HTTP_CLIENT: &str = "No HTTP client was available";
+/// What the SDK says where something is missing that only the embedder can give it (aws-smithy-runtime 1.16), and what to do.
+const MISSING: [(&str, &str); 2] = [
+    (
+        "No HTTP client was available",
+        "make the SdkConfig with aws-config and its feature `default-https-client`, or set an HTTP client on it",
+    ),
+    (
+        "no identity resolver for it",
+        "make the SdkConfig with aws-config, or set a credentials provider on it",
+    ),
+];
 
 /// The failure of a call: what it means, and whether its text says a certain thing.
 pub(crate) struct Failure {
@@ -125,9 +134,8 @@ where
             _ => PortErrorKind::Transient,
         },
         SdkError::ConstructionFailure(_) => PortErrorKind::Permanent,
-        SdkError::DispatchFailure(failure) if failure.is_user() || says(error, NO_HTTP_CLIENT) => {
-            PortErrorKind::Permanent
-        }
+        SdkError::DispatchFailure(failure) if failure.is_user() => PortErrorKind::Permanent,
+        _ if missing(error).is_some() => PortErrorKind::Permanent,
         // Timeouts, broken connections, answers that cannot be read, and what later SDKs may add.
         _ => PortErrorKind::Transient,
     }
@@ -139,10 +147,7 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let SdkError::ServiceError(_) = error else {
-        return says(error, NO_HTTP_CLIENT).then(|| {
-            "make the SdkConfig with aws-config and its feature `default-https-client`, or set an HTTP client on it"
-                .to_owned()
-        });
+        return missing(error).map(str::to_owned);
     };
     match error.code()? {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Some(format!(
@@ -166,16 +171,17 @@ where
     }
 }
 
-/// Whether the error or one of its causes says this.
-fn says(error: &(dyn Error + 'static), text: &str) -> bool {
+/// What to do where the error or one of its causes says that something is missing.
+fn missing(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.to_string().contains(text) {
-            return true;
+        let text = error.to_string();
+        if let Some((_, advice)) = MISSING.iter().find(|(says, _)| text.contains(says)) {
+            return Some(advice);
         }
         next = error.source();
     }
-    false
+    None
 }
 
 /// The cause of a [`PortError`]. The texts of the SDK's own service errors say "service error: unhandled error", so an answer is

@@ -194,3 +194,91 @@ fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
         .build();
     Client::from_conf(config)
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_config::{BehaviorVersion, Region};
+    use jibri_scaler_core::{Tally, Timestamp};
+
+    use super::*;
+
+    fn sink(interval: Duration) -> CloudWatchSink {
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .build();
+        CloudWatchSink::new(&sdk, "jibri".parse().unwrap(), interval).unwrap()
+    }
+
+    fn metrics(spare: u32, busy: u32) -> FleetMetrics {
+        let mut tally = Tally::default();
+        (tally.spare, tally.busy, tally.total) = (spare, busy, spare + busy);
+        FleetMetrics::new(Timestamp::from_micros(1_763_800_000_123_456), &tally, 9, 2)
+    }
+
+    fn idle(spare: u32, busy: u32) -> Option<(Vec<f64>, Vec<f64>)> {
+        let data = sink(Duration::from_secs(10)).data(&metrics(spare, busy));
+        let idle = data
+            .into_iter()
+            .find(|datum| datum.metric_name() == Some("Idle"))?;
+        Some((idle.values.unwrap(), idle.counts.unwrap()))
+    }
+
+    #[test]
+    fn idle_is_ones_and_zeros_with_their_counts() {
+        assert_eq!(idle(3, 4), Some((vec![1.0, 0.0], vec![3.0, 4.0])));
+        assert_eq!(idle(3, 0), Some((vec![1.0], vec![3.0])));
+        assert_eq!(idle(0, 4), Some((vec![0.0], vec![4.0])));
+        assert_eq!(idle(0, 0), None);
+    }
+
+    #[test]
+    fn every_point_has_the_group_and_the_time_of_the_observation() {
+        let data = sink(Duration::from_secs(10)).data(&metrics(3, 4));
+        assert_eq!(data.len(), 11);
+        for datum in &data {
+            let [dimension] = datum.dimensions() else {
+                panic!("{datum:?}");
+            };
+            assert_eq!(dimension.name(), Some("AutoScalingGroupName"));
+            assert_eq!(dimension.value(), Some("jibri"));
+            assert_eq!(
+                datum.timestamp(),
+                Some(&DateTime::from_millis(1_763_800_000_123))
+            );
+            let unit = match datum.metric_name() {
+                Some("IdleShare") => StandardUnit::None,
+                _ => StandardUnit::Count,
+            };
+            assert_eq!(datum.unit(), Some(&unit));
+            // One of the two ways to give a value, never both.
+            assert_ne!(datum.value().is_some(), datum.values.is_some());
+        }
+    }
+
+    #[test]
+    fn points_are_kept_by_the_second_where_the_interval_is_under_a_minute() {
+        for (interval, resolution) in [
+            (Duration::from_secs(10), 1),
+            (Duration::from_millis(59_999), 1),
+            (Duration::from_mins(1), 60),
+            (Duration::from_mins(5), 60),
+        ] {
+            for datum in sink(interval).data(&metrics(1, 1)) {
+                assert_eq!(datum.storage_resolution(), Some(resolution), "{interval:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_that_is_no_number_is_left_out() {
+        for share in [None, Some(f64::NAN), Some(f64::INFINITY)] {
+            let mut metrics = metrics(1, 1);
+            metrics.idle_share = share;
+            let data = sink(Duration::from_secs(10)).data(&metrics);
+            let names: Vec<_> = data.iter().filter_map(MetricDatum::metric_name).collect();
+            assert!(!names.contains(&"IdleShare"), "{share:?}");
+            assert_eq!(names.len(), 10);
+        }
+    }
+}

@@ -11,6 +11,7 @@ use std::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -66,12 +67,17 @@ pub(crate) async fn group(sdk: &SdkConfig, min: i32, max: i32, desired: i32) -> 
         .send()
         .await
         .unwrap();
-    AutoScalingGroup::new(sdk, name).unwrap()
+    patient(AutoScalingGroup::new(sdk, name).unwrap())
+}
+
+/// moto is slow on a loaded machine, and its time is not what is tested.
+pub(crate) fn patient(group: AutoScalingGroup) -> AutoScalingGroup {
+    group.with_timeout(Duration::from_mins(1))
 }
 
 fn start() -> (u16, Child) {
     let python = python();
-    let mut server = Command::new(&python.program)
+    let mut server = Command::new(python.program)
         .arg(FRONT)
         .env("PYTHONPATH", packages(&python))
         .env("PYTHONNOUSERSITE", "1")

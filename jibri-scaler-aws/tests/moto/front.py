@@ -73,7 +73,7 @@ class Front:
             code = body.get("__type", "").rpartition("#")[2]
             body = {"__type": f"com.amazonaws.cloudwatch#{code}", "message": body.get("message")}
             headers.append(("x-amzn-query-error", f"{code};Sender"))
-        body = cbor2.dumps(to_cbor(body))
+        body = cbor2.dumps(to_cbor(body), datetime_as_timestamp=True)
         headers.append(("Content-Length", str(len(body))))
         start_response(answer["status"], headers)
         return [body]

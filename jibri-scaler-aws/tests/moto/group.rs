@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jibri_scaler_aws::AutoScalingGroup;
 use jibri_scaler_core::{
-    InstanceId, Lifecycle,
+    InstanceId, Lifecycle, Zone,
     port::{Decrement, GroupControl, GroupListing, Listing, PortErrorKind},
 };
 
@@ -30,7 +30,7 @@ async fn a_listing_has_the_bounds_and_the_instances() {
         assert!(instance.id.as_str().starts_with("i-"));
         assert_eq!(instance.lifecycle, Lifecycle::InService);
         assert_eq!(
-            instance.zone.as_ref().map(|zone| zone.as_str()),
+            instance.zone.as_ref().map(Zone::as_str),
             Some("eu-central-1a")
         );
         assert!(!instance.protected);
@@ -50,7 +50,8 @@ async fn an_empty_group_is_an_empty_listing() {
 #[tokio::test]
 async fn a_group_that_does_not_exist_is_an_error_that_names_it() {
     let sdk = fixture::sdk();
-    let group = AutoScalingGroup::new(&sdk, "nowhere".parse().unwrap()).unwrap();
+    let group = AutoScalingGroup::new(&sdk, "nowhere".parse().unwrap());
+    let group = fixture::patient(group.unwrap());
     let error = group.list().await.unwrap_err();
     assert_eq!(error.kind(), PortErrorKind::Permanent);
     assert_eq!(

@@ -1,0 +1,5 @@
+//! The adapters against answers in AWS's own words: what the emulator moto does not do.
+
+mod answers;
+mod group;
+mod sink;
