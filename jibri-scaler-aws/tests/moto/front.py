@@ -26,6 +26,9 @@ PATH = re.compile(r"^/service/(?P<service>\w+)/operation/(?P<operation>\w+)$")
 TIMES = {"Timestamp", "Timestamps", "StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp"}
 FLOATS = {"Average", "Maximum", "Minimum", "SampleCount", "Sum", "Values", "Value"}
 
+# moto keeps a value with a count as so many values: counts of billions, which CloudWatch takes, would fill the memory.
+MOST = 10_000
+
 
 class Front:
     def __init__(self, moto):
@@ -38,7 +41,11 @@ class Front:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         if environ.pop("HTTP_CONTENT_ENCODING", None) == "gzip":
             body = gzip.decompress(body)
-        body = json.dumps(cbor2.loads(body) if body else {}, default=to_json).encode()
+        body = cbor2.loads(body) if body else {}
+        for datum in body.get("MetricData", []):
+            if "Counts" in datum:
+                datum["Counts"] = [min(count, MOST) for count in datum["Counts"]]
+        body = json.dumps(body, default=to_json).encode()
         environ.update(
             {
                 "PATH_INFO": "/",

@@ -35,7 +35,7 @@ fn tally() -> Tally {
 }
 
 /// moto is slow on a loaded machine, and its time is not what is tested.
-fn sink(sdk: &SdkConfig, group: &GroupName) -> CloudWatchSink {
+pub(crate) fn sink(sdk: &SdkConfig, group: &GroupName) -> CloudWatchSink {
     let sink = CloudWatchSink::new(sdk, group.clone(), INTERVAL).unwrap();
     sink.with_timeout(Duration::from_mins(1))
 }
