@@ -41,8 +41,9 @@ const PASSING: [&str; 8] = [
     "ExpiredTokenException",
 ];
 
-/// What the SDK says where something is missing that only the embedder can give it (aws-smithy-runtime 1.16), and what to do.
-const MISSING: [(&str, &str); 2] = [
+/// What the SDK says where something is missing that only the embedder can give it (aws-smithy-runtime 1.16,
+/// aws-credential-types 1.3), and what to do.
+const MISSING: [(&str, &str); 4] = [
     (
         "No HTTP client was available",
         "make the SdkConfig with aws-config and its feature `default-https-client`, or set an HTTP client on it",
@@ -50,6 +51,14 @@ const MISSING: [(&str, &str); 2] = [
     (
         "no identity resolver for it",
         "make the SdkConfig with aws-config, or set a credentials provider on it",
+    ),
+    (
+        "the credential provider was not enabled",
+        "give the machine an instance role, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    ),
+    (
+        "the credentials provider was not properly configured",
+        "correct the AWS profile that the credentials come from",
     ),
 ];
 
@@ -240,5 +249,42 @@ impl Error for Cause {
             Self::Answer { .. } => None,
             Self::NoAnswer { error, .. } => Some(&**error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_autoscaling::{
+        error::ConnectorError,
+        operation::set_desired_capacity::SetDesiredCapacityError as OperationError,
+    };
+
+    use super::*;
+
+    fn failure(cause: &str) -> PortError {
+        let cause = ConnectorError::other(cause.into(), None);
+        let error = SdkError::<OperationError>::dispatch_failure(cause);
+        Failure::new("autoscaling:SetDesiredCapacity", error).during("do it")
+    }
+
+    #[test]
+    fn what_only_the_embedder_can_give_is_permanent_and_says_what_to_give() {
+        for (says, advice) in MISSING {
+            let error = failure(&format!("{says}."));
+            assert_eq!(error.kind(), PortErrorKind::Permanent);
+            let report = error.report();
+            assert!(
+                report.starts_with(&format!(
+                    "could not do it (permanent): {advice}: dispatch failure"
+                )),
+                "{report}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_failures_on_the_way_may_pass() {
+        let error = failure("an error occurred while loading credentials");
+        assert_eq!(error.kind(), PortErrorKind::Transient);
     }
 }
