@@ -1,1 +1,17 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod addresses;
+mod client;
+mod drain;
+mod failure;
+#[cfg(feature = "fake")]
+pub mod fake;
+mod probe;
+mod timeout;
+
+pub use addresses::{AddressBook, Addresses};
+pub use client::BuildError;
+pub use drain::{DrainConfig, HttpDrain};
+pub use probe::{HttpProbe, ProbeConfig};
+pub use timeout::TimeoutOutOfRange;
