@@ -1,0 +1,155 @@
+use std::{collections::VecDeque, time::Duration};
+
+use jibri_scaler_core::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::{Exit, Profile, Request, Ticket, WebhookReceiver};
+
+/// What dies with the process.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) internal_at: Timestamp,
+    pub(super) external_at: Timestamp,
+    /// What was last published; not what is so.
+    busy: &'static str,
+    pub(super) healthy: bool,
+    /// The service that makes `busy()` true: set once Chrome runs, until the finalize script has returned.
+    pub(super) active: Option<Session>,
+    /// The one slot of `executeWhenIdle`.
+    pub(super) pending: Option<Exit>,
+    /// What is done inside the lock.
+    pub(super) held: Option<Held>,
+    /// Who waits for the lock.
+    pub(super) waiting: VecDeque<(Ticket, Request)>,
+    /// When the webhook of every minute is due.
+    pub(super) webhook_at: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) name: String,
+    pub(super) duration: Option<Duration>,
+    pub(super) asker: Asker,
+    pub(super) ends_at: Option<Timestamp>,
+    pub(super) failed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    Http,
+    Jicofo,
+}
+
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) until: Timestamp,
+    pub(super) step: Step,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    Launching(Session, Option<Ticket>),
+    AnnouncingStart(Option<Ticket>),
+    Finalizing(Stopper),
+    AnnouncingEnd(Stopper),
+}
+
+/// Who called `stopService`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stopper {
+    Session,
+    Request(Ticket),
+    Shutdown(Ticket),
+}
+
+impl Process {
+    pub(super) fn new(profile: &Profile, now: Timestamp) -> Self {
+        let internal_at = now + profile.internal_api_after;
+        Self {
+            internal_at,
+            // The external API is started last.
+            external_at: internal_at.max(now + profile.external_api_after),
+            busy: "IDLE",
+            healthy: true,
+            active: None,
+            pending: None,
+            held: None,
+            waiting: VecDeque::new(),
+            webhook_at: (profile.webhooks != WebhookReceiver::None).then_some(now),
+        }
+    }
+
+    pub(super) fn next_event(&self, now: Timestamp) -> Option<Timestamp> {
+        let listening = [self.internal_at, self.external_at]
+            .into_iter()
+            .filter(|at| *at > now);
+        // A session that ends while the lock is held waits for it.
+        let work = match &self.held {
+            Some(held) => Some(held.until),
+            None => self.ends_at(),
+        };
+        listening.chain(work).chain(self.webhook_at).min()
+    }
+
+    pub(super) fn ends_at(&self) -> Option<Timestamp> {
+        self.active.as_ref()?.ends_at
+    }
+
+    /// The session that would be lost with the process.
+    pub(super) fn session(&self) -> Option<&Session> {
+        match &self.held {
+            Some(Held {
+                step: Step::Launching(session, _),
+                ..
+            }) => Some(session),
+            _ => self.active.as_ref(),
+        }
+    }
+
+    /// Publishes that it is busy or not; whether that is a change.
+    pub(super) fn publish(&mut self, busy: &'static str) -> bool {
+        std::mem::replace(&mut self.busy, busy) != busy
+    }
+
+    /// The member `status` of health answers and webhooks.
+    pub(super) fn status(&self) -> Value {
+        // The details stay empty until the first update, and the only update ever made is to UNHEALTHY.
+        let health = if self.healthy {
+            json!({ "healthStatus": "HEALTHY", "details": {} })
+        } else {
+            let part = json!({ "healthStatus": "UNHEALTHY", "detail": "" });
+            json!({ "healthStatus": "UNHEALTHY", "details": { "JibriManager": part } })
+        };
+        json!({ "busyStatus": self.busy, "health": health })
+    }
+}
+
+impl Session {
+    pub(super) fn new(name: &str, duration: Option<Duration>, asker: Asker) -> Self {
+        Self {
+            name: name.into(),
+            duration,
+            asker,
+            ends_at: None,
+            failed: false,
+        }
+    }
+}
+
+impl Step {
+    pub(super) const fn ticket(&self) -> Option<Ticket> {
+        match self {
+            Self::Launching(_, ticket) | Self::AnnouncingStart(ticket) => *ticket,
+            Self::Finalizing(stopper) | Self::AnnouncingEnd(stopper) => stopper.ticket(),
+        }
+    }
+}
+
+impl Stopper {
+    pub(super) const fn ticket(self) -> Option<Ticket> {
+        match self {
+            Self::Session => None,
+            Self::Request(ticket) | Self::Shutdown(ticket) => Some(ticket),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use std::time::Duration;
+
+/// One of the two APIs of a Jibri.
+///
+/// ```
+/// use jibri_scaler_core::Timestamp;
+/// use jibri_scaler_http::fake::{Api, FakeJibri, Profile};
+///
+/// let jibri = FakeJibri::new(Profile::default(), Timestamp::from_secs(0));
+/// assert!(!jibri.listens(Api::External), "it is still starting");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Api {
+    /// Health and sessions, by default port 2222.
+    External,
+    /// Ending the process, by default port 3333.
+    Internal,
+}
+
+/// A request that takes Jibri's one lock.
+///
+/// ```
+/// use jibri_scaler_core::Timestamp;
+/// use jibri_scaler_http::fake::{Answer, FakeJibri, Profile, Request};
+///
+/// let now = Timestamp::from_secs(0);
+/// let mut jibri = FakeJibri::new(Profile::booted(), now);
+/// let ticket = jibri.request(now, Request::GracefulShutdown);
+/// assert_eq!(jibri.take_answers(), [(ticket, Answer::Closed)], "an idle Jibri exits at once");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Request {
+    /// `POST startService`.
+    Start {
+        /// The id of the session.
+        session: String,
+        /// How long it is recorded once Chrome runs; `None`: until it is stopped.
+        duration: Option<Duration>,
+    },
+    /// `POST stopService`.
+    Stop,
+    /// `POST gracefulShutdown`: exit with 255 when free.
+    GracefulShutdown,
+    /// `POST notifyConfigChanged`: exit with 0 when free.
+    NotifyConfigChanged,
+    /// `POST shutdown`: stop the session, then exit with 255.
+    Shutdown,
+}
+
+/// Which request an [`Answer`] belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub(super) u64);
+
+/// What a [`Request`] is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// 200.
+    Ok,
+    /// 412: another session is running.
+    Busy,
+    /// 500.
+    Failed,
+    /// None: the process ended, or was not there.
+    Closed,
+}
+
+/// What became of a session that Jicofo asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartOutcome {
+    /// It was accepted. Whether it succeeds is told by [`FakeJibri::take_reports`](super::FakeJibri::take_reports).
+    Accepted,
+    /// Another session is starting, running or being finalized.
+    Busy,
+    /// The process is not there, or has not joined Jicofo's room yet.
+    Absent,
+}
+
+/// How the process of a Jibri ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exit {
+    /// With 255: after `gracefulShutdown` or `shutdown`.
+    Retired,
+    /// With 0: after `notifyConfigChanged`.
+    ConfigChanged,
+    /// It was killed or crashed.
+    Crashed,
+}
+
+/// How far an error in a session reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorScope {
+    /// Only the session: nobody spoke, the call could not be joined.
+    Session,
+    /// The machine: ffmpeg does not start, the disk is full. The Jibri is UNHEALTHY from then on.
+    System,
+}
