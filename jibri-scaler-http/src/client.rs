@@ -5,6 +5,15 @@ use reqwest::{Client, ClientBuilder, redirect, retry};
 /// The HTTP client could not be made; the source says why (with TLS: no trust store, no provider).
 ///
 /// Never happens with plain HTTP.
+///
+/// ```
+/// use jibri_scaler_http::{BuildError, HttpProbe, ProbeConfig, addresses::LiveAddresses};
+///
+/// fn probe() -> Result<HttpProbe, BuildError> {
+///     HttpProbe::new(LiveAddresses::default(), &ProbeConfig::default())
+/// }
+/// assert!(probe().is_ok());
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[error("could not make the HTTP client for Jibri: check the TLS set-up of this machine")]
 pub struct BuildError(#[source] Box<dyn std::error::Error + Send + Sync>);

@@ -36,7 +36,19 @@ impl SessionReport {
     }
 }
 
-/// What happened to a session; see [`SessionReport`].
+/// What happened to a session.
+///
+/// ```
+/// use jibri_scaler_core::Timestamp;
+/// use jibri_scaler_http::fake::{FakeJibri, Profile, SessionEvent};
+///
+/// let now = Timestamp::from_secs(0);
+/// let mut jibri = FakeJibri::new(Profile::booted(), now);
+/// jibri.start_session(now, "standup", None);
+/// jibri.start_session(now, "review", None);
+/// let reports = jibri.take_reports();
+/// assert_eq!((reports[1].session.as_str(), reports[1].event), ("review", SessionEvent::Refused));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionEvent {

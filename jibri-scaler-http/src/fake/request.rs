@@ -50,10 +50,30 @@ pub enum Request {
 }
 
 /// Which request an [`Answer`] belongs to.
+///
+/// ```
+/// use jibri_scaler_core::Timestamp;
+/// use jibri_scaler_http::fake::{FakeJibri, Profile, Request};
+///
+/// let now = Timestamp::from_secs(0);
+/// let mut jibri = FakeJibri::new(Profile::booted(), now);
+/// let first = jibri.request(now, Request::Stop);
+/// assert!(first < jibri.request(now, Request::Stop), "numbered in the order they came");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(pub(super) u64);
 
 /// What a [`Request`] is answered.
+///
+/// ```
+/// use jibri_scaler_core::Timestamp;
+/// use jibri_scaler_http::fake::{Answer, FakeJibri, Profile, Request};
+///
+/// let now = Timestamp::from_secs(0);
+/// let mut jibri = FakeJibri::new(Profile::booted(), now);
+/// let ticket = jibri.request(now, Request::Stop);
+/// assert_eq!(jibri.take_answers(), [(ticket, Answer::Ok)], "nothing runs, nothing is to be stopped");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
@@ -68,6 +88,16 @@ pub enum Answer {
 }
 
 /// What became of a session that Jicofo asked for.
+///
+/// ```
+/// use jibri_scaler_core::Timestamp;
+/// use jibri_scaler_http::fake::{FakeJibri, Profile, StartOutcome};
+///
+/// let now = Timestamp::from_secs(0);
+/// let mut jibri = FakeJibri::new(Profile::booted(), now);
+/// assert_eq!(jibri.start_session(now, "standup", None), StartOutcome::Accepted);
+/// assert_eq!(jibri.start_session(now, "review", None), StartOutcome::Busy);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartOutcome {
@@ -80,6 +110,17 @@ pub enum StartOutcome {
 }
 
 /// How the process of a Jibri ended.
+///
+/// ```
+/// use jibri_scaler_core::Timestamp;
+/// use jibri_scaler_http::fake::{Exit, FakeJibri, Profile};
+///
+/// let now = Timestamp::from_secs(0);
+/// let mut jibri = FakeJibri::new(Profile::booted(), now);
+/// jibri.crash(now);
+/// assert_eq!(jibri.exit(), Some(Exit::Crashed));
+/// assert!(jibri.next_event().is_some(), "systemd will restart it");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
@@ -92,6 +133,18 @@ pub enum Exit {
 }
 
 /// How far an error in a session reaches.
+///
+/// ```
+/// use std::time::Duration;
+/// use jibri_scaler_core::Timestamp;
+/// use jibri_scaler_http::fake::{ErrorScope, FakeJibri, Profile};
+///
+/// let now = Timestamp::from_secs(0);
+/// let mut jibri = FakeJibri::new(Profile::booted(), now);
+/// jibri.start_session(now, "standup", None);
+/// jibri.fail_session(now + Duration::from_secs(10), ErrorScope::System);
+/// assert_eq!(jibri.health()["status"]["health"]["healthStatus"], "UNHEALTHY");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorScope {

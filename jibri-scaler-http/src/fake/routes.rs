@@ -107,8 +107,12 @@ pub(super) fn faulty(fault: Fault, health: String) -> Option<Result<Response<Bod
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         )),
         Fault::Truncated => {
-            let cut = Err(io::ErrorKind::UnexpectedEof.into());
-            let body = stream::iter([Ok(Frame::data(half))]).chain(stream::iter([cut]));
+            // The pause lets the first half out, which an error at once would swallow.
+            let cut = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(io::ErrorKind::UnexpectedEof.into())
+            });
+            let body = stream::iter([Ok(Frame::data(half))]).chain(cut);
             Some(with_length().body(StreamBody::new(body).boxed_unsync()))
         }
         Fault::WrongContentType => {

@@ -1,0 +1,217 @@
+//! The HTTP front of the fake.
+
+mod common;
+
+use common::{Clients, at, fake, http, secs, until_received};
+use jibri_scaler_core::port::{Presence, ProbeOutcome};
+use jibri_scaler_http::addresses::BaseUrl;
+use jibri_scaler_http::fake::{Exit, FakeServer, Profile, SessionEvent, Supervisor};
+
+const START: &str = r#"{"sessionId":"a","callParams":{},"callLoginParams":{},"sinkType":"file"}"#;
+
+fn external(fake: &FakeServer, name: &str) -> String {
+    format!("{}/jibri/api/v1.0/{name}", fake.bases().health)
+}
+
+fn internal(fake: &FakeServer, name: &str) -> String {
+    format!("{}/jibri/api/internal/v1.0/{name}", fake.bases().internal)
+}
+
+fn answered(status: u16, body: &str) -> Option<(u16, String)> {
+    Some((status, body.into()))
+}
+
+#[tokio::test]
+async fn a_session_is_started_and_stopped_over_http() {
+    let fake = fake(Profile::booted());
+    let start = external(&fake, "startService");
+    let stop = external(&fake, "stopService");
+
+    // Both are answered when virtual time has come far enough, and not before.
+    let (started, ()) = tokio::join!(http("POST", &start, START), async {
+        until_received(&fake, "startService", 1).await;
+        assert!(fake.is_session_active());
+        fake.advance(at(4)).unwrap();
+    });
+    assert_eq!(started, answered(200, ""));
+    assert_eq!(
+        http("POST", &start, START).await,
+        answered(412, "Jibri is currently busy")
+    );
+
+    let (stopped, ()) = tokio::join!(http("POST", &stop, ""), async {
+        until_received(&fake, "stopService", 1).await;
+        fake.advance(at(14)).unwrap();
+    });
+    assert_eq!(stopped, answered(200, ""));
+    assert_eq!(
+        http("POST", &stop, "").await,
+        answered(200, ""),
+        "nothing runs any more"
+    );
+    let reports = fake.act(|jibri| jibri.take_reports()).unwrap();
+    let events: Vec<_> = reports.into_iter().map(|report| report.event).collect();
+    assert_eq!(
+        events,
+        [
+            SessionEvent::Accepted,
+            SessionEvent::Refused,
+            SessionEvent::Finished
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_length_of_a_session_may_be_given_in_the_query() {
+    let fake = fake(Profile::booted().with_chrome_start(secs(0)));
+    let start = external(&fake, "startService?seconds=60");
+    assert_eq!(http("POST", &start, START).await, answered(200, ""));
+    assert_eq!(fake.next_event(), Some(at(60)));
+}
+
+#[tokio::test]
+async fn wrong_requests_get_the_right_status() {
+    let fake = fake(Profile::booted());
+    let start = external(&fake, "startService");
+    let cases = [
+        ("POST", start.clone(), "{", 500, ""),
+        (
+            "POST",
+            start.clone(),
+            r#"{"sessionId":"a","callParams":{},"sinkType":"file"}"#,
+            412,
+            "Call login params missing",
+        ),
+        ("GET", start, "", 405, ""),
+        ("POST", external(&fake, "health"), "", 405, ""),
+        ("GET", external(&fake, "nothing"), "", 404, ""),
+        ("GET", internal(&fake, "gracefulShutdown"), "", 405, ""),
+        ("GET", internal(&fake, ""), "", 404, ""),
+        ("POST", internal(&fake, "stopService"), "", 404, ""),
+    ];
+    for (method, url, body, status, text) in cases {
+        assert_eq!(
+            http(method, &url, body).await,
+            answered(status, text),
+            "{method} {url} {body}"
+        );
+    }
+    assert!(!fake.is_session_active());
+}
+
+#[tokio::test]
+async fn a_chrome_that_does_not_start_is_a_500() {
+    let fake = fake(Profile::booted().with_chrome_start(secs(0)));
+    fake.act(|jibri| jibri.set_chrome_broken(true)).unwrap();
+    let start = external(&fake, "startService");
+    assert_eq!(http("POST", &start, START).await, answered(500, ""));
+}
+
+#[tokio::test]
+async fn an_idle_jibri_closes_the_connection_instead_of_answering() {
+    for (name, exit) in [
+        ("gracefulShutdown", Exit::Retired),
+        ("shutdown", Exit::Retired),
+        ("notifyConfigChanged", Exit::ConfigChanged),
+    ] {
+        let fake = fake(Profile::booted().with_supervisor(Supervisor::None));
+        let clients = Clients::new(fake.bases());
+        assert_eq!(
+            http("POST", &internal(&fake, name), "").await,
+            None,
+            "{name}"
+        );
+        assert_eq!(fake.act(|jibri| jibri.exit()).unwrap(), Some(exit));
+        assert_eq!(clients.look().await, Presence::BothRefuse);
+        assert_eq!(clients.probe().await, ProbeOutcome::Refused);
+    }
+}
+
+#[tokio::test]
+async fn health_answers_while_others_wait_for_the_lock() {
+    let fake = fake(Profile::booted());
+    let clients = Clients::new(fake.bases());
+    fake.start_session(at(0), "a", Some(secs(60))).unwrap();
+    fake.advance(at(65)).unwrap();
+    let url = internal(&fake, "gracefulShutdown");
+    let (told, ()) = tokio::join!(http("POST", &url, ""), async {
+        until_received(&fake, "gracefulShutdown", 1).await;
+        assert_eq!(clients.busy().await, "BUSY");
+        fake.advance(at(74)).unwrap();
+    });
+    assert_eq!(told, None, "it exits when the finalize script has returned");
+    assert_eq!(clients.look().await, Presence::BothRefuse);
+}
+
+#[tokio::test]
+async fn a_request_whose_client_has_gone_takes_effect_all_the_same() {
+    let fake = fake(Profile::booted());
+    fake.start_session(at(0), "a", Some(secs(60))).unwrap();
+    fake.advance(at(65)).unwrap();
+    let url = internal(&fake, "gracefulShutdown");
+    tokio::select! {
+        _ = http("POST", &url, "") => panic!("it waits for the finalize script"),
+        () = until_received(&fake, "gracefulShutdown", 1) => {}
+    }
+    fake.advance(at(74)).unwrap();
+    assert_eq!(fake.act(|jibri| jibri.exit()).unwrap(), Some(Exit::Retired));
+}
+
+/// Whether the port of this address is free: nobody listens, and nobody has a socket bound to it.
+fn is_free(base: &BaseUrl) -> bool {
+    let address = base.as_str().strip_prefix("http://").unwrap();
+    // Without SO_REUSEADDR, which would let it share the number.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(address.parse().unwrap()).is_ok()
+}
+
+#[tokio::test]
+async fn the_ports_of_one_that_is_down_are_nobody_elses_and_its_own_again() {
+    let fake = fake(Profile::booted());
+    let clients = Clients::new(fake.bases());
+    fake.act(|jibri| jibri.crash(at(10))).unwrap();
+    assert_eq!(clients.probe().await, ProbeOutcome::Refused);
+    assert!(!is_free(&fake.bases().health));
+    assert!(!is_free(&fake.bases().internal));
+    fake.advance(at(11)).unwrap();
+    assert_eq!(clients.busy().await, "IDLE");
+}
+
+#[tokio::test]
+async fn a_dropped_fake_frees_its_ports() {
+    let fake = fake(Profile::booted());
+    let bases = fake.bases().clone();
+    assert!(!is_free(&bases.health) && !is_free(&bases.internal));
+    drop(fake);
+    assert!(is_free(&bases.health) && is_free(&bases.internal));
+    assert_eq!(Clients::new(&bases).probe().await, ProbeOutcome::Refused);
+}
+
+#[tokio::test]
+async fn thirty_fakes_that_come_and_go_answer_as_virtual_time_says() {
+    let run = || async {
+        let mut seen = Vec::new();
+        let fakes: Vec<(FakeServer, Clients)> = (0..30)
+            .map(|_| fake(Profile::default()))
+            .map(|fake| {
+                let clients = Clients::new(fake.bases());
+                (fake, clients)
+            })
+            .collect();
+        for tick in 0..12 {
+            for (n, (fake, clients)) in (0..).zip(&fakes) {
+                fake.advance(at(tick * 3)).unwrap();
+                match (tick + n) % 11 {
+                    3 => drop(fake.start_session(at(tick * 3), "a", Some(secs(7)))),
+                    6 => drop(fake.act(|jibri| jibri.crash(at(tick * 3)))),
+                    9 => drop(clients.tell().await),
+                    10 if n % 5 == 0 => fake.kill(at(tick * 3)).unwrap(),
+                    _ => {}
+                }
+                seen.push((clients.busy().await, clients.look().await));
+            }
+        }
+        seen
+    };
+    assert_eq!(run().await, run().await);
+}
