@@ -288,7 +288,9 @@ async fn a_look_needs_both_ports_to_refuse() {
 async fn a_name_that_cannot_be_looked_up_is_unclear() {
     let dead = DeadPort::new();
     let mut both = bases(dead.address(), dead.address());
-    both.health = "http://jibri.invalid:2222".parse().unwrap();
+    both.health = format!("http://{}.invalid:2222", "a".repeat(64))
+        .parse()
+        .unwrap();
     assert_eq!(Clients::new(&both).look().await, Presence::Unclear);
 }
 

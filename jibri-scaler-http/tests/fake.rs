@@ -5,7 +5,7 @@ mod common;
 use common::{Clients, at, fake, http, secs, until_received};
 use jibri_scaler_core::port::{Presence, ProbeOutcome};
 use jibri_scaler_http::addresses::BaseUrl;
-use jibri_scaler_http::fake::{Exit, FakeServer, Profile, SessionEvent, Supervisor};
+use jibri_scaler_http::fake::{Exit, FakeJibri, FakeServer, Profile, SessionEvent, Supervisor};
 
 const START: &str = r#"{"sessionId":"a","callParams":{},"callLoginParams":{},"sinkType":"file"}"#;
 
@@ -15,10 +15,6 @@ fn external(fake: &FakeServer, name: &str) -> String {
 
 fn internal(fake: &FakeServer, name: &str) -> String {
     format!("{}/jibri/api/internal/v1.0/{name}", fake.bases().internal)
-}
-
-fn answered(status: u16, body: &str) -> Option<(u16, String)> {
-    Some((status, body.into()))
 }
 
 #[tokio::test]
@@ -33,23 +29,23 @@ async fn a_session_is_started_and_stopped_over_http() {
         assert!(fake.is_session_active());
         fake.advance(at(4)).unwrap();
     });
-    assert_eq!(started, answered(200, ""));
+    assert_eq!(started, Some((200, "".into())));
     assert_eq!(
         http("POST", &start, START).await,
-        answered(412, "Jibri is currently busy")
+        Some((412, "Jibri is currently busy".into()))
     );
 
     let (stopped, ()) = tokio::join!(http("POST", &stop, ""), async {
         until_received(&fake, "stopService", 1).await;
         fake.advance(at(14)).unwrap();
     });
-    assert_eq!(stopped, answered(200, ""));
+    assert_eq!(stopped, Some((200, "".into())));
     assert_eq!(
         http("POST", &stop, "").await,
-        answered(200, ""),
+        Some((200, "".into())),
         "nothing runs any more"
     );
-    let reports = fake.act(|jibri| jibri.take_reports()).unwrap();
+    let reports = fake.act(FakeJibri::take_reports).unwrap();
     let events: Vec<_> = reports.into_iter().map(|report| report.event).collect();
     assert_eq!(
         events,
@@ -65,7 +61,7 @@ async fn a_session_is_started_and_stopped_over_http() {
 async fn the_length_of_a_session_may_be_given_in_the_query() {
     let fake = fake(Profile::booted().with_chrome_start(secs(0)));
     let start = external(&fake, "startService?seconds=60");
-    assert_eq!(http("POST", &start, START).await, answered(200, ""));
+    assert_eq!(http("POST", &start, START).await, Some((200, "".into())));
     assert_eq!(fake.next_event(), Some(at(60)));
 }
 
@@ -92,7 +88,7 @@ async fn wrong_requests_get_the_right_status() {
     for (method, url, body, status, text) in cases {
         assert_eq!(
             http(method, &url, body).await,
-            answered(status, text),
+            Some((status, text.into())),
             "{method} {url} {body}"
         );
     }
@@ -104,7 +100,7 @@ async fn a_chrome_that_does_not_start_is_a_500() {
     let fake = fake(Profile::booted().with_chrome_start(secs(0)));
     fake.act(|jibri| jibri.set_chrome_broken(true)).unwrap();
     let start = external(&fake, "startService");
-    assert_eq!(http("POST", &start, START).await, answered(500, ""));
+    assert_eq!(http("POST", &start, START).await, Some((500, "".into())));
 }
 
 #[tokio::test]

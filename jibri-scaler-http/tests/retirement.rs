@@ -9,7 +9,9 @@ use jibri_scaler_core::{
     port::{ProbeOutcome, Told},
     retirement::{Act, Phase, Retirement, Work},
 };
-use jibri_scaler_http::fake::{ErrorScope, FakeServer, Profile, SessionEvent, Supervisor};
+use jibri_scaler_http::fake::{
+    ErrorScope, FakeJibri, FakeServer, Profile, SessionEvent, Supervisor,
+};
 
 const GONE_AFTER: Duration = Duration::from_secs(120);
 const TICK: usize = 30;
@@ -66,7 +68,7 @@ impl Run {
             }
             _ => {}
         }
-        let reports = self.fake.act(|jibri| jibri.take_reports()).unwrap();
+        let reports = self.fake.act(FakeJibri::take_reports).unwrap();
         self.events
             .extend(reports.into_iter().map(|report| report.event));
     }

@@ -61,3 +61,33 @@ impl fmt::Debug for Outstanding {
         f.debug_set().entries(map.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_nobody_asks_about_is_forgotten_and_no_other() {
+        let outstanding = Outstanding::default();
+        let ids: [InstanceId; 2] = ["i-0a", "i-0b"].map(|id| id.parse().unwrap());
+        let join = |id| outstanding.join(id, || std::future::pending().boxed());
+        let answers = ids.each_ref().map(join);
+        tokio::time::advance(FORGOTTEN_AFTER / 2).await;
+        assert!(join(&ids[0]).ptr_eq(&answers[0]));
+        tokio::time::advance(FORGOTTEN_AFTER / 2).await;
+        assert!(join(&ids[0]).ptr_eq(&answers[0]), "asked about meanwhile");
+        assert!(!join(&ids[1]).ptr_eq(&answers[1]));
+    }
+
+    #[tokio::test]
+    async fn an_answer_received_late_does_not_end_a_newer_request() {
+        let outstanding = Outstanding::default();
+        let id: InstanceId = "i-0a".parse().unwrap();
+        let join = || outstanding.join(&id, || std::future::pending().boxed());
+        let first = join();
+        outstanding.finished(&id, &first);
+        let second = join();
+        outstanding.finished(&id, &first);
+        assert!(join().ptr_eq(&second));
+    }
+}

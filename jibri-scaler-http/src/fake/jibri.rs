@@ -136,6 +136,15 @@ impl FakeJibri {
         matches!(&self.life, Life::Up(process) if process.session().is_some())
     }
 
+    /// Whether Jicofo would give it a session: its process is in Jicofo's room, and its presence there says free and healthy.
+    ///
+    /// Like health, the presence lags behind: while Chrome starts, it still offers itself.
+    #[must_use]
+    pub fn is_selectable(&self) -> bool {
+        let offers = matches!(&self.life, Life::Up(process) if process.offers_itself);
+        offers && self.listens(Api::Internal)
+    }
+
     /// The body of the health endpoint. It waits for no lock. Without a process it is `null`.
     #[must_use]
     pub fn health(&self) -> Value {
@@ -228,7 +237,7 @@ impl FakeJibri {
         session.ends_at = Some(self.now);
         if scope == ErrorScope::System && process.healthy {
             process.healthy = false;
-            self.send_status();
+            self.announce();
         }
         self.settle();
     }
@@ -391,14 +400,14 @@ impl FakeJibri {
         };
         let changes = process.publish("BUSY");
         if changes && self.profile.webhooks == WebhookReceiver::Refuses {
-            self.send_status();
+            self.announce();
             return fail(self, &session);
         }
         session.ends_at = session.duration.map(|duration| self.now + duration);
         let over_http = (session.asker == Asker::Http).then(|| session.name.clone());
         process.active = Some(session);
         if changes {
-            self.send_status();
+            self.announce();
         }
         if let Some(session) = over_http {
             self.send_session(&session, "ON");
@@ -449,7 +458,7 @@ impl FakeJibri {
         }
         let changes = process.publish(busy);
         if changes {
-            self.send_status();
+            self.announce();
         }
         if changes && self.profile.webhooks == WebhookReceiver::TimesOut {
             self.hold(WEBHOOK_TIMEOUT, Step::AnnouncingEnd(stopper));
@@ -504,6 +513,16 @@ impl FakeJibri {
     fn report(&mut self, session: &str, event: SessionEvent) {
         self.reports
             .push(SessionReport::new(self.now, session, event));
+    }
+
+    /// What follows a change of the status: the webhook, then the presence, which an exception in the webhook skips.
+    fn announce(&mut self) {
+        self.send_status();
+        if self.profile.webhooks != WebhookReceiver::Refuses
+            && let Life::Up(process) = &mut self.life
+        {
+            process.show_presence();
+        }
     }
 
     fn send_status(&mut self) {

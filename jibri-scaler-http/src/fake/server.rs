@@ -176,6 +176,12 @@ impl FakeServer {
         self.shared.lock().jibri.next_event()
     }
 
+    /// As [`FakeJibri::is_selectable`].
+    #[must_use]
+    pub fn is_selectable(&self) -> bool {
+        self.shared.lock().jibri.is_selectable()
+    }
+
     /// As [`FakeJibri::is_session_active`].
     #[must_use]
     pub fn is_session_active(&self) -> bool {

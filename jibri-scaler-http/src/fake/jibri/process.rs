@@ -13,6 +13,8 @@ pub(super) struct Process {
     /// What was last published; not what is so.
     busy: &'static str,
     pub(super) healthy: bool,
+    /// Whether its presence in Jicofo's room says that it is free and healthy.
+    pub(super) offers_itself: bool,
     /// The service that makes `busy()` true: set once Chrome runs, until the finalize script has returned.
     pub(super) active: Option<Session>,
     /// The one slot of `executeWhenIdle`.
@@ -71,6 +73,7 @@ impl Process {
             external_at: internal_at.max(now + profile.external_api_after),
             busy: "IDLE",
             healthy: true,
+            offers_itself: true,
             active: None,
             pending: None,
             held: None,
@@ -109,6 +112,11 @@ impl Process {
     /// Publishes that it is busy or not; whether that is a change.
     pub(super) fn publish(&mut self, busy: &'static str) -> bool {
         std::mem::replace(&mut self.busy, busy) != busy
+    }
+
+    /// Tells Jicofo what was published. EXPIRED is not told: Jicofo goes on seeing BUSY.
+    pub(super) fn show_presence(&mut self) {
+        self.offers_itself = self.busy == "IDLE" && self.healthy;
     }
 
     /// The member `status` of health answers and webhooks.

@@ -623,3 +623,33 @@ fn an_ended_session_goes_through_finalize() {
     jibri.advance(at(60));
     assert_eq!(busy(&jibri), "IDLE");
 }
+
+#[test]
+fn jicofo_selects_what_its_presence_offers() {
+    let mut jibri = FakeJibri::new(Profile::default().with_single_use(true), at(0));
+    assert!(!jibri.is_selectable(), "not in the room yet");
+    jibri.advance(at(3));
+    assert!(jibri.is_selectable(), "before its health can be read");
+    jibri.start_session(at(10), "a", Some(secs(10)));
+    assert!(jibri.is_selectable(), "Chrome is starting");
+    jibri.advance(at(14));
+    assert!(!jibri.is_selectable());
+    jibri.advance(at(34));
+    assert_eq!(busy(&jibri), "EXPIRED");
+    assert!(!jibri.is_selectable(), "Jicofo goes on seeing BUSY");
+
+    let mut unhealthy = recording();
+    unhealthy.fail_session(at(20), ErrorScope::System);
+    unhealthy.advance(at(30));
+    assert!(!unhealthy.is_selectable());
+
+    // The exception skips the presence: Jicofo sees it idle while health says BUSY.
+    let profile = Profile::booted().with_webhooks(WebhookReceiver::Refuses);
+    let mut stuck = FakeJibri::new(profile, at(0));
+    stuck.start_session(at(0), "a", None);
+    stuck.advance(at(4));
+    assert_eq!(
+        (busy(&stuck).as_str(), stuck.is_selectable()),
+        ("BUSY", true)
+    );
+}
