@@ -29,7 +29,7 @@ async fn a_session_is_started_and_stopped_over_http() {
         assert!(fake.is_session_active());
         fake.advance(at(4)).unwrap();
     });
-    assert_eq!(started, Some((200, "".into())));
+    assert_eq!(started, Some((200, String::new())));
     assert_eq!(
         http("POST", &start, START).await,
         Some((412, "Jibri is currently busy".into()))
@@ -39,10 +39,10 @@ async fn a_session_is_started_and_stopped_over_http() {
         until_received(&fake, "stopService", 1).await;
         fake.advance(at(14)).unwrap();
     });
-    assert_eq!(stopped, Some((200, "".into())));
+    assert_eq!(stopped, Some((200, String::new())));
     assert_eq!(
         http("POST", &stop, "").await,
-        Some((200, "".into())),
+        Some((200, String::new())),
         "nothing runs any more"
     );
     let reports = fake.act(FakeJibri::take_reports).unwrap();
@@ -61,7 +61,10 @@ async fn a_session_is_started_and_stopped_over_http() {
 async fn the_length_of_a_session_may_be_given_in_the_query() {
     let fake = fake(Profile::booted().with_chrome_start(secs(0)));
     let start = external(&fake, "startService?seconds=60");
-    assert_eq!(http("POST", &start, START).await, Some((200, "".into())));
+    assert_eq!(
+        http("POST", &start, START).await,
+        Some((200, String::new()))
+    );
     assert_eq!(fake.next_event(), Some(at(60)));
 }
 
@@ -100,7 +103,10 @@ async fn a_chrome_that_does_not_start_is_a_500() {
     let fake = fake(Profile::booted().with_chrome_start(secs(0)));
     fake.act(|jibri| jibri.set_chrome_broken(true)).unwrap();
     let start = external(&fake, "startService");
-    assert_eq!(http("POST", &start, START).await, Some((500, "".into())));
+    assert_eq!(
+        http("POST", &start, START).await,
+        Some((500, String::new()))
+    );
 }
 
 #[tokio::test]
