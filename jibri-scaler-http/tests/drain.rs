@@ -13,7 +13,7 @@ use common::{
 use jibri_scaler_core::port::{DrainClient as _, Presence, Told};
 use jibri_scaler_http::{
     DrainConfig, HttpDrain,
-    addresses::LiveAddresses,
+    addresses::{ApiBases, BaseUrl, LiveAddresses},
     fake::{Api, Exit, Fault, Profile, Supervisor},
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpListener};
@@ -285,13 +285,20 @@ async fn a_look_needs_both_ports_to_refuse() {
 }
 
 #[tokio::test]
-async fn a_name_that_cannot_be_looked_up_is_unclear() {
+async fn one_port_that_refuses_and_one_that_is_unclear_are_unclear() {
     let dead = DeadPort::new();
-    let mut both = bases(dead.address(), dead.address());
-    both.health = format!("http://{}.invalid:2222", "a".repeat(64))
+    let refusing = bases(dead.address(), dead.address());
+    // A part of a name has at most 63 letters, so that this one cannot be looked up.
+    let unclear: BaseUrl = format!("http://{}.invalid:2222", "a".repeat(64))
         .parse()
         .unwrap();
-    assert_eq!(Clients::new(&both).look().await, Presence::Unclear);
+    for both in [
+        ApiBases::new(unclear.clone(), refusing.internal.clone()),
+        ApiBases::new(refusing.health.clone(), unclear.clone()),
+        ApiBases::new(unclear.clone(), unclear),
+    ] {
+        assert_eq!(Clients::new(&both).look().await, Presence::Unclear);
+    }
 }
 
 #[tokio::test]
