@@ -1,0 +1,75 @@
+//! The command line.
+
+use std::{error::Error, path::PathBuf, time::Duration};
+
+use clap::Parser;
+use jibri_scaler_aws::{GroupName, Namespace};
+use jibri_scaler_http::Addresses;
+
+#[derive(Debug, Parser)]
+#[command(about = "Keeps an EC2 Auto Scaling group of Jibris at the right size")]
+pub(crate) struct Arguments {
+    /// The Auto Scaling group.
+    #[arg(long)]
+    pub(crate) group: GroupName,
+    /// The policy file (TOML).
+    #[arg(long)]
+    pub(crate) policy: PathBuf,
+    /// The time between ticks, such as 10s; at most half of the policy's `report_ttl`.
+    #[arg(long, value_parser = interval, default_value = "10s")]
+    pub(crate) interval: Duration,
+    /// A file (TOML) with a table for each instance, in it `health = "http://…:2222"` and `internal = "http://…:3333"`.
+    #[arg(long, conflicts_with_all = ["jibri_url", "internal_url"], required_unless_present = "jibri_url")]
+    addresses: Option<PathBuf>,
+    /// Where the health of an instance is read, such as `http://{instance_id}.jibri.example:2222`.
+    #[arg(long, requires = "internal_url")]
+    jibri_url: Option<String>,
+    /// Where an instance is told to end, such as `http://{instance_id}.jibri.example:3333`.
+    #[arg(long, requires = "jibri_url")]
+    internal_url: Option<String>,
+    /// The `CloudWatch` namespace of the metrics.
+    #[arg(long, default_value = "Jibri")]
+    pub(crate) namespace: Namespace,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// End after so many ticks; the exit code then says whether the last one worked.
+    #[arg(long, value_parser = at_least_one)]
+    pub(crate) ticks: Option<usize>,
+    /// The file in which what must outlive a restart is kept.
+    #[arg(long)]
+    pub(crate) memory: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub(crate) fn addresses(&self) -> Result<Addresses, Box<dyn Error>> {
+        if let (Some(health), Some(internal)) = (&self.jibri_url, &self.internal_url) {
+            return Ok(Addresses::from_templates(health, internal)?);
+        }
+        // One of the two is there, as the command line requires.
+        let path = self.addresses.clone().unwrap_or_default();
+        let named =
+            |error: &dyn std::fmt::Display| format!("address file {}: {error}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(|error| named(&error))?;
+        Ok(Addresses::from_toml(&text).map_err(|error| named(&error))?)
+    }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not an interval: write it like 10s, from 100ms to 30m");
+    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    let interval = Duration::try_from(span).map_err(|_| wrong())?;
+    let allowed = Duration::from_millis(100)..=Duration::from_mins(30);
+    if allowed.contains(&interval) {
+        Ok(interval)
+    } else {
+        Err(wrong())
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|ticks| *ticks > 0)
+        .ok_or_else(|| "it must be a whole number, at least 1".into())
+}

@@ -1,0 +1,151 @@
+//! Keeps an EC2 Auto Scaling group of Jibris at the right size.
+//!
+//! Credentials, region and endpoint come from the usual AWS environment; `AWS_ENDPOINT_URL` points it at an emulator. SIGTERM and
+//! Ctrl-C end it after the running tick. Start with `--dry-run`: it observes the real group, says what it would do, and does
+//! nothing.
+//!
+//! ```sh
+//! cargo run --example controller --features aws -- \
+//!     --group jibri-production --policy examples/data/policy.toml --interval 10s \
+//!     --jibri-url 'http://{instance_id}.jibri.example:2222' \
+//!     --internal-url 'http://{instance_id}.jibri.example:3333' \
+//!     --memory /var/lib/jibri-scaler/memory.json --dry-run
+//! ```
+
+mod arguments;
+#[path = "../support/memory_file.rs"]
+mod memory_file;
+
+use std::{error::Error, pin::pin, process::ExitCode, time::SystemTime};
+
+use clap::Parser as _;
+use futures_util::{Stream, StreamExt as _, stream};
+use jibri_scaler_aws::{AutoScalingGroup, CloudWatchSink};
+use jibri_scaler_core::{
+    Controller, PolicyFile, Timestamp,
+    controller::{TickError, TickReport},
+    observe::JoinedObserver,
+};
+use jibri_scaler_http::{DrainConfig, HttpDrain, HttpProbe, ProbeConfig};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, MissedTickBehavior},
+};
+
+use arguments::Arguments;
+use memory_file::MemoryFile;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("controller: {}", chain(&*error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    let mut controller = build(&arguments).await?;
+    let (mut term, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let stop = pin!(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        eprintln!("controller: told to stop");
+    });
+    let ticks = ticks(&arguments).take_until(stop);
+    let mut last_failed = false;
+    controller
+        .run(ticks, |result| last_failed = !told(&result))
+        .await;
+    // What a stopped service was asked to do it has done; one that was asked for some ticks says whether the last one worked.
+    Ok(if last_failed && arguments.ticks.is_some() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+async fn build(arguments: &Arguments) -> Result<Controller, Box<dyn Error>> {
+    let policy = std::fs::read_to_string(&arguments.policy).map_err(|error| {
+        format!(
+            "policy file {}: could not be read: {error}",
+            arguments.policy.display()
+        )
+    })?;
+    let policy = PolicyFile::from_toml(&policy)
+        .map_err(|error| format!("policy file {}: {error}", arguments.policy.display()))?;
+    let addresses = arguments.addresses()?;
+
+    let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    let group = AutoScalingGroup::new(&sdk, arguments.group.clone())?;
+    let metrics = CloudWatchSink::new(&sdk, arguments.group.clone(), arguments.interval)?
+        .with_namespace(arguments.namespace.clone());
+
+    let probe = HttpProbe::new(addresses.clone(), &ProbeConfig::default())?;
+    let drain = std::sync::Arc::new(HttpDrain::new(addresses, &DrainConfig::default())?);
+    // The probes of one tick must be done well before the next one.
+    let deadline = arguments.interval / 2;
+    let observer = JoinedObserver::new(group.clone(), probe, move || {
+        Box::pin(tokio::time::sleep(deadline))
+    })
+    .with_drain(drain.clone());
+
+    let controller = Controller::new(policy.policy(), policy.limits, observer, group)
+        .with_drain(drain)
+        .with_metrics(metrics)
+        .with_dry_run(arguments.dry_run)
+        .with_interval(arguments.interval)?;
+    if let Some(path) = &arguments.memory {
+        return Ok(controller.with_memory(MemoryFile::new(path)));
+    }
+    eprintln!("controller: without --memory a restart forgets which Jibris were told to go");
+    Ok(controller)
+}
+
+/// The time, once per interval. After a slow tick the next one comes a whole interval later, and none in a burst.
+fn ticks(arguments: &Arguments) -> impl Stream<Item = Timestamp> + Send + use<> {
+    let mut interval = tokio::time::interval_at(Instant::now(), arguments.interval);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ticks = stream::unfold(interval, |mut interval| async move {
+        interval.tick().await;
+        Some((Timestamp::from(SystemTime::now()), interval))
+    });
+    ticks.take(arguments.ticks.unwrap_or(usize::MAX))
+}
+
+/// Prints what a tick gave; returns whether it worked.
+fn told(result: &Result<TickReport, TickError>) -> bool {
+    match result {
+        Ok(report) => {
+            println!("{report}");
+            for (id, outcome) in &report.failures {
+                eprintln!("controller: {id}: {outcome:?}");
+            }
+            report.problems.is_empty() && report.breaches.is_empty()
+        }
+        Err(error) => {
+            eprintln!("controller: {}", chain(error));
+            false
+        }
+    }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

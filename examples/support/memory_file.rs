@@ -1,0 +1,117 @@
+//! Keeps a controller's memory in a file.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use async_trait::async_trait;
+use jibri_scaler_core::{
+    Memory,
+    port::{MemoryStore, PortError, PortErrorKind},
+};
+
+/// A memory store in one JSON file, which is replaced as a whole. One file belongs to one group.
+#[derive(Debug)]
+pub(crate) struct MemoryFile {
+    path: PathBuf,
+}
+
+impl MemoryFile {
+    pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Written beside the file and renamed over it, so that a crash leaves the old one or the new one, and never half of one.
+    fn replace(&self, text: &[u8]) -> io::Result<()> {
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(".new");
+        let beside = Path::new(&beside);
+        let mut file = fs::File::create(beside)?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        fs::rename(beside, &self.path)?;
+        // The rename itself is on the disk only when the folder is.
+        match self
+            .path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            Some(folder) => fs::File::open(folder)?.sync_all(),
+            None => fs::File::open(".")?.sync_all(),
+        }
+    }
+
+    fn error(
+        &self,
+        what: &str,
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> PortError {
+        PortError::new(
+            PortErrorKind::Permanent,
+            format!("{what} the memory file {}", self.path.display()),
+        )
+        .with_source(error)
+    }
+}
+
+#[async_trait]
+impl MemoryStore for MemoryFile {
+    // The file is small and local, so it is read and written where we are.
+    async fn load(&self) -> Result<Option<Memory>, PortError> {
+        match fs::read(&self.path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .map_err(|error| self.error("understand", error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.error("read", error)),
+        }
+    }
+
+    async fn save(&self, memory: &Memory) -> Result<(), PortError> {
+        let text = serde_json::to_vec(memory).map_err(|error| self.error("write", error))?;
+        self.replace(&text)
+            .map_err(|error| self.error("write", error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jibri_scaler_core::conformance::{MemoryStoreFixture, memory_store};
+
+    use super::*;
+
+    struct Files(tempfile::TempDir);
+
+    #[async_trait]
+    impl MemoryStoreFixture for Files {
+        async fn create(&self) -> Box<dyn MemoryStore> {
+            let _ = fs::remove_file(self.0.path().join("memory.json"));
+            Box::new(MemoryFile::new(self.0.path().join("memory.json")))
+        }
+
+        async fn reopen(&self) -> Option<Box<dyn MemoryStore>> {
+            Some(Box::new(MemoryFile::new(self.0.path().join("memory.json"))))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_file_is_a_memory_store() {
+        let files = Files(tempfile::tempdir().unwrap());
+        memory_store(&files).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_memory_is_an_error_and_not_an_empty_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("memory.json");
+        fs::write(&path, "{\"version\": 7}").unwrap();
+        let error = MemoryFile::new(&path).load().await.unwrap_err();
+        assert!(
+            error.report().contains("memory.json") && error.report().contains("version 7"),
+            "{}",
+            error.report()
+        );
+    }
+}
