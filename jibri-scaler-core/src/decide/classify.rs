@@ -67,7 +67,12 @@ impl See<'_> {
         let status = report.status.as_ref()?;
         trace.heard |= row.reachability != Reachability::Never;
         let fresh = self.now.since(received) <= self.limits.report_ttl();
-        (trace.heard && fresh && row.reachability != Reachability::Refused).then_some(status)
+        // Whoever refuses now, or is said to have never answered although it did, is not described by its last report.
+        let tried = matches!(
+            row.reachability,
+            Reachability::Answered | Reachability::TimedOut
+        );
+        (fresh && tried).then_some(status)
     }
 
     fn class(
