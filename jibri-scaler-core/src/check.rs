@@ -248,6 +248,7 @@ impl Check<'_> {
         }
         let tally = &decision.tally;
         let unseen = u64::from(tally.unknown) + u64::from(tally.overdue);
+        let unseen = unseen.saturating_sub(self.odd_and_not_counting());
         let blind = unseen >= 2 && unseen * 100 > u64::from(self.counting()) * 45;
         self.require(!blind, Rule::NotBlind, || format!("{unseen} can't be seen"));
 
@@ -314,6 +315,24 @@ impl Check<'_> {
             .filter(|rows| rows.iter().any(|row| row.lifecycle.is_counting()))
             .count();
         u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Instances that are unknown because their rows contradict each other, but that do not count, so that they make nobody
+    /// blind.
+    fn odd_and_not_counting(&self) -> u64 {
+        let retirements = self.decision.memory.retirements();
+        let rows = self.snapshot.instances().chunk_by(|a, b| a.id == b.id);
+        let odd = rows.filter(|rows| {
+            let leaving = |row: &Instance| row.lifecycle.is_leaving();
+            let under_way = retirements
+                .get(&rows[0].id)
+                .is_some_and(|r| r.phase().is_under_way());
+            !under_way
+                && !rows.iter().any(|row| row.lifecycle.is_counting())
+                && rows.iter().any(leaving)
+                && !rows.iter().all(leaving)
+        });
+        odd.count() as u64
     }
 
     /// A status that is fresh and not contradicted by a refusal in this tick.
