@@ -227,6 +227,13 @@ impl HoldWindow {
         }
     }
 
+    /// Takes out of the window what goes now, so that an old surplus does not let as many others go in its place.
+    pub(crate) fn lower(&mut self, going: u32) {
+        for (_, low) in &mut self.lows {
+            *low = low.saturating_sub(going);
+        }
+    }
+
     /// The smallest surplus since `start`, if time has been observed without a gap since then.
     pub(crate) fn lowest(&self, start: Timestamp) -> Option<u32> {
         if self.since.is_some_and(|since| since <= start) {
