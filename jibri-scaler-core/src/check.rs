@@ -268,12 +268,14 @@ impl Check<'_> {
             .filter(|(id, r)| !r.replace() && in_service(id))
             .count();
         let decrements = decision.plan.retires().any(|(_, replace)| !replace);
-        let left = u64::from(group.desired).checked_sub(leaving as u64);
+        // The capacity is set before anything is retired.
+        let desired = decision.plan.capacity().unwrap_or(group.desired);
+        let left = u64::from(desired).checked_sub(leaving as u64);
         let kept = !decrements || left.is_some_and(|left| left >= u64::from(group.min_size));
         self.require(kept, Rule::BelowMinSize, || {
             format!(
-                "{leaving} leave a group of {} with minimum {}",
-                group.desired, group.min_size
+                "{leaving} leave a group of {desired} with minimum {}",
+                group.min_size
             )
         });
 

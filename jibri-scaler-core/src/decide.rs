@@ -9,7 +9,7 @@ mod shrink;
 mod survey;
 
 use crate::{
-    Decision, Effect, Explanation, FleetSnapshot, InstanceId, Limits, Memory, Plan, Stage,
+    Decision, Effect, Explanation, FleetSnapshot, Group, InstanceId, Limits, Memory, Plan, Stage,
     Timestamp,
     policy::{Policy, Situation},
     retirement::Retirement,
@@ -63,9 +63,14 @@ pub fn decide(
     let wanted = vote.spare;
 
     let capacity = grow::grow(limits, group, &survey, &vote, &mut memory, &mut explanation);
+    // The capacity is set before anything is retired.
+    let grown = Group {
+        desired: capacity.unwrap_or(group.desired),
+        ..*group
+    };
     let victims = shrink::shrink(
         limits,
-        group,
+        &grown,
         &survey,
         wanted,
         now,
