@@ -174,6 +174,9 @@ pub(crate) struct Trace {
     pub(crate) first_seen: Timestamp,
     /// Whether an answer that could be read was ever received.
     pub(crate) heard: bool,
+    /// Whether it was overdue in the last tick.
+    #[serde(default)]
+    pub(crate) overdue: bool,
     /// The newest report: its own stamp, and when it counts as received (never later than it was first seen).
     pub(crate) report: Option<(Timestamp, Timestamp)>,
     /// The unbroken run of idle reports: the first and the newest.
@@ -190,6 +193,7 @@ impl Trace {
             id,
             first_seen: now,
             heard: false,
+            overdue: false,
             report: None,
             idle: None,
             busy_since: None,

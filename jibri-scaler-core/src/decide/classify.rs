@@ -104,11 +104,12 @@ impl See<'_> {
 
     fn unheard(self, row: &Instance, trace: &Trace) -> Class {
         let age = self.now.since(row.launched_at.unwrap_or(trace.first_seen));
-        // After a gap the age may be the work of a clock that jumped.
-        if age < self.limits.boot_deadline() || self.broken {
-            Class::Booting
-        } else {
+        // After a gap the age may be the work of a clock that jumped. One that was overdue is so until it is heard.
+        let old = age >= self.limits.boot_deadline() && !self.broken;
+        if old || trace.overdue {
             Class::Overdue
+        } else {
+            Class::Booting
         }
     }
 
@@ -161,6 +162,7 @@ impl See<'_> {
             Some(_) => trace.busy_since = None,
             None => {}
         }
+        trace.overdue = class == Class::Overdue;
         trace.unknown_since =
             (class == Class::Unknown).then(|| trace.unknown_since.unwrap_or(self.now));
     }

@@ -29,15 +29,18 @@ pub(super) fn follow(
         "nothing if it was once; else tick more often, or look at the clock",
     );
     memory.window.restart(now);
-    memory.missing_since = memory.missing_since.map(|since| since.min(now));
+    // How long ago something was stays as it was at the last tick: a step back makes no old report fresh again.
+    let back = last.since(now);
+    let aged = |since: Option<Timestamp>| since.map(|since| since.before(back));
+    memory.missing_since = aged(memory.missing_since);
     for trace in &mut memory.instances {
         trace.idle = None;
-        trace.first_seen = trace.first_seen.min(now);
+        trace.first_seen = trace.first_seen.before(back);
         trace.report = trace
             .report
-            .map(|(stamp, received)| (stamp, received.min(now)));
-        trace.busy_since = trace.busy_since.map(|since| since.min(now));
-        trace.unknown_since = trace.unknown_since.map(|since| since.min(now));
+            .map(|(stamp, received)| (stamp, received.before(back)));
+        trace.busy_since = aged(trace.busy_since);
+        trace.unknown_since = aged(trace.unknown_since);
     }
     for retirement in memory.retirements.values_mut() {
         retirement.interrupted(now);
