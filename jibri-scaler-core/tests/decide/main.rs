@@ -1,0 +1,17 @@
+//! The decision, sentence by sentence as it is defined.
+
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "each test crate uses a part of it")]
+mod common;
+
+mod classes;
+mod counts;
+mod desired;
+mod explanation;
+mod formats;
+mod growing;
+mod jumps;
+mod replacing;
+mod shrinking;
+mod victims;
+mod wanted;
