@@ -103,7 +103,9 @@ impl See<'_> {
     }
 
     fn unheard(self, row: &Instance, trace: &Trace) -> Class {
-        let age = self.now.since(row.launched_at.unwrap_or(trace.first_seen));
+        // Nobody is younger than we have seen it, whatever the two clocks say.
+        let launched = row.launched_at.unwrap_or(trace.first_seen);
+        let age = self.now.since(launched.min(trace.first_seen));
         // After a gap the age may be the work of a clock that jumped. One that was overdue is so until it is heard.
         let old = age >= self.limits.boot_deadline() && !self.broken;
         if old || trace.overdue {

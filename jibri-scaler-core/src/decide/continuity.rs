@@ -20,7 +20,8 @@ pub(super) fn follow(
         let (gap, ttl) = (readable(now.since(last)), readable(limits.report_ttl()));
         format!("nothing was observed for {gap}, longer than report_ttl ({ttl})")
     } else {
-        return false;
+        // Whoever decides twice at one instant must see the same twice.
+        return now == last && memory.window.since == Some(now);
     };
     let what = format!("{what}: idle times and the surplus are measured anew");
     explanation.find(

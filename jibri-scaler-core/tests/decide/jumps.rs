@@ -52,6 +52,24 @@ fn a_gap_makes_nothing_overdue() {
 }
 
 #[test]
+fn deciding_twice_at_the_instant_of_a_gap_is_deciding_once() {
+    let mut run = Run::new((0, 9, 1), "min_idle = 0");
+    let fleet = [Jibri::silent("n").launched(0)];
+    run.observe(0, 30, &fleet);
+    for _ in 0..2 {
+        assert_eq!(tally(&run.tick(700, &fleet).tally), "booting 1");
+    }
+}
+
+#[test]
+fn nobody_is_younger_than_it_was_seen() {
+    let mut run = Run::new((0, 9, 1), "min_idle = 0");
+    let fleet = [Jibri::silent("n").launched(9999)];
+    run.observe(0, 599, &fleet);
+    assert_eq!(tally(&run.tick(600, &fleet).tally), "overdue 1");
+}
+
+#[test]
 fn ages_go_on_over_a_step_back() {
     let mut run = Run::new((0, 9, 1), "min_idle = 0");
     run.pass(0, &[Jibri::busy("a")]);
