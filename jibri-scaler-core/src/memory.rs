@@ -30,6 +30,8 @@ pub struct Memory {
     version: Version,
     /// When the last decision was taken.
     pub(crate) last_tick: Option<Timestamp>,
+    /// When there was a gap or a step back in time last.
+    pub(crate) broken_at: Option<Timestamp>,
     /// The desired capacity that was observed then.
     pub(crate) desired_seen: Option<u32>,
     /// The desired capacity that we set last.
@@ -119,6 +121,7 @@ impl<'de> Deserialize<'de> for Memory {
         Ok(Self {
             version: raw.version,
             last_tick: raw.last_tick,
+            broken_at: raw.broken_at,
             desired_seen: raw.desired_seen,
             desired_set: raw.desired_set,
             decrements_due: raw.decrements_due,
@@ -148,6 +151,8 @@ struct RawMemory {
     version: Version,
     #[serde(default)]
     last_tick: Option<Timestamp>,
+    #[serde(default)]
+    broken_at: Option<Timestamp>,
     #[serde(default)]
     desired_seen: Option<u32>,
     #[serde(default)]

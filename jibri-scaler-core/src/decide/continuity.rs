@@ -21,7 +21,7 @@ pub(super) fn follow(
         format!("nothing was observed for {gap}, longer than report_ttl ({ttl})")
     } else {
         // Whoever decides twice at one instant must see the same twice.
-        return now == last && memory.window.since == Some(now);
+        return memory.broken_at == Some(now);
     };
     let what = format!("{what}: idle times and the surplus are measured anew");
     explanation.find(
@@ -29,6 +29,7 @@ pub(super) fn follow(
         what,
         "nothing if it was once; else tick more often, or look at the clock",
     );
+    memory.broken_at = Some(now);
     memory.window.restart(now);
     // How long ago something was stays as it was at the last tick: a step back makes no old report fresh again.
     let back = last.since(now);
