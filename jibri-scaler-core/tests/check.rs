@@ -240,7 +240,7 @@ fn never_busy() {
     ];
     for jibri in cases {
         assert_eq!(
-            break_fleet(&[jibri.clone()], |_| ()),
+            break_fleet(std::slice::from_ref(&jibri), |_| ()),
             [Rule::NeverBusy],
             "{jibri:?}"
         );

@@ -212,7 +212,7 @@ proptest! {
     #[test]
     fn a_constant_load_comes_to_rest(model in model::models()) {
         let mut model = model;
-        for _ in 0..model.ticks_to_rest() {
+        for _ in 0..model::TICKS_TO_REST {
             let _ = model.tick();
         }
         for _ in 0..5 {

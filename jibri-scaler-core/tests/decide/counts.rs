@@ -74,7 +74,7 @@ fn in_use_is_what_counts_and_is_neither_spare_booting_nor_retiring() {
         (Jibri::busy("i").lifecycle("Terminating"), 0),
     ];
     for (jibri, in_use) in cases {
-        let fleet = all(&[&[jibri.clone()], &many('b', 3, Jibri::busy)]);
+        let fleet = all(&[std::slice::from_ref(&jibri), &many('b', 3, Jibri::busy)]);
         let decision = Run::new((0, 99, 4), "min_idle = 0\npercent_idle = 50").tick(0, &fleet);
         assert_eq!(decision.wanted_spare, 3 + in_use, "{jibri:?}");
     }

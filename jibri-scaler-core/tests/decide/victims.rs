@@ -7,18 +7,12 @@ fn order(early: &[Jibri], late: &[Jibri]) -> String {
     let size = u32::try_from(early.len() + late.len()).unwrap();
     let mut run = Run::new(
         (0, 99, size),
-        "min_idle = 0\nsurplus_hold = '0s'\nidle_timeout = '60s'\nmax_retire = 1",
+        "min_idle = 0\nsurplus_hold = '85s'\nidle_timeout = '60s'",
     );
-    let napping: Vec<_> = late.to_vec();
+    let fleet = all(&[early, late]);
     run.pass(0, early);
-    run.pass(30, &all(&[early, &napping]));
-    run.pass(59, &all(&[early, &napping]));
-    run.limits = run.limits.with_max_retire(99).unwrap();
-    run.limits = run
-        .limits
-        .with_idle_timeout(std::time::Duration::from_secs(30))
-        .unwrap();
-    plan(&run.tick(60, &all(&[early, &napping])))
+    run.observe(30, 60, &fleet);
+    plan(&run.tick(90, &fleet))
 }
 
 #[test]

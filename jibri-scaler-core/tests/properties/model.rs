@@ -7,6 +7,9 @@ use proptest::prelude::*;
 
 use crate::common::{INTERVAL, Jibri, Run};
 
+/// Growing by one at a time, with each booting for up to 7 ticks, and shrinking by one at a time, is the slowest there is.
+pub(crate) const TICKS_TO_REST: usize = 40 * (7 + 1);
+
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) group: Group,
@@ -36,11 +39,6 @@ pub(crate) fn models() -> impl Strategy<Value = Model> {
 }
 
 impl Model {
-    /// Growing by one at a time, and shrinking by one at a time after a hold, is the slowest there is.
-    pub(crate) const fn ticks_to_rest(&self) -> usize {
-        40 * (7 + 4)
-    }
-
     fn launch(&mut self, boot: i64) {
         let id = format!("i-{:03}", self.launched).parse().unwrap();
         self.launched += 1;
