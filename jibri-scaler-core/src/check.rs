@@ -191,9 +191,11 @@ impl Check<'_> {
             },
         );
         let launches = to.saturating_sub(group.desired.max(counting));
-        let within = launches <= self.limits.max_launch() || to <= group.min_size;
-        self.require(within, Rule::Budget, || {
-            format!("{launches} launches at once")
+        let coming = self.decision.coming;
+        let outstanding = u64::from(launches) + u64::from(coming);
+        let within = launches == 0 || outstanding <= u64::from(self.limits.max_launch());
+        self.require(within || to <= group.min_size, Rule::Budget, || {
+            format!("{launches} launches while {coming} are outstanding")
         });
     }
 

@@ -29,7 +29,8 @@ use survey::Survey;
 /// 3. `launch_budget`: at most [`max_launch`](Limits::max_launch) outstanding; while most of the group can't be seen, at most
 ///    one wanted spare until sight returns.
 /// 4. `surplus`: the smallest number of ready Jibris beyond the wanted spare, over the whole
-///    [`surplus_hold`](Limits::surplus_hold). Instances that boot make no ready one superfluous.
+///    [`surplus_hold`](Limits::surplus_hold), less those that have gone since. Instances that boot make no ready one
+///    superfluous.
 /// 5. `eligible`: ready, and idle for [`idle_timeout`](Limits::idle_timeout) in two or more reports.
 /// 6. `headroom`: not below the minimum size; at most [`max_retire`](Limits::max_retire) under way.
 /// 7. `safe_retirement`: only where the Jibri can be told to end by itself.

@@ -218,9 +218,13 @@ fn budget() {
 
     let (mut run, snapshot, mut decision) = sound();
     decision.plan.effects = vec![Effect::SetCapacity { to: 16 }];
-    run.limits = run.limits.with_max_launch(4).unwrap();
+    // One is missing, and so outstanding already.
+    run.limits = run.limits.with_max_launch(5).unwrap();
     assert_eq!(broken(&run, &snapshot, &decision), []);
-    run.limits = run.limits.with_max_launch(3).unwrap();
+    decision.coming = 2;
+    assert_eq!(broken(&run, &snapshot, &decision), [Rule::Budget]);
+    decision.coming = 1;
+    run.limits = run.limits.with_max_launch(4).unwrap();
     assert_eq!(broken(&run, &snapshot, &decision), [Rule::Budget]);
 }
 
