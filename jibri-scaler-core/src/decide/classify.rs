@@ -13,6 +13,8 @@ pub(super) struct Seen {
     /// What a Jibri under retirement is doing, in a report received after it was told.
     pub(super) work: Work,
     pub(super) unhealthy: bool,
+    /// Whether it answered in this tick, and the answer could be read.
+    pub(super) answered: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -52,6 +54,7 @@ impl See<'_> {
             class,
             work,
             unhealthy: reading.is_some_and(|s| s.health == HealthStatus::Unhealthy),
+            answered: reading.is_some() && row.reachability == Reachability::Answered,
         }
     }
 
@@ -144,6 +147,7 @@ impl See<'_> {
             class,
             work: Work::Unknown,
             unhealthy: false,
+            answered: false,
         }
     }
 

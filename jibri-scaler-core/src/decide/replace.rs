@@ -15,7 +15,7 @@ pub(super) fn replace<'a>(
     wanted: u32,
     victims: &[&InstanceId],
 ) -> Vec<(&'a InstanceId, bool)> {
-    if survey.blind || !group.safe_retirement {
+    if survey.blind || survey.dazed || !group.safe_retirement {
         return Vec::new();
     }
     let going = to_u32(victims.len());

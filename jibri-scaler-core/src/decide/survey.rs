@@ -28,6 +28,9 @@ pub(super) struct Survey<'a> {
     pub(super) coming: u32,
     /// Whether so much of the group can't be seen that nothing may be concluded from the rest.
     pub(super) blind: bool,
+    /// Whether there was a gap or a step back in time, and blindness can't be excluded: it hangs on ages, which can't be known
+    /// then of those that did not answer.
+    pub(super) dazed: bool,
     /// In service, unprotected, not retiring.
     pub(super) unprotected: Vec<&'a InstanceId>,
     /// Ready, with the time they have been idle, where there are at least two reports.
@@ -64,7 +67,7 @@ impl<'a> Survey<'a> {
             ..Self::default()
         };
         let mut replacements = 0;
-        let mut unseen = 0;
+        let (mut unseen, mut silent) = (0, 0);
         let mut listed_retirements = 0;
 
         // Rows, traces and retirements are all in the order of the ids, so one walk along them finds what belongs together.
@@ -81,10 +84,17 @@ impl<'a> Survey<'a> {
             let counting = rows.iter().any(|row| row.lifecycle.is_counting());
             let in_service = rows.iter().any(|row| row.lifecycle == Lifecycle::InService);
             survey.count(rows, trace, &seen, counting, retirement.as_deref());
+            let broken_down = matches!(seen.class, Class::Unhealthy | Class::Expired);
+            if broken_down && retirement.is_none() && (seen.answered || !broken) {
+                survey.broken.push(&rows[0]);
+            }
             survey
                 .odd
                 .note(limits, now, rows, trace, &seen, retirement.as_deref());
-            unseen += u32::from(counting && matches!(seen.class, Class::Unknown | Class::Overdue));
+            let dark = matches!(seen.class, Class::Unknown | Class::Overdue);
+            unseen += u32::from(counting && dark);
+            let quiet = !seen.answered && seen.class != Class::Retiring;
+            silent += u32::from(counting && (dark || quiet));
             if let Some(retirement) = retirement {
                 if seen.work == Work::Busy && matches!(retirement.phase(), Phase::Told) {
                     retirement.reported(Work::Busy, now, limits.gone_after());
@@ -120,7 +130,8 @@ impl<'a> Survey<'a> {
             .booting
             .saturating_add(missing)
             .saturating_add(replacements);
-        survey.blind = unseen >= 2 && u64::from(unseen) * 100 > u64::from(survey.counting) * 45;
+        let most = |some: u32| some >= 2 && u64::from(some) * 100 > u64::from(survey.counting) * 45;
+        (survey.blind, survey.dazed) = (most(unseen), broken && most(silent));
         survey
     }
 
@@ -156,7 +167,6 @@ impl<'a> Survey<'a> {
                     self.idle.push((row, newest.since(first)));
                 }
             }
-            Class::Unhealthy | Class::Expired if !given_up => self.broken.push(row),
             _ => {}
         }
         let unprotected = |row: &Instance| row.lifecycle == Lifecycle::InService && !row.protected;

@@ -97,3 +97,28 @@ fn a_launch_time_in_the_future_is_young_and_a_report_in_the_future_is_not_heard_
     let decision = Run::new((0, 9, 1), "min_idle = 0").tick(0, &[never]);
     assert_eq!(tally(&decision.tally), "booting 1");
 }
+
+#[test]
+fn at_the_instant_of_a_gap_a_broken_one_goes_only_if_most_of_the_others_answer() {
+    let silent = many('n', 2, |id| Jibri::silent(id).launched(0));
+    let lost = many('l', 2, |id| Jibri::busy(id).timed_out(590));
+    for (others, planned) in [
+        (&many('b', 2, Jibri::busy), "replace x"),
+        (&silent, ""),
+        (&lost, ""),
+    ] {
+        for now in [700, 500] {
+            let mut run = Run::new((3, 9, 3), "min_idle = 0");
+            run.pass(599, &all(&[others, &[Jibri::busy("x")]]));
+            let decision = run.tick(now, &all(&[others, &[Jibri::expired("x")]]));
+            assert_eq!(plan(&decision), planned, "{others:?} at {now}");
+        }
+    }
+    let mut run = Run::new((3, 9, 3), "min_idle = 0");
+    let fleet = |x| all(&[&many('b', 2, Jibri::busy), &[x]]);
+    run.pass(0, &fleet(Jibri::busy("x")));
+    assert_eq!(
+        plan(&run.tick(-60, &fleet(Jibri::expired("x").timed_out(-60)))),
+        ""
+    );
+}
