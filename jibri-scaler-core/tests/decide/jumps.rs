@@ -122,3 +122,26 @@ fn at_the_instant_of_a_gap_a_broken_one_goes_only_if_most_of_the_others_answer()
         ""
     );
 }
+
+#[test]
+fn a_gap_breaks_idle_runs_however_short_the_hold() {
+    let mut run = Run::new((0, 9, 1), "min_idle = 0\nsurplus_hold = '0s'");
+    let fleet = [Jibri::idle("i")];
+    run.observe(0, 30, &fleet);
+    run.observe(100, 159, &fleet);
+    assert_eq!(plan(&run.tick(160, &fleet)), "retire i");
+}
+
+#[test]
+fn a_gap_and_a_step_back_restart_the_hold_however_short_the_idle_timeout() {
+    for broken in [100, 20] {
+        let mut run = Run::new(
+            (0, 9, 1),
+            "min_idle = 0\nidle_timeout = '0s'\nsurplus_hold = '60s'",
+        );
+        let fleet = [Jibri::idle("i")];
+        run.observe(0, 30, &fleet);
+        run.observe(broken, broken + 59, &fleet);
+        assert_eq!(plan(&run.tick(broken + 60, &fleet)), "retire i");
+    }
+}

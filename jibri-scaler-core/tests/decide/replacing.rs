@@ -153,3 +153,20 @@ fn a_retired_one_is_not_emitted_again_until_it_is_listed_no_more() {
         "listed anew, it is a new one"
     );
 }
+
+#[test]
+fn one_that_was_given_up_on_is_left_to_a_human() {
+    let mut run = Run::new((0, 9, 3), "min_idle = 0");
+    let fleet = [Jibri::idle("a"), Jibri::busy("b"), Jibri::unhealthy("x")];
+    run.pass(0, &fleet);
+    assert_eq!(plan(&run.quiet(30, 60, &fleet)), "retire a");
+    // As the controller leaves it when they could not be told.
+    let memory = serde_json::to_string(&run.memory).unwrap();
+    let given_up = memory.replace(r#""phase":"told""#, r#""phase":"given_up""#);
+    assert_ne!(memory, given_up);
+    run.memory = serde_json::from_str(&given_up).unwrap();
+    let decision = run.quiet(90, 900, &fleet);
+    assert_eq!(plan(&decision), "");
+    assert_eq!(tally(&decision.tally), "spare 1, busy 1, unhealthy 1");
+    assert!(finds(&decision, "a, x: could not be retired"));
+}
