@@ -78,7 +78,7 @@ pub fn decide(
         &mut memory,
         &mut explanation,
     );
-    memory.window.lower(to_u32(victims.len()));
+    memory.window.take(to_u32(victims.len()));
     let replaced = replace::replace(limits, group, &survey, wanted, &victims);
     survey.find(limits, group, now, &memory, &mut explanation);
 

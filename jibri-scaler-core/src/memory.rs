@@ -84,6 +84,7 @@ impl Memory {
             .decrements_due
             .saturating_sub(u32::try_from(decrements).unwrap_or(u32::MAX));
         self.retirements.retain(|id, _| !begun(id));
+        self.window.give_back();
         self
     }
 
@@ -216,6 +217,9 @@ pub(crate) struct HoldWindow {
     pub(crate) since: Option<Timestamp>,
     /// Times, and the surplus then.
     lows: VecDeque<(Timestamp, u32)>,
+    /// How many the last decision took out.
+    #[serde(default)]
+    taken: u32,
 }
 
 impl HoldWindow {
@@ -236,11 +240,21 @@ impl HoldWindow {
         }
     }
 
-    /// Takes out of the window what goes now, so that an old surplus does not let as many others go in its place.
-    pub(crate) fn lower(&mut self, going: u32) {
+    /// Takes out of the window what goes now, so that an old surplus does not let as many others go in its place. No more than
+    /// the lowest surplus may go.
+    pub(crate) fn take(&mut self, going: u32) {
         for (_, low) in &mut self.lows {
             *low = low.saturating_sub(going);
         }
+        self.taken = going;
+    }
+
+    /// Puts back what the last decision took out, where it was not carried out.
+    fn give_back(&mut self) {
+        for (_, low) in &mut self.lows {
+            *low = low.saturating_add(self.taken);
+        }
+        self.taken = 0;
     }
 
     /// The smallest surplus since `start`, if time has been observed without a gap since then.
@@ -274,6 +288,19 @@ mod tests {
                 .copied();
             assert_eq!(window.lowest(start), expected.filter(|_| covered), "at {i}");
         }
+    }
+
+    #[test]
+    fn what_was_not_done_is_given_back_to_the_window() {
+        let at = Timestamp::from_secs;
+        let mut memory = Memory::default();
+        memory.window.restart(at(0));
+        memory.window.add(at(0), 2, at(0));
+        memory.window.add(at(1), 5, at(0));
+        let before = memory.clone();
+        memory.window.take(2);
+        assert_eq!(memory.window.lowest(at(0)), Some(0));
+        assert_eq!(memory.without_acts_since(&before), before);
     }
 
     #[test]
