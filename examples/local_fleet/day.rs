@@ -42,7 +42,7 @@ pub(crate) fn meetings(seed: u64, load: f64) -> Result<Vec<Meeting>, String> {
     }
     let unlikely = |error: &dyn std::fmt::Display| format!("the day could not be drawn: {error}");
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let lateness = Exp::new(1.0 / 90.0).map_err(|error| unlikely(&error))?;
+    let lateness = Exp::new(1.0 / 120.0).map_err(|error| unlikely(&error))?;
     let length = LogNormal::new(f64::ln(30.0 * 60.0), 0.7).map_err(|error| unlikely(&error))?;
     let mut meetings = Vec::new();
     for (hour, per_hour) in (0_u32..).zip(PER_HOUR) {
