@@ -9,7 +9,11 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::{StreamExt as _, stream};
+use futures_util::{
+    StreamExt as _,
+    future::{Either, select},
+    stream::FuturesUnordered,
+};
 
 use crate::{
     DrainPath, FleetSnapshot, Instance, InstanceId, Reachability, Report, Timestamp,
@@ -69,8 +73,9 @@ impl<T: FleetObserver + ?Sized> FleetObserver for Arc<T> {
 
 /// Lists the group and probes each Jibri, many at once.
 ///
-/// With a drain client it also finds out, once per instance, whether the Jibri can be told to end: after its internal API has
-/// answered a harmless request over HTTP, and not before. Without one, nothing can be retired.
+/// With a drain client it also finds out, per instance, whether the Jibri can be told to end: after its internal API has answered
+/// a harmless request over HTTP, and not before. It asks those that answer the probe, in each tick until it is so. Without a
+/// drain client, nothing can be retired.
 ///
 /// ```no_run
 /// use jibri_scaler_core::{observe::JoinedObserver, port::{GroupListing, HealthProbe}};
@@ -100,6 +105,8 @@ impl<F: Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync> Deadline
 struct Known {
     report: Option<Report>,
     direct: bool,
+    /// How often it was asked whether it can be told to end.
+    asked: u64,
     answered_last: bool,
 }
 
@@ -107,6 +114,21 @@ struct Known {
 struct Heard {
     outcome: ProbeOutcome,
     direct: bool,
+    asked: bool,
+}
+
+/// An instance to ask.
+struct Asked {
+    target: Target,
+    direct: bool,
+    /// How often it was asked whether it can be told to end.
+    times: u64,
+}
+
+/// What one question gave.
+enum Answer {
+    Health(Target, ProbeOutcome),
+    Reachable(InstanceId, bool),
 }
 
 impl JoinedObserver {
@@ -144,19 +166,83 @@ impl JoinedObserver {
         self
     }
 
-    async fn ask(&self, target: Target, direct: bool) -> (InstanceId, Heard) {
+    async fn ask_health(&self, target: Target) -> Answer {
         let outcome = self.probe.probe(&target).await;
-        let direct = match &self.drain {
-            Some(drain) if !direct && outcome.status().is_some() => {
-                drain.is_reachable(&target).await
+        Answer::Health(target, outcome)
+    }
+
+    async fn ask_reachable(&self, drain: &dyn DrainClient, target: Target) -> Answer {
+        let reachable = drain.is_reachable(&target).await;
+        Answer::Reachable(target.id, reachable)
+    }
+
+    /// Asks them all for their health, and of those that answer, the ones not known to be reachable whether they can be told to
+    /// end. The two kinds of questions do not wait for each other: a port that hangs costs no reading of the other.
+    async fn ask(&self, targets: Vec<Asked>) -> BTreeMap<InstanceId, Heard> {
+        let mut known: BTreeMap<_, _> = targets
+            .iter()
+            .map(|asked| (asked.target.id.clone(), (asked.direct, asked.times)))
+            .collect();
+        let mut heard: BTreeMap<InstanceId, Heard> = BTreeMap::new();
+        let mut targets = targets.into_iter();
+        // Whoever was asked least often comes first.
+        let mut waiting: BTreeMap<(u64, InstanceId), Target> = BTreeMap::new();
+        let mut running: FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send + '_>>> =
+            FuturesUnordered::new();
+        let (mut probing, mut asking) = (0, 0);
+        let mut deadline = (self.deadline)();
+        loop {
+            while probing < self.concurrency
+                && let Some(asked) = targets.next()
+            {
+                probing += 1;
+                running.push(Box::pin(self.ask_health(asked.target)));
             }
-            _ => direct,
-        };
-        (target.id, Heard { outcome, direct })
+            while asking < self.concurrency
+                && let Some(drain) = self.drain.as_deref()
+                && let Some((_, target)) = waiting.pop_first()
+            {
+                asking += 1;
+                if let Some(heard) = heard.get_mut(&target.id) {
+                    heard.asked = true;
+                }
+                running.push(Box::pin(self.ask_reachable(drain, target)));
+            }
+            let Either::Left((Some(answer), _)) = select(running.next(), &mut deadline).await
+            else {
+                return heard;
+            };
+            match answer {
+                Answer::Health(target, outcome) => {
+                    probing -= 1;
+                    let (direct, times) = known.remove(&target.id).unwrap_or_default();
+                    let readable = outcome.status().is_some();
+                    let id = target.id.clone();
+                    if readable && !direct {
+                        waiting.insert((times, id.clone()), target);
+                    }
+                    let asked = false;
+                    heard.insert(
+                        id,
+                        Heard {
+                            outcome,
+                            direct,
+                            asked,
+                        },
+                    );
+                }
+                Answer::Reachable(id, direct) => {
+                    asking -= 1;
+                    if let Some(heard) = heard.get_mut(&id) {
+                        heard.direct = direct;
+                    }
+                }
+            }
+        }
     }
 
     /// Those to ask. Who did not answer last time comes last, so that it can't use up the time of the others.
-    fn targets(&self, listing: &Listing) -> Vec<(Target, bool)> {
+    fn targets(&self, listing: &Listing) -> Vec<Asked> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let counting = listing
             .instances
@@ -164,16 +250,18 @@ impl JoinedObserver {
             .filter(|instance| instance.lifecycle.is_counting());
         let mut targets: Vec<_> = counting
             .map(|instance| {
-                let known = known.get(&instance.id).cloned().unwrap_or_default();
-                (!known.answered_last, Target::from(instance), known.direct)
+                let known = known.get(&instance.id);
+                let asked = Asked {
+                    target: Target::from(instance),
+                    direct: known.is_some_and(|known| known.direct),
+                    times: known.map_or(0, |known| known.asked),
+                };
+                (!known.is_some_and(|known| known.answered_last), asked)
             })
             .collect();
-        targets.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
-        targets.dedup_by(|a, b| a.1.id == b.1.id);
-        targets
-            .into_iter()
-            .map(|(_, target, direct)| (target, direct))
-            .collect()
+        targets.sort_by(|a, b| (a.0, &a.1.target.id).cmp(&(b.0, &b.1.target.id)));
+        targets.dedup_by(|a, b| a.1.target.id == b.1.target.id);
+        targets.into_iter().map(|(_, asked)| asked).collect()
     }
 
     fn join(
@@ -224,12 +312,7 @@ impl JoinedObserver {
 impl FleetObserver for JoinedObserver {
     async fn observe(&self, now: Timestamp) -> Result<Observation, PortError> {
         let listing = self.listing.list().await?;
-        let asked = self
-            .targets(&listing)
-            .into_iter()
-            .map(|(target, direct)| self.ask(target, direct));
-        let asked = stream::iter(asked).buffer_unordered(self.concurrency);
-        let heard = asked.take_until((self.deadline)()).collect().await;
+        let heard = self.ask(self.targets(&listing)).await;
         Ok(self.join(listing, heard, now))
     }
 }
@@ -249,7 +332,8 @@ fn fill(instance: &mut Instance, known: &mut Known, heard: Option<&Heard>, now: 
         known.report = Some(Report::new(now, status));
     }
     known.answered_last = reachability == Some(Reachability::Answered);
-    known.direct = heard.map_or(known.direct, |heard| heard.direct);
+    known.asked += u64::from(heard.is_some_and(|heard| heard.asked));
+    known.direct |= heard.is_some_and(|heard| heard.direct);
     instance.report.clone_from(&known.report);
     instance.reachability = match reachability {
         Some(reachability) => reachability,
