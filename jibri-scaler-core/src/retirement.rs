@@ -17,6 +17,7 @@
 //! | finishing | free again | requested | told, it would have ended instead: the request was lost |
 //! | any of the above | the third return | given up | something restarts it; its machine is left to a human |
 //! | gone | it answers | requested | not given back while anybody answers there |
+//! | gone | not watched, or a look that says nothing | gone, refusing anew | it may have come back meanwhile, with its ports closed |
 //! | gone | given back | released | |
 //! | released | still listed in service later | gone | the act was lost: give it back again |
 
@@ -238,11 +239,12 @@ impl Retirement {
         }
         match (presence, self.refusing_since) {
             (Presence::Answers, Some(_)) => self.returned(now),
+            (Presence::Answers, None) if self.phase == Phase::Gone => self.returned(now),
             (Presence::BothRefuse, None) => self.refusing_since = Some(now),
             (Presence::BothRefuse, Some(since)) if now.since(since) >= gone_after => {
                 self.phase = Phase::Gone;
             }
-            (Presence::Unclear, _) if self.phase != Phase::Gone => self.refusing_since = None,
+            (Presence::Unclear, _) => self.refusing_since = None,
             _ => {}
         }
     }
@@ -272,11 +274,24 @@ impl Retirement {
         }
     }
 
+    /// Whether its machine may be given back after this last look: it is gone, both ports refuse now, and have for `gone_after`
+    /// without a gap.
+    #[must_use]
+    pub fn is_still_gone(&self, presence: Presence, now: Timestamp, gone_after: Duration) -> bool {
+        let refusing = self
+            .refusing_since
+            .is_some_and(|since| now.since(since) >= gone_after);
+        self.phase == Phase::Gone && presence == Presence::BothRefuse && refusing
+    }
+
+    /// Takes in that nobody could look at it in this tick, as while it is in standby: the time of the refusals begins anew.
+    pub fn unwatched(&mut self) {
+        self.refusing_since = None;
+    }
+
     /// Takes in that time was not observed without a gap: what must have lasted begins anew.
     pub fn interrupted(&mut self, now: Timestamp) {
-        if self.phase != Phase::Gone {
-            self.refusing_since = None;
-        }
+        self.refusing_since = None;
         self.since = self.since.min(now);
         self.untold_since = self.untold_since.min(now);
         self.told_at = self.told_at.map(|at| at.min(now));
