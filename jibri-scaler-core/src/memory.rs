@@ -78,7 +78,7 @@ impl Memory {
         let decrements = self
             .retirements
             .iter()
-            .filter(|(id, r)| begun(id) && !r.replace())
+            .filter(|(id, retirement)| begun(id) && !retirement.replace())
             .count();
         self.decrements_due = self
             .decrements_due
@@ -88,13 +88,19 @@ impl Memory {
         self
     }
 
-    /// The same with what was observed since `before`, but without what was to be done.
-    pub(crate) fn without_acts_since(mut self, before: &Self) -> Self {
+    /// The same without the desired capacity that was to be set since `before`.
+    pub(crate) fn without_launches_since(mut self, before: &Self) -> Self {
         self.desired_set = before.desired_set;
         self.blind_launches = self
             .blind_launches
             .map(|_| before.blind_launches.unwrap_or(0));
-        self.without_retirements_since(before)
+        self
+    }
+
+    /// The same with what was observed since `before`, but without what was to be done.
+    pub(crate) fn without_acts_since(self, before: &Self) -> Self {
+        self.without_launches_since(before)
+            .without_retirements_since(before)
     }
 
     /// Takes every retirement that was begun as told at that time. For replays and simulations in which there is no Jibri to
