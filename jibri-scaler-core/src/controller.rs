@@ -12,7 +12,8 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, pin_mut};
 
 use crate::{
-    Breach, Limits, Memory, OutOfRange, Timestamp, check, decide,
+    Breach, Decision, FleetSnapshot, InstanceId, Limits, Memory, OutOfRange, Timestamp, check,
+    decide,
     observe::FleetObserver,
     policy::Policy,
     port::{DrainClient, FleetMetrics, GroupControl, KeptMemory, MemoryStore, MetricsSink},
@@ -53,7 +54,13 @@ pub struct Controller {
     dry_run: bool,
     /// Absent until it was loaded in the first tick.
     memory: Option<Memory>,
+    /// The instance that could not be given back last; the others have their turn first.
+    not_given_back: Option<InstanceId>,
+    /// [`decide`], except where a test needs a decision that breaks a rule.
+    decide: Decide,
 }
+
+type Decide = fn(&dyn Policy, &Limits, &FleetSnapshot, Timestamp, Memory) -> Decision;
 
 impl Controller {
     /// A controller that decides by this policy inside these limits. Without more it can only grow the group, keeps its memory
@@ -74,6 +81,8 @@ impl Controller {
             metrics: None,
             dry_run: false,
             memory: None,
+            not_given_back: None,
+            decide,
         }
     }
 
@@ -132,33 +141,28 @@ impl Controller {
     /// One effect that fails stops the rest of the plan; the next tick starts from a fresh observation. If the memory can't be
     /// saved, only growth is applied. A plan that breaks a rule of [`check`] is not applied at all. All of that is in the report.
     ///
+    /// It asks many Jibris at once, so a slow one holds up nobody but the end of the tick, and for no longer than the drain client
+    /// lets a call take.
+    ///
     /// Cancellation: a future that is dropped may have applied part of the plan. The memory was saved before the first effect, so
-    /// no recording is in danger, and the next tick goes on from what it observes.
+    /// no recording is in danger, and the next tick goes on from what it observes. Nothing that was remembered is forgotten.
     ///
     /// # Errors
     /// Where the group could not be listed or the memory not be loaded; nothing has been done then.
     pub async fn tick(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
-        let memory = match self.memory.take() {
-            Some(memory) => memory,
-            None => self
-                .store
-                .load()
-                .await
-                .map_err(TickError::LoadMemory)?
-                .unwrap_or_default(),
-        };
-        let observation = match self.observer.observe(now).await {
-            Ok(observation) => observation,
-            Err(error) => {
-                self.memory = Some(memory);
-                return Err(TickError::Observe(error));
+        // It stays where it is while anything is awaited: a future that is dropped forgets nothing.
+        let before = match &self.memory {
+            Some(memory) => memory.clone(),
+            None => {
+                let loaded = self.store.load().await.map_err(TickError::LoadMemory)?;
+                self.memory.insert(loaded.unwrap_or_default()).clone()
             }
         };
+        let observed = self.observer.observe(now).await;
+        let observation = observed.map_err(TickError::Observe)?;
         let snapshot = &observation.snapshot;
-        let before = memory.clone();
-        // Kept at once: if this future is dropped, the next tick goes on from here and forgets no retirement.
-        self.memory = Some(before.clone());
-        let decision = decide(&*self.policy, &self.limits, snapshot, now, memory);
+        let policy = &*self.policy;
+        let decision = (self.decide)(policy, &self.limits, snapshot, now, before.clone());
         let breaches = check(snapshot, &self.limits, &decision);
         let refused = breaches.iter().any(Breach::is_fatal);
 
@@ -172,7 +176,8 @@ impl Controller {
         }
         if !self.dry_run {
             if !report.memory_lost() {
-                self.move_retirements(snapshot, &mut report, now).await;
+                self.move_retirements(snapshot, &before, &mut report, now)
+                    .await;
             }
             self.publish(snapshot.group().desired, &mut report, now)
                 .await;
@@ -224,3 +229,6 @@ impl fmt::Debug for Controller {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

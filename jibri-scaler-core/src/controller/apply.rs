@@ -1,7 +1,10 @@
 //! Applying a plan, in order.
 
 use super::{Applied, Controller, TickReport};
-use crate::{Effect, InstanceId, Memory};
+use crate::{
+    Effect, InstanceId, Memory,
+    port::{PortError, PortErrorKind},
+};
 
 impl Controller {
     /// Saves the memory, then protects, sets the capacity, and lets the retirements begin. `before` is the memory before the
@@ -10,8 +13,10 @@ impl Controller {
         if let Err(error) = self.store.save(&report.decision.memory).await {
             report.lose_memory(error);
         }
-        let protect: Vec<InstanceId> = report.decision.plan.protects().cloned().collect();
         let mut going = true;
+        // Whether the group was asked for the capacity, as far as is known.
+        let mut asked = false;
+        let protect: Vec<InstanceId> = report.decision.plan.protects().cloned().collect();
         if !protect.is_empty() {
             let done = self.control.protect(&protect).await;
             going = noted(report, done, |effect| {
@@ -22,6 +27,8 @@ impl Controller {
             && going
         {
             let done = self.control.set_capacity(to).await;
+            // What was refused was not done. Whether anything else that failed was done is not known.
+            asked = !matches!(&done, Err(error) if error.kind() != PortErrorKind::Transient);
             going = noted(report, done, |effect| {
                 matches!(effect, Effect::SetCapacity { .. })
             });
@@ -31,15 +38,26 @@ impl Controller {
             report.note(Applied::Done, |effect| {
                 matches!(effect, Effect::Retire { .. })
             });
-        } else if let Some(memory) = self.memory.take() {
-            self.memory = Some(memory.without_retirements_since(before));
+            return;
+        }
+        let mut memory = report.decision.memory.clone();
+        if !asked {
+            memory = memory.without_launches_since(before);
+        }
+        let memory = self.memory.insert(memory.without_retirements_since(before));
+        // What was saved above says that they have begun, and a controller that restarts would go on with them.
+        if !report.memory_lost()
+            && *memory != report.decision.memory
+            && let Err(error) = self.store.save(memory).await
+        {
+            report.problems.push(error);
         }
     }
 }
 
 fn noted(
     report: &mut TickReport,
-    done: Result<(), crate::port::PortError>,
+    done: Result<(), PortError>,
     which: impl Fn(&Effect) -> bool,
 ) -> bool {
     match done {

@@ -81,6 +81,14 @@ impl TickReport {
         }
     }
 
+    /// The desired capacity that was set.
+    pub(super) fn capacity_set(&self) -> Option<u32> {
+        self.effects.iter().find_map(|effect| match effect {
+            (Effect::SetCapacity { to }, Applied::Done) => Some(*to),
+            _ => None,
+        })
+    }
+
     /// Whether an effect of the plan failed.
     pub(super) fn stopped(&self) -> bool {
         self.effects

@@ -4,111 +4,108 @@ use futures_util::{StreamExt as _, stream};
 
 use super::{Controller, Progress, TickReport};
 use crate::{
-    FleetSnapshot, Instance, InstanceId, Lifecycle, Limits, Memory, Reachability, Timestamp,
+    BusyStatus, FleetSnapshot, Instance, InstanceId, Lifecycle, Limits, Memory, Reachability,
+    Timestamp,
     observe::JoinedObserver,
     port::{Decrement, DrainClient, Presence, Target, Told},
-    retirement::{Act, Retirement, Work},
+    retirement::{Act, Phase, Retirement, Work},
 };
 
 impl Controller {
-    /// Does for each retirement what is next: tells, looks, or gives the machine back.
+    /// Does for each retirement what is next: tells, looks, or gives the machine back. `before` is the memory before the
+    /// decision.
     pub(super) async fn move_retirements(
         &mut self,
         snapshot: &FleetSnapshot,
+        before: &Memory,
         report: &mut TickReport,
         now: Timestamp,
     ) {
-        let Some(mut memory) = self.memory.clone() else {
+        // What comes of each act is taken in at once, so that a future that is dropped forgets only what was outstanding.
+        let Some(memory) = &mut self.memory else {
             return;
         };
-        let began: Vec<_> = memory
-            .retirements
-            .iter()
-            .map(|(id, r)| (id.clone(), r.phase()))
-            .collect();
-        let acts = reported(&mut memory, snapshot, &self.limits, now);
+        let acts = reported(memory, snapshot, &self.limits, now);
         let mut gone = Vec::new();
-        if let Some(drain) = &self.drain {
-            let acts = stream::iter(acts).map(|(id, act, target, answered)| {
-                let drain = &**drain;
-                async move { (id, perform(drain, act, &target, answered).await) }
-            });
-            let mut seen: Vec<_> = acts
-                .buffer_unordered(JoinedObserver::CONCURRENCY)
-                .collect()
-                .await;
-            seen.sort_by(|a, b| a.0.cmp(&b.0));
-            for (id, seen) in seen {
-                let Some(retirement) = memory.retirements.get_mut(&id) else {
-                    continue;
-                };
-                let may_go = take_in(retirement, seen, &self.limits, now);
-                if may_go {
+        if let Some(drain) = self.drain.as_deref() {
+            let acts = acts
+                .into_iter()
+                .map(|(id, act, target, answered)| async move {
+                    (id, perform(drain, act, &target, answered).await)
+                });
+            let mut acts = stream::iter(acts).buffer_unordered(JoinedObserver::CONCURRENCY);
+            while let Some((id, seen)) = acts.next().await {
+                if let Some(retirement) = memory.retirements.get_mut(&id)
+                    && take_in(retirement, seen, &self.limits, now)
+                {
                     gone.push(id);
                 }
             }
         }
         if !report.stopped() {
-            self.give_back(&gone, &mut memory, snapshot, report, now)
-                .await;
+            self.give_back(gone, snapshot, report, now).await;
         }
-        for (id, from) in began {
-            let Some(to) = memory.retirements.get(&id).map(Retirement::phase) else {
-                continue;
-            };
-            if from != to {
-                report.progress.push(Progress { id, from, to });
-            }
-        }
+        let Some(memory) = &self.memory else { return };
+        let phase = |(id, retirement): (&InstanceId, &Retirement)| {
+            // The decision begins retirements, and sees which Jibris finish a recording.
+            let begun = Phase::Requested;
+            let from = before.retirements.get(id).map_or(begun, Retirement::phase);
+            let (id, to) = (id.clone(), retirement.phase());
+            (from != to).then_some(Progress { id, from, to })
+        };
+        report.progress = memory.retirements.iter().filter_map(phase).collect();
         if !report.progress.is_empty()
-            && let Err(error) = self.store.save(&memory).await
+            && let Err(error) = self.store.save(memory).await
         {
             report.problems.push(error);
         }
-        self.memory = Some(memory);
     }
 
     /// Gives the machines of Jibris that are gone back, with a decrement only where the group stays large enough.
     async fn give_back(
-        &self,
-        gone: &[InstanceId],
-        memory: &mut Memory,
+        &mut self,
+        mut gone: Vec<InstanceId>,
         snapshot: &FleetSnapshot,
         report: &mut TickReport,
         now: Timestamp,
     ) {
+        let Some(memory) = &mut self.memory else {
+            return;
+        };
+        // One that can't be given back must not keep the others from it for ever.
+        gone.sort_by_key(|id| (Some(id) <= self.not_given_back.as_ref(), id.clone()));
         let group = snapshot.group();
         let decision = &report.decision;
-        let raised = decision.plan.capacity().unwrap_or(group.desired);
-        let launches = raised.saturating_sub(group.desired);
-        let there = decision
-            .tally
-            .spare
-            .saturating_add(decision.coming)
-            .saturating_add(launches);
-        let missing = there < decision.wanted_spare;
-        let mut desired = raised;
+        let mut desired = report.capacity_set().unwrap_or(group.desired);
+        let launches = desired.saturating_sub(group.desired);
+        let coming = decision.coming.saturating_add(launches);
+        let mut there = decision.tally.spare.saturating_add(coming);
         for id in gone {
-            let Some(retirement) = memory.retirements.get_mut(id) else {
+            let Some(retirement) = memory.retirements.get_mut(&id) else {
                 continue;
             };
-            let decrement = !retirement.replace() && !missing && desired > group.min_size;
+            let missing = there < decision.wanted_spare;
+            let replace = retirement.replace();
+            let decrement = !replace && !missing && desired > group.min_size;
             let how = if decrement {
                 Decrement::Yes
             } else {
                 Decrement::No
             };
-            if let Err(error) = self.control.terminate(id, how).await {
+            if let Err(error) = self.control.terminate(&id, how).await {
                 report.problems.push(error);
+                self.not_given_back = Some(id);
                 // The rest waits for the next tick and its fresh listing.
                 return;
             }
-            if !decrement && !retirement.replace() {
+            if !decrement && !replace {
                 memory.decrements_due = memory.decrements_due.saturating_sub(1);
+                there = there.saturating_add(1);
             }
             retirement.released(!decrement, now);
             desired -= u32::from(decrement);
         }
+        self.not_given_back = None;
     }
 }
 
@@ -121,14 +118,22 @@ fn reported(
 ) -> Vec<(InstanceId, Act, Target, bool)> {
     let mut acts = Vec::new();
     for (id, retirement) in &mut memory.retirements {
-        let [row] = snapshot.rows(id) else { continue };
+        let [row] = snapshot.rows(id) else {
+            retirement.unwatched();
+            continue;
+        };
         if row.lifecycle != Lifecycle::InService {
+            retirement.unwatched();
             continue;
         }
         let phase = retirement.phase();
         retirement.still_in_service(now, limits.report_ttl());
-        retirement.reported(work(row, retirement), now, limits.gone_after());
-        retirement.give_up_untold(now, limits.boot_deadline());
+        if retirement.phase() == phase {
+            retirement.reported(work(row, retirement), now, limits.gone_after());
+        }
+        if retirement.phase() == phase {
+            retirement.give_up_untold(now, limits.boot_deadline());
+        }
         if retirement.phase() == phase {
             let answered = row.reachability == Reachability::Answered;
             acts.push((id.clone(), retirement.next(), Target::from(row), answered));
@@ -145,9 +150,10 @@ fn work(row: &Instance, retirement: &Retirement) -> Work {
         .as_ref()
         .filter(|report| told.is_some_and(|told| report.received_at > told));
     let answered = row.reachability == Reachability::Answered;
-    match since_told.and_then(|report| report.status.as_ref()) {
-        Some(status) if answered && status.is_busy() => Work::Busy,
-        Some(_) if answered => Work::Free,
+    let status = since_told.and_then(|report| report.status.as_ref());
+    match status.filter(|_| answered).map(|status| &status.busy) {
+        Some(BusyStatus::Busy) => Work::Busy,
+        Some(BusyStatus::Idle | BusyStatus::Expired) => Work::Free,
         _ => Work::Unknown,
     }
 }
@@ -185,7 +191,7 @@ fn take_in(retirement: &mut Retirement, seen: Seen, limits: &Limits, now: Timest
         Seen::Looked(presence) => retirement.looked(presence, now, limits.gone_after()),
         Seen::LookedLast(presence) => {
             retirement.looked(presence, now, limits.gone_after());
-            return presence == Presence::BothRefuse;
+            return retirement.is_still_gone(presence, now, limits.gone_after());
         }
         Seen::Nothing => {}
     }
