@@ -1,7 +1,7 @@
 //! Observing the group: a listing joined with a probe of each Jibri.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt,
     future::Future,
     pin::Pin,
@@ -121,14 +121,21 @@ struct Heard {
 struct Asked {
     target: Target,
     direct: bool,
-    /// How often it was asked whether it can be told to end.
-    times: u64,
+    whether: Whether,
+}
+
+/// Whether it is asked in this tick if it can be told to end.
+#[derive(Clone, Copy, PartialEq)]
+enum Whether {
+    Not,
+    First,
+    Again,
 }
 
 /// What one question gave.
 enum Answer {
     Health(Target, ProbeOutcome),
-    Reachable(InstanceId, bool),
+    Reachable(InstanceId, bool, Whether),
 }
 
 impl JoinedObserver {
@@ -159,7 +166,8 @@ impl JoinedObserver {
         self
     }
 
-    /// The same asking at most so many Jibris at once, at least one.
+    /// The same asking at most so many Jibris at once for their health, at least one. The questions at internal ports have as many
+    /// places of their own, and as many again where they were asked before without success.
     #[must_use]
     pub fn with_concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency.max(1);
@@ -171,22 +179,26 @@ impl JoinedObserver {
         Answer::Health(target, outcome)
     }
 
-    async fn ask_reachable(&self, drain: &dyn DrainClient, target: Target) -> Answer {
+    async fn ask_reachable(
+        &self,
+        drain: &dyn DrainClient,
+        target: Target,
+        whether: Whether,
+    ) -> Answer {
         let reachable = drain.is_reachable(&target).await;
-        Answer::Reachable(target.id, reachable)
+        Answer::Reachable(target.id, reachable, whether)
     }
 
-    /// Asks them all for their health, and of those that answer, the ones not known to be reachable whether they can be told to
-    /// end. The two kinds of questions do not wait for each other: a port that hangs costs no reading of the other.
+    /// Asks them all for their health, and those that answer whether they can be told to end, where that is not known. The
+    /// questions do not wait for each other: a port that hangs costs no reading of another.
     async fn ask(&self, targets: Vec<Asked>) -> BTreeMap<InstanceId, Heard> {
         let mut known: BTreeMap<_, _> = targets
             .iter()
-            .map(|asked| (asked.target.id.clone(), (asked.direct, asked.times)))
+            .map(|asked| (asked.target.id.clone(), (asked.direct, asked.whether)))
             .collect();
         let mut heard: BTreeMap<InstanceId, Heard> = BTreeMap::new();
         let mut targets = targets.into_iter();
-        // Whoever was asked least often comes first.
-        let mut waiting: BTreeMap<(u64, InstanceId), Target> = BTreeMap::new();
+        let mut first: VecDeque<Target> = VecDeque::new();
         let mut running: FuturesUnordered<Pin<Box<dyn Future<Output = Answer> + Send + '_>>> =
             FuturesUnordered::new();
         let (mut probing, mut asking) = (0, 0);
@@ -200,13 +212,13 @@ impl JoinedObserver {
             }
             while asking < self.concurrency
                 && let Some(drain) = self.drain.as_deref()
-                && let Some((_, target)) = waiting.pop_first()
+                && let Some(target) = first.pop_front()
             {
                 asking += 1;
                 if let Some(heard) = heard.get_mut(&target.id) {
                     heard.asked = true;
                 }
-                running.push(Box::pin(self.ask_reachable(drain, target)));
+                running.push(Box::pin(self.ask_reachable(drain, target, Whether::First)));
             }
             let Either::Left((Some(answer), _)) = select(running.next(), &mut deadline).await
             else {
@@ -215,13 +227,18 @@ impl JoinedObserver {
             match answer {
                 Answer::Health(target, outcome) => {
                     probing -= 1;
-                    let (direct, times) = known.remove(&target.id).unwrap_or_default();
-                    let readable = outcome.status().is_some();
                     let id = target.id.clone();
-                    if readable && !direct {
-                        waiting.insert((times, id.clone()), target);
+                    let (direct, whether) = known.remove(&id).unwrap_or((false, Whether::Not));
+                    let mut asked = false;
+                    match (whether, self.drain.as_deref()) {
+                        _ if outcome.status().is_none() => {}
+                        (Whether::First, Some(_)) => first.push_back(target),
+                        (Whether::Again, Some(drain)) => {
+                            asked = true;
+                            running.push(Box::pin(self.ask_reachable(drain, target, whether)));
+                        }
+                        _ => {}
                     }
-                    let asked = false;
                     heard.insert(
                         id,
                         Heard {
@@ -231,8 +248,8 @@ impl JoinedObserver {
                         },
                     );
                 }
-                Answer::Reachable(id, direct) => {
-                    asking -= 1;
+                Answer::Reachable(id, direct, whether) => {
+                    asking -= usize::from(whether == Whether::First);
                     if let Some(heard) = heard.get_mut(&id) {
                         heard.direct = direct;
                     }
@@ -251,16 +268,34 @@ impl JoinedObserver {
         let mut targets: Vec<_> = counting
             .map(|instance| {
                 let known = known.get(&instance.id);
+                let direct = known.is_some_and(|known| known.direct);
+                let whether = if direct { Whether::Not } else { Whether::First };
                 let asked = Asked {
                     target: Target::from(instance),
-                    direct: known.is_some_and(|known| known.direct),
-                    times: known.map_or(0, |known| known.asked),
+                    direct,
+                    whether,
                 };
-                (!known.is_some_and(|known| known.answered_last), asked)
+                (known.cloned().unwrap_or_default(), asked)
             })
             .collect();
-        targets.sort_by(|a, b| (a.0, &a.1.target.id).cmp(&(b.0, &b.1.target.id)));
+        let order =
+            |(known, asked): &(Known, Asked)| (!known.answered_last, asked.target.id.clone());
+        targets.sort_by_cached_key(order);
         targets.dedup_by(|a, b| a.1.target.id == b.1.target.id);
+
+        // Those that were asked without success get no place of those never asked, and take turns.
+        let mut again: Vec<_> = targets
+            .iter_mut()
+            .filter(|(known, _)| known.asked > 0 && !known.direct)
+            .collect();
+        again.sort_by_key(|(known, _)| (!known.answered_last, known.asked));
+        for (turn, (_, asked)) in again.into_iter().enumerate() {
+            asked.whether = if turn < self.concurrency {
+                Whether::Again
+            } else {
+                Whether::Not
+            };
+        }
         targets.into_iter().map(|(_, asked)| asked).collect()
     }
 
