@@ -54,6 +54,8 @@ pub struct Controller {
     dry_run: bool,
     /// Absent until it was loaded in the first tick.
     memory: Option<Memory>,
+    /// The desired capacity that was set last, and when.
+    capacity_set: Option<(u32, Timestamp)>,
     /// The instance that could not be given back last; the others have their turn first.
     not_given_back: Option<InstanceId>,
     /// [`decide`], except where a test needs a decision that breaks a rule.
@@ -81,6 +83,7 @@ impl Controller {
             metrics: None,
             dry_run: false,
             memory: None,
+            capacity_set: None,
             not_given_back: None,
             decide,
         }
@@ -151,12 +154,11 @@ impl Controller {
     /// Where the group could not be listed or the memory not be loaded; nothing has been done then.
     pub async fn tick(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
         // It stays where it is while anything is awaited: a future that is dropped forgets nothing.
-        let before = match &self.memory {
-            Some(memory) => memory.clone(),
-            None => {
-                let loaded = self.store.load().await.map_err(TickError::LoadMemory)?;
-                self.memory.insert(loaded.unwrap_or_default()).clone()
-            }
+        let before = if let Some(memory) = &self.memory {
+            memory.clone()
+        } else {
+            let loaded = self.store.load().await.map_err(TickError::LoadMemory)?;
+            self.memory.insert(loaded.unwrap_or_default()).clone()
         };
         let observed = self.observer.observe(now).await;
         let observation = observed.map_err(TickError::Observe)?;

@@ -2,7 +2,7 @@
 
 use super::{Applied, Controller, TickReport};
 use crate::{
-    Effect, InstanceId, Memory,
+    Effect, InstanceId, Memory, Timestamp,
     port::{PortError, PortErrorKind},
 };
 
@@ -25,33 +25,45 @@ impl Controller {
         }
         if let Some(to) = report.decision.plan.capacity()
             && going
+            && !self.has_just_set_more_than(to, report.decision.at)
         {
             let done = self.control.set_capacity(to).await;
             // What was refused was not done. Whether anything else that failed was done is not known.
             asked = !matches!(&done, Err(error) if error.kind() != PortErrorKind::Transient);
+            if asked {
+                self.capacity_set = Some((to, report.decision.at));
+            }
             going = noted(report, done, |effect| {
                 matches!(effect, Effect::SetCapacity { .. })
             });
+        }
+        let mut memory = report.decision.memory.clone();
+        if !asked {
+            memory = memory.without_launches_since(before);
         }
         if going && !report.memory_lost() {
             // A retirement has begun when it is written down; what follows is told to the Jibri below.
             report.note(Applied::Done, |effect| {
                 matches!(effect, Effect::Retire { .. })
             });
-            return;
+        } else {
+            memory = memory.without_retirements_since(before);
         }
-        let mut memory = report.decision.memory.clone();
-        if !asked {
-            memory = memory.without_launches_since(before);
-        }
-        let memory = self.memory.insert(memory.without_retirements_since(before));
-        // What was saved above says that they have begun, and a controller that restarts would go on with them.
+        let memory = self.memory.insert(memory);
+        // What was saved above says that it has been done, and a controller that restarts would go on with it.
         if !report.memory_lost()
             && *memory != report.decision.memory
             && let Err(error) = self.store.save(memory).await
         {
             report.problems.push(error);
         }
+    }
+
+    /// Whether a larger capacity was set so recently that the listing may not show it yet. Setting this one would lower it, and
+    /// the group would choose what goes.
+    fn has_just_set_more_than(&self, to: u32, now: Timestamp) -> bool {
+        self.capacity_set
+            .is_some_and(|(set, at)| to < set && now.since(at) <= self.limits.report_ttl())
     }
 }
 

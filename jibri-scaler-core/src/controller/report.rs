@@ -163,7 +163,8 @@ pub enum Applied {
     DryRun,
     /// It failed, and may have happened all the same.
     Failed,
-    /// It was not tried: an effect before it failed, the memory could not be saved, or the plan was refused.
+    /// It was not tried: an effect before it failed, the memory could not be saved, the plan was refused, or more was set so
+    /// recently that the listing may not show it yet.
     Skipped,
 }
 

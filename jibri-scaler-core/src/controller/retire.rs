@@ -25,6 +25,10 @@ impl Controller {
         let Some(memory) = &mut self.memory else {
             return;
         };
+        if memory.retirements.is_empty() {
+            return;
+        }
+        let saved = memory.clone();
         let acts = reported(memory, snapshot, &self.limits, now);
         let mut gone = Vec::new();
         if let Some(drain) = self.drain.as_deref() {
@@ -54,7 +58,7 @@ impl Controller {
             (from != to).then_some(Progress { id, from, to })
         };
         report.progress = memory.retirements.iter().filter_map(phase).collect();
-        if !report.progress.is_empty()
+        if *memory != saved
             && let Err(error) = self.store.save(memory).await
         {
             report.problems.push(error);
