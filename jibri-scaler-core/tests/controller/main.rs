@@ -1,0 +1,14 @@
+//! The controller, on mocks of the ports for errors and the order of calls, and on a group and Jibris in memory for whole lives.
+
+mod cancel;
+mod day;
+mod dry_run;
+mod effects;
+mod give_back;
+mod jibris;
+mod mocks;
+mod restart;
+mod retirements;
+mod run;
+mod two;
+mod world;
