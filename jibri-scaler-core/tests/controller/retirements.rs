@@ -319,3 +319,23 @@ fn a_listing_error_in_the_middle_of_a_retirement_only_delays_it() {
     });
     assert_eq!(world.desired(), 1);
 }
+
+#[test]
+fn without_a_last_look_that_finds_nobody_there_is_no_end() {
+    let mut world = World::running(0, 9, 2);
+    let mut controller = world.controller(1);
+    let id = world.until_one_is_told(&mut controller);
+    world.until_phase(&mut controller, &id, Phase::Gone);
+    // It is back and records, and nothing is heard of it.
+    let now = world.now;
+    world.jibris.change(&id, |jibri| jibri.start(now));
+    world.jibris.record_on(&id, secs(600));
+    world.jibris.change(&id, |jibri| jibri.hangs = true);
+    world.steps(&mut controller, 30);
+    assert_eq!((world.lost(), world.gone()), (vec![], vec![]));
+    world.jibris.change(&id, |jibri| jibri.hangs = false);
+    world.until(&mut controller, |world, _, _| {
+        (!world.is_in_service(&id)).then_some(())
+    });
+    assert_eq!(world.lost(), []);
+}
