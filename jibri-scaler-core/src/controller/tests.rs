@@ -6,7 +6,8 @@ use crate::{
     controller::Applied,
     observe::{MockFleetObserver, Observation},
     policy::MinIdle,
-    port::{MockGroupControl, MockMemoryStore},
+    port::{Decrement, MockDrainClient, MockGroupControl, MockMemoryStore, Presence, Told},
+    retirement::Retirement,
 };
 
 /// Asks for more than the group may have, and to retire one of which nothing is known.
@@ -28,14 +29,19 @@ fn decide_badly(
     decision
 }
 
-#[test]
-fn a_plan_that_breaks_a_rule_is_not_applied_and_leaves_nothing_behind() {
+fn observer() -> MockFleetObserver {
     let mut observer = MockFleetObserver::new();
     observer.expect_observe().returning(|_| {
         let row = Instance::new("i-1".parse().unwrap(), Lifecycle::InService);
         let snapshot = FleetSnapshot::new(Group::new(0, 4, 1), vec![row]);
         Ok(Observation::new(snapshot))
     });
+    observer
+}
+
+#[test]
+fn a_plan_that_breaks_a_rule_is_not_applied_and_leaves_nothing_behind() {
+    let observer = observer();
     let mut store = MockMemoryStore::new();
     store.expect_load().times(1).returning(|| Ok(None));
     // No call is expected of the control, and no save of the store: each would panic.
@@ -55,4 +61,37 @@ fn a_plan_that_breaks_a_rule_is_not_applied_and_leaves_nothing_behind() {
         assert!(memory.retirements().is_empty());
         assert_eq!(memory.desired_set, None);
     }
+}
+
+#[test]
+fn a_capacity_that_was_not_set_allows_no_decrement() {
+    let at = Timestamp::from_secs;
+    let limits = Limits::default();
+    let mut gone = Retirement::new(at(0), false);
+    gone.told(Told::Yes, at(0));
+    gone.looked(Presence::BothRefuse, at(0), limits.gone_after());
+    gone.looked(Presence::BothRefuse, at(120), limits.gone_after());
+    let mut memory = Memory::default();
+    memory.last_tick = Some(at(120));
+    memory.retirements.insert("i-1".parse().unwrap(), gone);
+    let mut store = MockMemoryStore::new();
+    store
+        .expect_load()
+        .returning(move || Ok(Some(memory.clone())));
+    store.expect_save().returning(|_| Ok(()));
+    let mut drain = MockDrainClient::new();
+    drain.expect_look().returning(|_| Presence::BothRefuse);
+    let mut control = MockGroupControl::new();
+    control
+        .expect_terminate()
+        .times(1)
+        .withf(|_, decrement| *decrement == Decrement::No)
+        .returning(|_, _| Ok(()));
+    let policy = MinIdle::new(1).unwrap();
+    let mut controller = Controller::new(policy, limits, observer(), control)
+        .with_drain(drain)
+        .with_memory(store);
+    controller.decide = decide_badly;
+    let report = block_on(controller.tick(at(130))).unwrap();
+    assert_eq!(report.progress.len(), 1, "{report}");
 }

@@ -18,7 +18,7 @@ const MIN_IDLE: u32 = 2;
 const MAX_SIZE: u32 = 16;
 /// Two hours of meetings.
 const TICKS: u64 = 720;
-const SEEDS: u64 = 4;
+const SEEDS: u64 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Trouble {

@@ -114,20 +114,31 @@ fn a_memory_that_cannot_be_saved_allows_growth_only() {
 fn retirements_under_way_wait_while_the_memory_cannot_be_saved() {
     let mocks = Mocks::default();
     let mut controller = mocks.busy_tick();
+    mocks.fail("tell", Transient);
+    let told = |mocks: &Mocks| mocks.calls().iter().any(|call| call.starts_with("tell"));
     let _ = tick(&mut controller, 0);
+    assert!(told(&mocks));
     mocks.fail("save", Transient);
-    mocks.calls();
     let report = tick(&mut controller, 10);
+    assert!(!told(&mocks), "{report}");
+    mocks.repair();
+    let _ = tick(&mut controller, 20);
+    assert!(told(&mocks));
+}
+
+#[test]
+fn one_that_answers_is_there_whatever_a_look_would_show() {
+    let mocks = Mocks::default();
+    let mut controller = mocks.busy_tick();
+    for secs in (0..1000).step_by(10) {
+        let _ = tick(&mut controller, secs);
+    }
     let calls = mocks.calls();
+    assert!(calls.contains(&"tell i-1".to_owned()));
     assert!(
         !calls
             .iter()
-            .any(|call| call.starts_with("look") || call.starts_with("tell"))
-    );
-    assert_eq!(
-        controller.memory().unwrap().retirements().len(),
-        1,
-        "{report}"
+            .any(|call| call.starts_with("look") || call.starts_with("terminate"))
     );
 }
 

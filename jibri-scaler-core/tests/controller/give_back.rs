@@ -120,14 +120,12 @@ fn only_as_many_are_replaced_as_are_missing() {
         .into_iter()
         .find(|id| !retiring.contains(id))
         .unwrap();
-    // The others are gone when the last one takes a recording: too late for the group to grow before they are given back.
-    world.until_phase(&mut controller, &retiring[0], Phase::Gone);
+    // The last one takes a recording, which shows when the others are given back; the group is as large as it may be.
+    world.steps(&mut controller, 3);
     assert!(world.jibris.record_on(&other, secs(3600)));
-    world.group.set_bounds(0, 4).unwrap();
-    world.until(&mut controller, |world, _, _| {
-        (world.gone().len() == 3).then_some(())
-    });
-    assert!(world.desired() <= 2, "{}", world.desired());
+    world.until_phase(&mut controller, &retiring[0], Phase::Gone);
+    let report = world.step(&mut controller);
+    assert_eq!((world.gone().len(), world.desired()), (3, 2), "{report}");
     world.until(&mut controller, |_, _, report| {
         (report.decision.tally.spare == 1).then_some(())
     });
@@ -161,4 +159,25 @@ fn one_that_cannot_be_given_back_does_not_keep_the_others_from_it() {
     let gone: Vec<_> = world.gone().into_iter().map(|(id, _)| id).collect();
     assert_eq!(gone, [second.clone(), first.clone()]);
     assert_eq!(world.desired(), 1);
+}
+
+#[test]
+fn nothing_is_given_back_after_an_effect_that_failed() {
+    let mut world = World::running(0, 9, 2);
+    let mut controller = world.controller(1);
+    let id = world.until_one_is_told(&mut controller);
+    world.until_phase(&mut controller, &id, Phase::Gone);
+    let other = world.in_service().into_iter().find(|other| *other != id);
+    world.group.set_protection(&[other.unwrap()], false);
+    world
+        .group
+        .fail_next(SimOperation::Protect, PortErrorKind::Throttled);
+    let report = world.step(&mut controller);
+    assert_eq!(
+        (report.problems.len(), world.gone()),
+        (1, vec![]),
+        "{report}"
+    );
+    let _ = world.step(&mut controller);
+    assert!(!world.is_in_service(&id));
 }
