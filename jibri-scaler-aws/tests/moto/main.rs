@@ -4,6 +4,7 @@
 //! throttling) is tested in `wire`.
 
 mod conformance;
+mod controller;
 mod fixture;
 mod group;
 mod sink;
