@@ -69,6 +69,17 @@ impl fmt::Display for Rule {
 }
 
 /// A rule that a decision breaks.
+///
+/// ```
+/// use jibri_scaler_core::{Decision, FleetSnapshot, Limits, check};
+///
+/// /// Whether a plan may be applied.
+/// fn may_be_applied(snapshot: &FleetSnapshot, limits: &Limits, decision: &Decision) -> bool {
+///     let breaches = check(snapshot, limits, decision);
+///     breaches.iter().for_each(|breach| eprintln!("{breach}"));
+///     !breaches.iter().any(|breach| breach.is_fatal())
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Breach {

@@ -87,6 +87,14 @@ impl PolicyFile {
 }
 
 /// A policy file that can't be used.
+///
+/// ```
+/// use jibri_scaler_core::PolicyFile;
+///
+/// let error = PolicyFile::from_toml("min_idel = 3").unwrap_err();
+/// assert_eq!(error.line, 1);
+/// assert!(error.what.starts_with("unknown key `min_idel`"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
 #[non_exhaustive]

@@ -64,6 +64,16 @@ impl Stage {
 }
 
 /// What one stage made of the number that it was given.
+///
+/// ```
+/// use jibri_scaler_core::{FleetSnapshot, Group, Limits, Memory, Stage, Timestamp, decide, policy::MinIdle};
+///
+/// let snapshot = FleetSnapshot::new(Group::new(0, 10, 0), vec![]);
+/// let decision = decide(&MinIdle::new(2)?, &Limits::default(), &snapshot, Timestamp::from_secs(0), Memory::default());
+/// let step = decision.explanation.step(Stage::WantedSpare).expect("each stage is explained");
+/// assert_eq!((step.before, step.after), (0, 2));
+/// # Ok::<(), jibri_scaler_core::OutOfRange>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
@@ -97,6 +107,13 @@ pub enum Severity {
 }
 
 /// Something odd that was seen while deciding.
+///
+/// ```
+/// use jibri_scaler_core::{Finding, Severity};
+///
+/// let finding = Finding::new(Severity::Warning, "i-1: busy for longer than max_busy", "look at it");
+/// assert_eq!(finding.to_string(), "warning: i-1: busy for longer than max_busy (fix: look at it)");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Finding {

@@ -60,6 +60,13 @@ impl<'de> Deserialize<'de> for InstanceId {
 }
 
 /// An instance id without a character in it.
+///
+/// ```
+/// use jibri_scaler_core::InstanceId;
+///
+/// let error = "".parse::<InstanceId>().unwrap_err();
+/// assert_eq!(error.to_string(), "an instance id must not be empty");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an instance id must not be empty")]
 #[non_exhaustive]
@@ -109,6 +116,13 @@ pub enum DrainPath {
 }
 
 /// An answer of a Jibri and when it was received.
+///
+/// ```
+/// use jibri_scaler_core::{Report, Timestamp};
+///
+/// let garbage = Report::new(Timestamp::from_secs(0), None);
+/// assert_eq!(garbage.status, None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -194,6 +208,12 @@ impl Instance {
 }
 
 /// The name of an availability zone, such as `eu-central-1a`.
+///
+/// ```
+/// use jibri_scaler_core::Zone;
+///
+/// assert_eq!(Zone::from("eu-central-1a").as_str(), "eu-central-1a");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Zone(CompactString);

@@ -54,6 +54,21 @@ impl Observation {
 /// - The newest report of each instance is kept from call to call, and is returned with its own time where this attempt failed.
 /// - One instance that does not answer delays nobody beyond a fixed deadline, and costs nothing to the others.
 /// - Harmless and cancel-safe.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::{FleetSnapshot, Timestamp, observe::{FleetObserver, Observation}, port::PortError};
+///
+/// /// Always sees the same.
+/// struct Still(FleetSnapshot);
+///
+/// #[async_trait]
+/// impl FleetObserver for Still {
+///     async fn observe(&self, _now: Timestamp) -> Result<Observation, PortError> {
+///         Ok(Observation::new(self.0.clone()))
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait FleetObserver: Send + Sync {

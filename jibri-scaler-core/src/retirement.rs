@@ -89,6 +89,17 @@ pub enum Act {
 }
 
 /// What this tick's health report says of a Jibri under retirement.
+///
+/// ```
+/// use std::time::Duration;
+/// use jibri_scaler_core::{Timestamp, port::Told, retirement::{Phase, Retirement, Work}};
+///
+/// let (start, gone_after) = (Timestamp::from_secs(0), Duration::from_secs(120));
+/// let mut retirement = Retirement::new(start, false);
+/// retirement.told(Told::Yes, start);
+/// retirement.reported(Work::Busy, start + Duration::from_secs(30), gone_after);
+/// assert_eq!(retirement.phase(), Phase::Finishing);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Work {

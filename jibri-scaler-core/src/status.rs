@@ -98,6 +98,15 @@ impl From<&str> for HealthStatus {
 }
 
 /// The health of one part of a Jibri, an entry of `status.health.details`.
+///
+/// ```
+/// use jibri_scaler_core::{HealthStatus, JibriStatus};
+///
+/// let body = br#"{"status":{"busyStatus":"IDLE","health":{"healthStatus":"UNHEALTHY",
+///     "details":{"JibriManager":{"healthStatus":"UNHEALTHY","detail":""}}}}}"#;
+/// let status = JibriStatus::from_body(body).expect("a body of today");
+/// assert_eq!(status.details["JibriManager"].health, HealthStatus::Unhealthy);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ComponentHealth {

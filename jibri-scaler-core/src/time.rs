@@ -124,6 +124,13 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// A text that is no RFC 3339 time.
+///
+/// ```
+/// use jibri_scaler_core::Timestamp;
+///
+/// let error = "noon".parse::<Timestamp>().unwrap_err();
+/// assert!(error.to_string().starts_with("`noon` is not a time"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a time: write it like 2026-11-22T10:00:00Z (RFC 3339)")]
 pub struct ParseTimestampError {

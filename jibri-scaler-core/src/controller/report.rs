@@ -11,6 +11,17 @@ use crate::{
 /// What one tick observed, decided and did.
 ///
 /// `Display` prints a line for people.
+///
+/// ```
+/// use jibri_scaler_core::controller::TickReport;
+///
+/// fn log(report: &TickReport) {
+///     println!("{report}");
+///     for problem in &report.problems {
+///         eprintln!("{}", problem.report());
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[must_use = "it may hold problems that somebody should see"]
 #[non_exhaustive]
@@ -169,6 +180,15 @@ pub enum Applied {
 }
 
 /// A retirement that moved on.
+///
+/// ```
+/// use jibri_scaler_core::{controller::TickReport, retirement::Phase};
+///
+/// /// How many machines were given back in this tick.
+/// fn given_back(report: &TickReport) -> usize {
+///     report.progress.iter().filter(|progress| progress.to == Phase::Released).count()
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -181,6 +201,14 @@ pub struct Progress {
 }
 
 /// A tick that could do nothing.
+///
+/// ```
+/// use jibri_scaler_core::{controller::TickError, port::{PortError, PortErrorKind}};
+///
+/// let throttled = PortError::new(PortErrorKind::Throttled, "list group `jibri`");
+/// let error = TickError::Observe(throttled);
+/// assert_eq!(error.to_string(), "the group could not be observed, so nothing was decided");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TickError {

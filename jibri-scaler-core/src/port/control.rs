@@ -27,6 +27,32 @@ pub enum Decrement {
 /// - Nothing that is not idempotent is retried inside.
 /// - An act that failed may have happened.
 /// - A future that is dropped may have acted.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::{InstanceId, port::{Decrement, GroupControl, PortError}};
+///
+/// /// Says what it would do.
+/// struct OnPaper;
+///
+/// #[async_trait]
+/// impl GroupControl for OnPaper {
+///     async fn protect(&self, ids: &[InstanceId]) -> Result<(), PortError> {
+///         println!("protect {ids:?}");
+///         Ok(())
+///     }
+///
+///     async fn set_capacity(&self, desired: u32) -> Result<(), PortError> {
+///         println!("set the desired capacity to {desired}");
+///         Ok(())
+///     }
+///
+///     async fn terminate(&self, id: &InstanceId, decrement: Decrement) -> Result<(), PortError> {
+///         println!("terminate {id}, decrement: {decrement:?}");
+///         Ok(())
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait GroupControl: Send + Sync {

@@ -48,6 +48,29 @@ pub enum Presence {
 /// - At most one `gracefulShutdown` is outstanding per instance: calling [`tell`](Self::tell) again while one is waits for that
 ///   one.
 /// - Cancel-safe: a future that is dropped may have told the Jibri, and it may be told again.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::port::{DrainClient, Presence, Target, Told};
+///
+/// /// Reaches nobody, so that nothing is ever retired.
+/// struct Unreachable;
+///
+/// #[async_trait]
+/// impl DrainClient for Unreachable {
+///     async fn is_reachable(&self, _: &Target) -> bool {
+///         false
+///     }
+///
+///     async fn tell(&self, _: &Target) -> Told {
+///         Told::Unknown
+///     }
+///
+///     async fn look(&self, _: &Target) -> Presence {
+///         Presence::Unclear
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait DrainClient: Send + Sync {

@@ -38,6 +38,21 @@ impl Listing {
 /// - Instances on their way out are listed as long as the group lists them.
 /// - It may be a little old (Auto Scaling promises no read-after-write); nothing may rely on it being current.
 /// - Harmless and cancel-safe.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::{Group, port::{GroupListing, Listing, PortError}};
+///
+/// /// A group that has nothing and wants nothing.
+/// struct Empty;
+///
+/// #[async_trait]
+/// impl GroupListing for Empty {
+///     async fn list(&self) -> Result<Listing, PortError> {
+///         Ok(Listing::new(Group::new(0, 0, 0), vec![]))
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait GroupListing: Send + Sync {

@@ -12,6 +12,16 @@ use crate::Memory;
 /// - `save` is atomic: after a crash in the middle of it, `load` returns the old or the new memory.
 /// - One store belongs to one group.
 /// - A future that is dropped may or may not have saved.
+///
+/// ```
+/// use jibri_scaler_core::{Memory, port::{KeptMemory, MemoryStore, PortError}};
+///
+/// async fn remember(store: &dyn MemoryStore, memory: &Memory) -> Result<bool, PortError> {
+///     store.save(memory).await?;
+///     Ok(store.load().await?.as_ref() == Some(memory))
+/// }
+/// # let _ = remember(&KeptMemory::default(), &Memory::default());
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait MemoryStore: Send + Sync {

@@ -77,6 +77,22 @@ impl FleetMetrics {
 ///   error, and a gap in the graph.
 /// - The points carry the time of the observation.
 /// - A future that is dropped may have published.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::port::{FleetMetrics, MetricsSink, PortError};
+///
+/// /// Writes a line per tick.
+/// struct Lines;
+///
+/// #[async_trait]
+/// impl MetricsSink for Lines {
+///     async fn publish(&self, metrics: &FleetMetrics) -> Result<(), PortError> {
+///         println!("{} idle {} busy {}", metrics.at, metrics.idle, metrics.busy);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait MetricsSink: Send + Sync {

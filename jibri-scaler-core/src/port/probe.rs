@@ -122,6 +122,21 @@ impl ProbeOutcome {
 ///   [`Answered`](ProbeOutcome::Answered).
 /// - It ends within a time bounded by the implementation.
 /// - Cancel-safe: dropping the future only closes the connection.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::port::{HealthProbe, ProbeOutcome, Target};
+///
+/// /// Nobody is there.
+/// struct Nobody;
+///
+/// #[async_trait]
+/// impl HealthProbe for Nobody {
+///     async fn probe(&self, _: &Target) -> ProbeOutcome {
+///         ProbeOutcome::Refused
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait HealthProbe: Send + Sync {
