@@ -62,6 +62,15 @@ const MISSING: [(&str, &str); 4] = [
     ),
 ];
 
+/// The same for what may pass, since the source of the credentials may only be slow or busy.
+const NOT_LOADED: (&str, &str) = (
+    "an error occurred while loading credentials",
+    "if it stays so, give the machine an instance role, or correct what AWS_PROFILE or AWS_ACCESS_KEY_ID says",
+);
+
+/// What to do where no answer came.
+const UNREACHABLE: &str = "see that this machine reaches AWS there: its network and proxy, the region, and AWS_ENDPOINT_URL if it is set";
+
 /// The failure of a call: what it means, and whether its text says a certain thing.
 pub(crate) struct Failure {
     kind: PortErrorKind,
@@ -155,9 +164,18 @@ fn advice<E>(error: &SdkError<E>, action: &'static str) -> Option<String>
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let SdkError::ServiceError(_) = error else {
-        return missing(error).map(str::to_owned);
-    };
+    match error {
+        SdkError::ServiceError(_) => {}
+        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => {
+            return Some(UNREACHABLE.to_owned());
+        }
+        SdkError::TimeoutError(_) => return Some(UNREACHABLE.to_owned()),
+        _ => {
+            return missing(error)
+                .or_else(|| not_loaded(error))
+                .map(str::to_owned);
+        }
+    }
     match error.code()? {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Some(format!(
             "allow {action} in the IAM policy of these credentials (the README of jibri-scaler-aws has the whole policy)"
@@ -182,10 +200,20 @@ where
 
 /// What to do where the error or one of its causes says that something is missing.
 fn missing(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    advice_of(&MISSING, error)
+}
+
+/// What to do where the credentials could not be loaded this time, which may pass.
+fn not_loaded(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    advice_of(&[NOT_LOADED], error)
+}
+
+/// The advice for the first text of the list that the error or one of its causes says.
+fn advice_of(list: &[(&str, &'static str)], error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();
-        if let Some((_, advice)) = MISSING.iter().find(|(says, _)| text.contains(says)) {
+        if let Some((_, advice)) = list.iter().find(|(says, _)| text.contains(says)) {
             return Some(advice);
         }
         next = error.source();
@@ -262,7 +290,10 @@ mod tests {
     use super::*;
 
     fn failure(cause: &str) -> PortError {
-        let cause = ConnectorError::other(cause.into(), None);
+        dispatch_failure(ConnectorError::other(cause.into(), None))
+    }
+
+    fn dispatch_failure(cause: ConnectorError) -> PortError {
         let error = SdkError::<OperationError>::dispatch_failure(cause);
         Failure::new("autoscaling:SetDesiredCapacity", error).during("do it")
     }
@@ -284,7 +315,28 @@ mod tests {
 
     #[test]
     fn other_failures_on_the_way_may_pass() {
+        let error = failure("the wind blew");
+        assert_eq!(error.kind(), PortErrorKind::Transient);
         let error = failure("an error occurred while loading credentials");
         assert_eq!(error.kind(), PortErrorKind::Transient);
+        let report = error.report();
+        assert!(report.contains("if it stays so, give"), "{report}");
+    }
+
+    #[test]
+    fn where_no_answer_came_the_way_is_to_be_looked_at() {
+        for error in [
+            dispatch_failure(ConnectorError::io("connection refused".into())),
+            dispatch_failure(ConnectorError::timeout("timed out".into())),
+            Failure::new(
+                "autoscaling:SetDesiredCapacity",
+                SdkError::<OperationError>::timeout_error("timed out"),
+            )
+            .during("do it"),
+        ] {
+            assert_eq!(error.kind(), PortErrorKind::Transient);
+            let report = error.report();
+            assert!(report.contains("AWS_ENDPOINT_URL"), "{report}");
+        }
     }
 }
