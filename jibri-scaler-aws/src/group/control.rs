@@ -39,7 +39,7 @@ impl GroupControl for AutoScalingGroup {
             let Err(failure) = self.protect_part(part, left).await else {
                 continue;
             };
-            if failure.is_validation_error(&DEPARTED) {
+            if failure.is_validation_error(&DEPARTED) || failure.is_validation_error(&NOT_FOUND) {
                 if part.len() > 1 {
                     let (front, back) = part.split_at(part.len() / 2);
                     parts.extend([back, front]);

@@ -332,9 +332,15 @@ mod protection {
 
     #[tokio::test]
     async fn one_that_has_departed_alone_is_no_error() {
-        let server = refusing(&[("i-000", "not part of Auto Scaling group jibri")]);
-        group(&server).protect(&ids(1)).await.unwrap();
-        assert_eq!(server.requests().len(), 1);
+        for why in [
+            "not part of Auto Scaling group jibri",
+            "gone: Instance Id not found - No managed instance found for instance ID i-000",
+        ] {
+            let departed = Vec::leak(vec![("i-000", why)]);
+            let server = refusing(departed);
+            group(&server).protect(&ids(1)).await.unwrap();
+            assert_eq!(server.requests().len(), 1, "{why}");
+        }
     }
 
     #[tokio::test]
