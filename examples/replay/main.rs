@@ -72,7 +72,12 @@ fn replay(
         let tick = match read {
             Ok(0) => break,
             Ok(_) if line.trim_ascii().is_empty() => continue,
-            Ok(_) => serde_json::from_slice::<Tick>(&line).map_err(|error| error.to_string()),
+            Ok(_) => serde_json::from_slice::<Tick>(line.trim_ascii_end()).map_err(|error| {
+                // It counts lines from the start of this one.
+                error
+                    .to_string()
+                    .replace(" at line 1 column ", " at column ")
+            }),
             Err(error) => Err(format!("could not be read: {error}")),
         };
         let tick = match tick {

@@ -78,7 +78,7 @@ fn the_sample_grows_waits_and_retires_the_one_that_was_idle_longest() {
 fn a_malformed_line_ends_it_after_all_decisions_before_it() {
     let first = TICKS.lines().next().unwrap();
     for (bad, named) in [
-        ("{", "EOF"),
+        ("{", "EOF while parsing an object at column 1"),
         ("{\"at\":\"noon\"}", "noon"),
         ("\u{1F980}", "expected value"),
     ] {
