@@ -46,7 +46,7 @@ impl MemoryFile {
     fn error(
         &self,
         what: &str,
-        error: impl std::error::Error + Send + Sync + 'static,
+        error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> PortError {
         PortError::new(
             PortErrorKind::Permanent,
@@ -61,9 +61,15 @@ impl MemoryStore for MemoryFile {
     // The file is small and local, so it is read and written where we are.
     async fn load(&self) -> Result<Option<Memory>, PortError> {
         match fs::read(&self.path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map(Some)
-                .map_err(|error| self.error("understand", error)),
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
+                // What is JSON and no memory says itself what to do.
+                let advice = if error.is_data() {
+                    ""
+                } else {
+                    ": remove it to start anew (which delays shrinking)"
+                };
+                self.error("understand", format!("{error}{advice}"))
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(self.error("read", error)),
         }
@@ -106,12 +112,17 @@ mod tests {
     async fn a_file_that_is_no_memory_is_an_error_and_not_an_empty_memory() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("memory.json");
-        fs::write(&path, "{\"version\": 7}").unwrap();
-        let error = MemoryFile::new(&path).load().await.unwrap_err();
-        assert!(
-            error.report().contains("memory.json") && error.report().contains("version 7"),
-            "{}",
-            error.report()
-        );
+        for (text, why) in [
+            ("{\"version\": 7}", "version 7"),
+            ("", "remove it to start anew"),
+            ("{\"version\": 1", "remove it to start anew"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let report = MemoryFile::new(&path).load().await.unwrap_err().report();
+            assert!(
+                report.contains("memory.json") && report.contains(why),
+                "{report}"
+            );
+        }
     }
 }
