@@ -2,12 +2,13 @@
 
 use std::{error::Error, path::PathBuf, time::Duration};
 
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 use jibri_scaler_aws::{GroupName, Namespace};
 use jibri_scaler_http::Addresses;
 
 #[derive(Debug, Parser)]
 #[command(about = "Keeps an EC2 Auto Scaling group of Jibris at the right size")]
+#[command(group = ArgGroup::new("where").args(["addresses", "jibri_url"]).required(true))]
 pub(crate) struct Arguments {
     /// The Auto Scaling group.
     #[arg(long)]
@@ -19,7 +20,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = interval, default_value = "10s")]
     pub(crate) interval: Duration,
     /// A file (TOML) with a table for each instance, in it `health = "http://…:2222"` and `internal = "http://…:3333"`.
-    #[arg(long, conflicts_with_all = ["jibri_url", "internal_url"], required_unless_present = "jibri_url")]
+    #[arg(long, conflicts_with = "internal_url")]
     addresses: Option<PathBuf>,
     /// Where the health of an instance is read, such as `http://{instance_id}.jibri.example:2222`.
     #[arg(long, requires = "internal_url")]
@@ -72,4 +73,50 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|ticks| *ticks > 0)
         .ok_or_else(|| "it must be a whole number, at least 1".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(more: &str) -> Result<Arguments, String> {
+        let words = format!("controller --group jibri --policy p.toml {more}");
+        Arguments::try_parse_from(words.split(' ')).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn there_are_two_ways_to_say_where_the_jibris_are_and_one_is_needed() {
+        let urls = "--jibri-url http://{instance_id}:2222 --internal-url http://{instance_id}:3333";
+        assert!(parse(urls).is_ok());
+        assert!(parse("--addresses a.toml").is_ok());
+        let missing = parse("--ticks 1").unwrap_err();
+        assert!(
+            missing.contains("--addresses <ADDRESSES>|--jibri-url <JIBRI_URL>"),
+            "{missing}"
+        );
+        for bad in [
+            "--jibri-url http://{instance_id}:2222",
+            "--internal-url http://{instance_id}:3333",
+            "--addresses a.toml --internal-url http://{instance_id}:3333",
+            &format!("--addresses a.toml {urls}"),
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn intervals_and_numbers_of_ticks_are_checked() {
+        let interval = |text| parse(&format!("--addresses a.toml --interval={text}"));
+        assert_eq!(interval("1m").unwrap().interval, Duration::from_mins(1));
+        for bad in ["0s", "-1s", "10", "99ms", "31m", "soon"] {
+            assert!(
+                interval(bad).unwrap_err().contains("from 100ms to 30m"),
+                "{bad}"
+            );
+        }
+        for bad in ["0", "-1", "many"] {
+            let ticks = parse(&format!("--addresses a.toml --ticks={bad}"));
+            assert!(ticks.unwrap_err().contains("at least 1"), "{bad}");
+        }
+    }
 }

@@ -16,7 +16,14 @@ mod arguments;
 #[path = "../support/memory_file.rs"]
 mod memory_file;
 
-use std::{error::Error, pin::pin, process::ExitCode, time::SystemTime};
+use std::{
+    error::Error,
+    fmt,
+    io::{self, Write as _},
+    pin::pin,
+    process::ExitCode,
+    time::SystemTime,
+};
 
 use clap::Parser as _;
 use futures_util::{Stream, StreamExt as _, stream};
@@ -41,7 +48,7 @@ async fn main() -> ExitCode {
     match run(arguments).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("controller: {}", chain(&*error));
+            say(chain(&*error));
             ExitCode::from(2)
         }
     }
@@ -58,15 +65,25 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
             _ = term.recv() => {}
             _ = interrupt.recv() => {}
         }
-        eprintln!("controller: told to stop");
+        say("told to stop");
     });
     let ticks = ticks(&arguments).take_until(stop);
-    let mut last_failed = false;
+    let (ticks, end) = stream::abortable(ticks);
+    let (mut last_failed, mut unheard) = (false, false);
     controller
-        .run(ticks, |result| last_failed = !told(&result))
+        .run(ticks, |result| match told(&result) {
+            Ok(worked) => last_failed = !worked,
+            Err(error) => {
+                say(format_args!(
+                    "could not write to standard output, so it ends: {error}"
+                ));
+                unheard = true;
+                end.abort();
+            }
+        })
         .await;
     // What a stopped service was asked to do it has done; one that was asked for some ticks says whether the last one worked.
-    Ok(if last_failed && arguments.ticks.is_some() {
+    Ok(if unheard || last_failed && arguments.ticks.is_some() {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
@@ -102,11 +119,12 @@ async fn build(arguments: &Arguments) -> Result<Controller, Box<dyn Error>> {
         .with_drain(drain)
         .with_metrics(metrics)
         .with_dry_run(arguments.dry_run)
-        .with_interval(arguments.interval)?;
+        .with_interval(arguments.interval)
+        .map_err(|error| format!("policy file {}: {error}", arguments.policy.display()))?;
     if let Some(path) = &arguments.memory {
         return Ok(controller.with_memory(MemoryFile::new(path)));
     }
-    eprintln!("controller: without --memory a restart forgets which Jibris were told to go");
+    say("without --memory a restart forgets which Jibris were told to go");
     Ok(controller)
 }
 
@@ -122,20 +140,25 @@ fn ticks(arguments: &Arguments) -> impl Stream<Item = Timestamp> + Send + use<> 
 }
 
 /// Prints what a tick gave; returns whether it worked.
-fn told(result: &Result<TickReport, TickError>) -> bool {
+fn told(result: &Result<TickReport, TickError>) -> io::Result<bool> {
     match result {
         Ok(report) => {
-            println!("{report}");
+            writeln!(io::stdout(), "{report}")?;
             for (id, outcome) in &report.failures {
-                eprintln!("controller: {id}: {outcome:?}");
+                say(format_args!("{id}: {outcome:?}"));
             }
-            report.problems.is_empty() && report.breaches.is_empty()
+            Ok(report.problems.is_empty() && report.breaches.is_empty())
         }
         Err(error) => {
-            eprintln!("controller: {}", chain(error));
-            false
+            say(chain(error));
+            Ok(false)
         }
     }
+}
+
+/// Writes a line to standard error. (`eprintln!` panics where nobody reads it any more.)
+fn say(what: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "controller: {what}");
 }
 
 /// An error and its causes on one line.
@@ -147,5 +170,6 @@ fn chain(error: &dyn Error) -> String {
         text.push_str(&error.to_string());
         cause = error.source();
     }
-    text
+    // The SDK lists the places where it looked for credentials on lines of their own.
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
