@@ -13,6 +13,7 @@
 //! ```
 
 mod arguments;
+mod clock;
 #[path = "../support/memory_file.rs"]
 mod memory_file;
 
@@ -22,22 +23,18 @@ use std::{
     io::{self, Write as _},
     pin::pin,
     process::ExitCode,
-    time::SystemTime,
 };
 
 use clap::Parser as _;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use jibri_scaler_aws::{AutoScalingGroup, CloudWatchSink};
 use jibri_scaler_core::{
-    Controller, PolicyFile, Timestamp,
+    Controller, PolicyFile,
     controller::{TickError, TickReport},
     observe::JoinedObserver,
 };
 use jibri_scaler_http::{DrainConfig, HttpDrain, HttpProbe, ProbeConfig};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, MissedTickBehavior},
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::Arguments;
 use memory_file::MemoryFile;
@@ -67,7 +64,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         say("told to stop");
     });
-    let ticks = ticks(&arguments).take_until(stop);
+    let ticks = clock::ticks(arguments.interval)
+        .take(arguments.ticks.unwrap_or(usize::MAX))
+        .take_until(stop);
     let (ticks, end) = stream::abortable(ticks);
     let (mut last_failed, mut unheard) = (false, false);
     controller
@@ -126,17 +125,6 @@ async fn build(arguments: &Arguments) -> Result<Controller, Box<dyn Error>> {
     }
     say("without --memory a restart forgets which Jibris were told to go");
     Ok(controller)
-}
-
-/// The time, once per interval. After a slow tick the next one comes a whole interval later, and none in a burst.
-fn ticks(arguments: &Arguments) -> impl Stream<Item = Timestamp> + Send + use<> {
-    let mut interval = tokio::time::interval_at(Instant::now(), arguments.interval);
-    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let ticks = stream::unfold(interval, |mut interval| async move {
-        interval.tick().await;
-        Some((Timestamp::from(SystemTime::now()), interval))
-    });
-    ticks.take(arguments.ticks.unwrap_or(usize::MAX))
 }
 
 /// Prints what a tick gave; returns whether it worked.

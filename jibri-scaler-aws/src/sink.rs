@@ -39,7 +39,9 @@ const STANDARD_RESOLUTION: i32 = 60;
 /// | `IdleShare` | None | 0 to 1; no point where nothing reports |
 ///
 /// The points carry the time of the observation, and are of high resolution where the interval is under a minute. SUM over a
-/// period longer than the interval adds up several ticks; AVERAGE is right over any period.
+/// period longer than the interval adds up several ticks; AVERAGE is right over any period. CloudWatch's periods begin at multiples
+/// of their length, so let the ticks do so too: those that only keep their distance now and then put two points into one period,
+/// whose SUM is then twice the number.
 ///
 /// # At most once
 /// `PutMetricData` has no idempotency token, and a point that arrives twice counts twice. So nothing is retried: a point that may
