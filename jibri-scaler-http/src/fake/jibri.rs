@@ -152,7 +152,8 @@ impl FakeJibri {
             return Value::Null;
         };
         let mut body = json!({ "status": process.status() });
-        let running = process.active.as_ref();
+        // The context is stored after BUSY was published, which a webhook can delay.
+        let running = process.active.as_ref().filter(|_| !process.is_announcing());
         if running.is_some_and(|session| session.asker == Asker::Jicofo) {
             body["environmentContext"] = json!({ "name": "fake-xmpp.example" });
         }

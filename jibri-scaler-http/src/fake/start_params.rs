@@ -14,14 +14,13 @@ pub(super) enum Refusal {
 }
 
 /// The members of the body that Jibri knows; another one makes it unreadable.
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 6] = [
     "sessionId",
     "callParams",
     "callLoginParams",
     "sinkType",
     "youTubeStreamKey",
     "sipClientParams",
-    "serviceParams",
 ];
 
 /// Reads the parameters of `startService` as strictly as Jibri does. How long to record is no parameter of the real one: it is

@@ -109,6 +109,12 @@ impl Process {
         }
     }
 
+    /// Whether BUSY was published and its webhook has not been answered yet.
+    pub(super) fn is_announcing(&self) -> bool {
+        let step = self.held.as_ref().map(|held| &held.step);
+        matches!(step, Some(Step::AnnouncingStart(_)))
+    }
+
     /// Publishes that it is busy or not; whether that is a change.
     pub(super) fn publish(&mut self, busy: &'static str) -> bool {
         std::mem::replace(&mut self.busy, busy) != busy

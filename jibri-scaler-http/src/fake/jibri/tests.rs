@@ -585,6 +585,16 @@ fn a_silent_webhook_receiver_slows_each_start_and_stop_inside_the_lock() {
     );
     jibri.advance(at(32));
     assert_eq!(jibri.take_answers(), [(stopped, Answer::Ok)]);
+
+    jibri.start_session(at(40), "b", None);
+    let has_context = |jibri: &FakeJibri| jibri.health().get("environmentContext").is_some();
+    jibri.advance(at(45));
+    assert_eq!(
+        (busy(&jibri).as_str(), has_context(&jibri)),
+        ("BUSY", false)
+    );
+    jibri.advance(at(46));
+    assert!(has_context(&jibri));
 }
 
 #[test]
