@@ -1,4 +1,4 @@
-use std::ops::Range;
+use std::{collections::BTreeMap, ops::Range};
 
 use jibri_scaler_core::InstanceId;
 use toml::{
@@ -52,12 +52,14 @@ impl Addresses {
     /// ```
     ///
     /// # Errors
-    /// Where the text is no TOML, a key is missing or unknown, or a value is not an address.
+    /// Where the text is no TOML, a key is missing or unknown, a value is not an address, or two instances have the same one.
     pub fn from_toml(text: &str) -> Result<Self, InvalidFile> {
         let file = File(text);
         let document = DeTable::parse(text)
             .map_err(|error| file.wrong(error.span().unwrap_or_default(), error.message()))?;
         let mut map = Vec::new();
+        // Told at the address of another one, a Jibri that records would be taken for the one that has gone.
+        let mut owners = BTreeMap::new();
         for (key, value) in document.get_ref() {
             let id: InstanceId = key.get_ref().parse().map_err(|_| {
                 file.wrong(
@@ -71,7 +73,17 @@ impl Addresses {
                     format!("`{id}` must be a table with `{HEALTH}` and `{INTERNAL}`"),
                 ));
             };
-            map.push((id.clone(), file.bases(&id, key.span(), table)?));
+            let bases = file.bases(&id, key.span(), table)?;
+            for base in [&bases.health, &bases.internal] {
+                let owner = owners.entry(base.to_string()).or_insert_with(|| id.clone());
+                if *owner != id {
+                    return Err(file.wrong(
+                        key.span(),
+                        format!("`{id}` has the address `{base}` of `{owner}`: each instance has its own Jibri"),
+                    ));
+                }
+            }
+            map.push((id, bases));
         }
         Ok(Self::from_map(map))
     }
@@ -184,6 +196,11 @@ mod tests {
             ("[x]\n[x.health]\n", 2, "must be a text"),
             (&format!("[x]\n{good}port = 1\n"), 4, "unknown key `port`"),
             (&format!("[x]\n{good}[x]\n{good}"), 4, "duplicate"),
+            (
+                &format!("[x]\n{good}[y]\nhealth = \"http://b:1\"\ninternal = \"http://A:2/\"\n"),
+                4,
+                "`y` has the address `http://a:2` of `x`",
+            ),
             ("[x]\n\nhealth = \n", 3, ""),
             ("[x", 1, ""),
         ];
