@@ -4,8 +4,11 @@ mod outstanding;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::{FutureExt as _, future::BoxFuture};
-use jibri_scaler_core::port::{DrainClient, Presence, Target, Told};
+use futures_util::FutureExt as _;
+use jibri_scaler_core::{
+    InstanceId,
+    port::{DrainClient, Presence, Target, Told},
+};
 use reqwest::{Client, StatusCode};
 use tokio::time::timeout;
 
@@ -13,7 +16,7 @@ use crate::{
     AddressBook, BuildError, TimeoutOutOfRange, client, failure::Failure, timeout::in_range,
 };
 use knock::{Knock, knock};
-use outstanding::Outstanding;
+use outstanding::{Answer, Outstanding};
 
 const GRACEFUL_SHUTDOWN_PATH: &str = "/jibri/api/internal/v1.0/gracefulShutdown";
 /// A `gracefulShutdown` may wait for hours. Where the other side vanishes without a word, this ends the wait.
@@ -85,7 +88,8 @@ impl DrainConfig {
 /// An idle Jibri closes the connection instead of answering; a busy one answers at once; one that runs its finalize script
 /// answers hours later. So a request that is not answered within [`DrainConfig::patience`] stays under way, and the next
 /// [`tell`](DrainClient::tell) for the same instance waits for that one. There is at most one per instance, also where `tell`
-/// is called at once from several places or dropped half-way. One that nobody asks about for an hour is forgotten.
+/// is called at once from several places or dropped half-way. One that nobody asks about for an hour is forgotten. A request
+/// of an earlier call that turns out to have been taken is sent once more: the Jibri that took it may have been restarted since.
 ///
 /// Needs a tokio runtime that stays the same between calls.
 ///
@@ -128,7 +132,38 @@ impl HttpDrain {
         })
     }
 
-    fn graceful_shutdown(&self, url: &str) -> BoxFuture<'static, Told> {
+    /// Waits for the request under way and asks anew where that one was taken: the process that took it may have died and been
+    /// restarted since, and the new one has been told nothing. Telling twice does no harm.
+    async fn ask_to_end(&self, id: &InstanceId, url: &str) -> Told {
+        let (answer, is_new) = self
+            .outstanding
+            .join(id, || self.graceful_shutdown(url).boxed());
+        let told = self.outcome(id, answer).await;
+        if is_new || told != Told::Yes {
+            return told;
+        }
+        let again = || {
+            let again = self.graceful_shutdown(url);
+            // Nobody is there any more: the one that took the first request was the last.
+            again.map(|told| {
+                if told == Told::Refused {
+                    Told::Yes
+                } else {
+                    told
+                }
+            })
+        };
+        let (answer, _) = self.outstanding.join(id, || again().boxed());
+        self.outcome(id, answer).await
+    }
+
+    async fn outcome(&self, id: &InstanceId, answer: Answer) -> Told {
+        let told = answer.clone().await;
+        self.outstanding.finished(id, &answer);
+        told
+    }
+
+    fn graceful_shutdown(&self, url: &str) -> impl Future<Output = Told> + Send + use<> {
         let request = self.client.post(url);
         async move {
             match request.send().await {
@@ -137,7 +172,6 @@ impl HttpDrain {
                 Err(error) => told_by(error),
             }
         }
-        .boxed()
     }
 }
 
@@ -166,16 +200,9 @@ impl DrainClient for HttpDrain {
             return Told::Unknown;
         };
         let url = bases.internal.join(GRACEFUL_SHUTDOWN_PATH);
-        let answer = self
-            .outstanding
-            .join(&target.id, || self.graceful_shutdown(&url));
-        match timeout(self.patience, answer.clone()).await {
-            Ok(told) => {
-                self.outstanding.finished(&target.id, &answer);
-                told
-            }
-            Err(_) => Told::Unknown,
-        }
+        timeout(self.patience, self.ask_to_end(&target.id, &url))
+            .await
+            .unwrap_or(Told::Unknown)
     }
 
     async fn look(&self, target: &Target) -> Presence {

@@ -151,11 +151,10 @@ async fn a_request_without_an_answer_stays_the_only_one() {
     let fake = fake(Profile::booted());
     let clients = Clients::with_patience(fake.bases(), AMPLE, SHORT);
     fake.set_fault(Api::Internal, Some(Fault::Hang)).unwrap();
-    assert_eq!(clients.tell().await, Told::Unknown);
+    clients.tell_unanswered(&fake).await;
     assert_eq!(clients.tell().await, Told::Unknown);
     let (one, two) = tokio::join!(clients.tell(), clients.tell());
     assert_eq!((one, two), (Told::Unknown, Told::Unknown));
-    until_received(&fake, TELL, 1).await;
     assert_eq!(fake.received(TELL), 1);
 }
 
@@ -166,8 +165,7 @@ async fn a_tell_during_finalize_returns_and_its_request_goes_on() {
     fake.start_session(at(0), "a", Some(secs(600))).unwrap();
     for when in [700, 3000, 7000] {
         fake.advance(at(when)).unwrap();
-        assert_eq!(clients.tell().await, Told::Unknown, "at {when}");
-        until_received(&fake, TELL, 1).await;
+        clients.tell_unanswered(&fake).await;
     }
     fake.advance(at(604 + 7200)).unwrap();
     assert_eq!(
@@ -175,14 +173,9 @@ async fn a_tell_during_finalize_returns_and_its_request_goes_on() {
         Some(Exit::Retired),
         "the first request was waiting all the time"
     );
-    // The answer is there; a loaded machine may take its time to see it.
-    let mut told = Told::Unknown;
-    while told == Told::Unknown {
-        told = clients.tell().await;
-    }
-    assert_eq!(told, Told::Yes);
+    assert_eq!(clients.tell_until_known().await, Told::Yes);
     assert_eq!(fake.received(TELL), 1);
-    assert_eq!(clients.tell().await, Told::Refused, "a new one");
+    assert_eq!(clients.tell_until_known().await, Told::Refused, "a new one");
 }
 
 #[tokio::test]
@@ -192,13 +185,32 @@ async fn a_tell_that_is_dropped_neither_loses_nor_doubles_its_request() {
     fake.start_session(at(0), "a", Some(secs(600))).unwrap();
     fake.advance(at(700)).unwrap();
     for _ in 0..3 {
-        let dropped = tokio::time::timeout(SHORT, clients.tell()).await;
-        assert!(dropped.is_err());
-        until_received(&fake, TELL, 1).await;
+        tokio::select! {
+            biased;
+            told = clients.tell() => panic!("{told:?}, but the finalize script runs"),
+            () = until_received(&fake, TELL, 1) => {}
+        }
     }
     fake.advance(at(8000)).unwrap();
     assert_eq!(clients.tell().await, Told::Yes);
     assert_eq!(fake.received(TELL), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_died_with_its_process_has_not_told_the_next_one() {
+    let fake = fake(Profile::booted());
+    let clients = Clients::with_patience(fake.bases(), AMPLE, SHORT);
+    // Chrome is starting, so that the request waits for the lock.
+    fake.start_session(at(0), "a", None).unwrap();
+    clients.tell_unanswered(&fake).await;
+    fake.act(|jibri| jibri.crash(at(1))).unwrap();
+    fake.advance(at(2)).unwrap();
+    fake.start_session(at(2), "b", Some(secs(60))).unwrap();
+    fake.advance(at(30)).unwrap();
+    assert_eq!(clients.tell_until_known().await, Told::Yes);
+    assert_eq!(fake.received(TELL), 2, "the restarted one was told too");
+    fake.advance(at(200)).unwrap();
+    assert_eq!(fake.act(|jibri| jibri.exit()).unwrap(), Some(Exit::Retired));
 }
 
 #[tokio::test]

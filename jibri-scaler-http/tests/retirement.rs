@@ -118,8 +118,8 @@ async fn a_recording_accepted_just_before_it_was_told_is_not_lost() {
     assert_eq!(run.events, [SessionEvent::Accepted, SessionEvent::Finished]);
     assert_eq!(
         run.fake.received("/gracefulShutdown"),
-        1,
-        "the request that waited for Chrome was the only one"
+        2,
+        "the one that waited for Chrome, and the one that makes sure"
     );
 }
 

@@ -28,22 +28,26 @@ struct Entry {
 }
 
 impl Outstanding {
-    /// The request under way for this instance, or a new one.
+    /// The request under way for this instance, or a new one; whether it is new.
     pub(super) fn join(
         &self,
         id: &InstanceId,
         start: impl FnOnce() -> BoxFuture<'static, Told>,
-    ) -> Answer {
+    ) -> (Answer, bool) {
         let now = Instant::now();
         // Nothing panics while it holds the lock, so that a poisoned one holds a whole map.
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         map.retain(|_, entry| now.duration_since(entry.asked_at) < FORGOTTEN_AFTER);
-        let entry = map.entry(id.clone()).or_insert_with(|| Entry {
-            answer: start().shared(),
-            asked_at: now,
+        let mut is_new = false;
+        let entry = map.entry(id.clone()).or_insert_with(|| {
+            is_new = true;
+            Entry {
+                answer: start().shared(),
+                asked_at: now,
+            }
         });
         entry.asked_at = now;
-        entry.answer.clone()
+        (entry.answer.clone(), is_new)
     }
 
     /// Takes in that this answer was received. A newer request for the same instance stays.
@@ -70,7 +74,7 @@ mod tests {
     async fn a_request_that_nobody_asks_about_is_forgotten_and_no_other() {
         let outstanding = Outstanding::default();
         let ids: [InstanceId; 2] = ["i-0a", "i-0b"].map(|id| id.parse().unwrap());
-        let join = |id| outstanding.join(id, || std::future::pending().boxed());
+        let join = |id| outstanding.join(id, || std::future::pending().boxed()).0;
         let answers = ids.each_ref().map(join);
         tokio::time::advance(FORGOTTEN_AFTER / 2).await;
         assert!(join(&ids[0]).ptr_eq(&answers[0]));
@@ -83,7 +87,7 @@ mod tests {
     async fn an_answer_received_late_does_not_end_a_newer_request() {
         let outstanding = Outstanding::default();
         let id: InstanceId = "i-0a".parse().unwrap();
-        let join = || outstanding.join(&id, || std::future::pending().boxed());
+        let join = || outstanding.join(&id, || std::future::pending().boxed()).0;
         let first = join();
         outstanding.finished(&id, &first);
         let second = join();

@@ -22,7 +22,7 @@ pub(crate) const AMPLE: Duration = Duration::from_secs(30);
 /// For what is meant to time out at once.
 pub(crate) const SHORT: Duration = Duration::from_millis(200);
 /// For what is meant to time out after something has happened that takes next to no time.
-pub(crate) const FAIR: Duration = Duration::from_secs(1);
+pub(crate) const FAIR: Duration = Duration::from_secs(2);
 
 pub(crate) fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(secs)
@@ -82,6 +82,27 @@ impl Clients {
 
     pub(crate) async fn tell(&self) -> Told {
         self.drain.tell(&self.target).await
+    }
+
+    /// Tells a fake that does not answer yet, until it has got the request.
+    pub(crate) async fn tell_unanswered(&self, fake: &FakeServer) {
+        loop {
+            // Nobody else drives a request on that was not sent in time.
+            assert_eq!(self.tell().await, Told::Unknown);
+            if fake.received("/gracefulShutdown") > 0 {
+                return;
+            }
+        }
+    }
+
+    /// Tells until it is known what came of it, which a loaded machine may take its time to see.
+    pub(crate) async fn tell_until_known(&self) -> Told {
+        loop {
+            match self.tell().await {
+                Told::Unknown => {}
+                told => return told,
+            }
+        }
     }
 
     pub(crate) async fn look(&self) -> Presence {
