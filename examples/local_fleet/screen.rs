@@ -72,7 +72,8 @@ impl Screen {
     }
 
     fn draw(&mut self, report: &TickReport, sample: Sample, summary: &Summary) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+        // A row that is too wide is cut off: if it went on in the next one, the table would not stand where it is looked for.
+        let mut out = b"\x1b[?7l".to_vec();
         if self.drawn {
             // Back to the first row of the table that stands there.
             write!(out, "\x1b[{ROWS}A")?;
@@ -107,7 +108,10 @@ impl Screen {
                 self.last_acts.get(row).map_or("", String::as_str)
             )?;
         }
-        out.flush()
+        out.extend(b"\x1b[?7h");
+        let mut terminal = io::stdout().lock();
+        terminal.write_all(&out)?;
+        terminal.flush()
     }
 }
 
