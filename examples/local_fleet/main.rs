@@ -12,7 +12,10 @@ mod summary;
 mod timeline;
 mod world;
 
-use std::{error::Error, path::PathBuf, pin::Pin, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    error::Error, fs::OpenOptions, path::PathBuf, pin::Pin, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use clap::Parser;
 use jibri_scaler_core::{
@@ -85,10 +88,15 @@ async fn run(arguments: &Arguments) -> Result<Summary, Box<dyn Error>> {
             PolicyFile::from_toml(&text).map_err(|error| named(&error))?
         }
     };
-    let world = World::new(
-        arguments.seed,
-        day::meetings(arguments.seed, arguments.load)?,
-    )?;
+    let meetings = day::meetings(arguments.seed, arguments.load)?;
+    let picture = |error: std::io::Error| format!("picture {}: {error}", arguments.svg.display());
+    // Better now than after the day; what is there stays until then.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&arguments.svg)
+        .map_err(picture)?;
+    let world = World::new(arguments.seed, meetings)?;
     let controller = controller(&world, policy)?;
     let stop: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async {
         // Where Ctrl-C can't be listened to, the day just runs to its end.
@@ -103,8 +111,7 @@ async fn run(arguments: &Arguments) -> Result<Summary, Box<dyn Error>> {
         arguments.seed, arguments.load
     );
     println!("\n{title}\n{}", world.summary);
-    std::fs::write(&arguments.svg, world.timeline.svg(&title))
-        .map_err(|error| format!("picture {}: {error}", arguments.svg.display()))?;
+    std::fs::write(&arguments.svg, world.timeline.svg(&title)).map_err(picture)?;
     println!("picture               {}", arguments.svg.display());
     Ok(world.summary)
 }
@@ -112,13 +119,15 @@ async fn run(arguments: &Arguments) -> Result<Summary, Box<dyn Error>> {
 fn controller(world: &World, policy: PolicyFile) -> Result<Controller, Box<dyn Error>> {
     // The time of the group stands still while a request is under way, so that patience here changes no result.
     let patience = Duration::from_secs(30);
+    // A Jibri whose Chrome starts answers only as the time of the group goes on: that much real time such a tick takes.
+    let drain_patience = Duration::from_secs(8);
     let probe = ProbeConfig::default()
         .with_connect_timeout(patience)?
         .with_timeout(patience)?;
-    let drain = Arc::new(HttpDrain::new(
-        world.addresses.clone(),
-        &DrainConfig::default(),
-    )?);
+    let drain = DrainConfig::default()
+        .with_connect_timeout(patience)?
+        .with_patience(drain_patience)?;
+    let drain = Arc::new(HttpDrain::new(world.addresses.clone(), &drain)?);
     let probe = HttpProbe::new(world.addresses.clone(), &probe)?;
     let observer = JoinedObserver::new(Arc::clone(&world.group), probe, move || {
         Box::pin(tokio::time::sleep(2 * patience))

@@ -1,7 +1,7 @@
 use super::*;
 
-/// A day without pacing; nothing stops it.
-async fn day_of(seed: u64, load: f64) -> Summary {
+/// A day without pacing, which nothing stops: what it came to, and its picture.
+async fn day_of(seed: u64, load: f64) -> (Summary, String) {
     let world = World::new(seed, day::meetings(seed, load).unwrap()).unwrap();
     let controller = controller(&world, PolicyFile::from_toml(POLICY).unwrap()).unwrap();
     let world = live(
@@ -12,17 +12,18 @@ async fn day_of(seed: u64, load: f64) -> Summary {
     )
     .await
     .unwrap();
-    world.summary
+    (world.summary, world.timeline.svg("day"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_loses_nothing_comes_down_again_and_is_the_same_each_time() {
-    let first = day_of(7, 0.3).await;
+    let day = day_of(7, 0.3).await;
+    let first = &day.0;
     assert_eq!((first.lost, first.failed_ticks), (0, 0));
     assert_eq!(first.asked, first.served + first.refused);
     assert_eq!(first.served, first.finished);
     assert!(first.served > 20 && first.retired > 0, "{first}");
-    assert_eq!(first, day_of(7, 0.3).await);
+    assert_eq!(day, day_of(7, 0.3).await);
 }
 
 #[test]
