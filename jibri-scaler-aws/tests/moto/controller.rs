@@ -163,7 +163,7 @@ async fn a_group_grows_for_a_recording_and_comes_down_after_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recording_that_begins_as_its_jibri_is_chosen_is_finished_first() {
     let mut world = World::new().await;
-    world.tick().await;
+    assert_eq!(world.tick().await.decision.tally.spare, 1);
     world.group.set_capacity(3).await.unwrap();
     for _ in 0..3 {
         assert_eq!(world.tick().await.decision.plan.retires().count(), 0);
