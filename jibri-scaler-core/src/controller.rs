@@ -132,7 +132,7 @@ impl Controller {
             return Err(OutOfRange::new(
                 "report_ttl",
                 value,
-                "of at least twice the interval",
+                "twice the interval–\"1h\"",
             ));
         }
         Ok(self)

@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use async_trait::async_trait;
 
@@ -51,6 +51,7 @@ impl From<&Instance> for Target {
 /// assert_eq!(ProbeOutcome::HttpStatus(503).reachability(), Reachability::Answered);
 /// assert_eq!(ProbeOutcome::Reset.reachability(), Reachability::TimedOut);
 /// assert_eq!(ProbeOutcome::Refused.status(), None);
+/// assert_eq!(ProbeOutcome::HttpStatus(503).to_string(), "HTTP status 503");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -110,6 +111,32 @@ impl ProbeOutcome {
         match self {
             Self::Answered(status) => Some(status),
             _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ProbeOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(status) => {
+                write!(
+                    f,
+                    "answered {} {}",
+                    status.busy.as_str(),
+                    status.health.as_str()
+                )
+            }
+            Self::BodyTooLarge => f.write_str("the answer is larger than a health answer can be"),
+            Self::Garbage => f.write_str("the answer is not the health of a Jibri"),
+            Self::HungAfterHeaders => f.write_str("the answer began and did not end in time"),
+            Self::HttpStatus(status) => write!(f, "HTTP status {status}"),
+            Self::NoAddress(why) => write!(f, "no address: {why}"),
+            Self::Refused => f.write_str("the connection was refused"),
+            Self::Reset => f.write_str("the connection was reset before an answer came"),
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Truncated => f.write_str("the answer ended before its end"),
+            Self::Unreachable(how) => write!(f, "unreachable: {how}"),
+            Self::WrongContentType(found) => write!(f, "the content type is `{found}`, not JSON"),
         }
     }
 }
