@@ -104,7 +104,7 @@ async fn run(arguments: &Arguments) -> Result<Summary, Box<dyn Error>> {
             std::future::pending::<()>().await;
         }
     });
-    let world = live(world, controller, arguments.speed, stop).await?;
+    let world = live(world, controller, arguments.speed, stop, Screen::standard()).await?;
 
     let title = format!(
         "A day of jibri-scaler: seed {}, load {}",
@@ -148,8 +148,8 @@ async fn live(
     mut controller: Controller,
     speed: Speed,
     mut stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+    mut screen: Screen,
 ) -> Result<World, Box<dyn Error>> {
-    let mut screen = Screen::new();
     let mut now = day::BEGIN;
     let mut evening = None;
     let mut pace = tokio::time::Instant::now();
@@ -197,21 +197,13 @@ async fn live(
 fn mark(world: &mut World, now: Timestamp, report: &TickReport) {
     world.summary.failed_ticks +=
         u32::from(!report.problems.is_empty() || !report.breaches.is_empty());
-    if let Some(to) = report.decision.plan.capacity() {
-        world
-            .timeline
-            .mark(now, Mark::Grow(format!("set capacity {to}")));
-    }
-    let ids: Vec<_> = report
-        .decision
-        .plan
-        .retires()
-        .map(|(id, _)| id.as_str())
-        .collect();
-    if !ids.is_empty() {
-        world
-            .timeline
-            .mark(now, Mark::Retire(format!("retire {}", ids.join(" "))));
+    let plan = &report.decision.plan;
+    let marks = [
+        screen::raised(plan).map(Mark::Grow),
+        screen::retired(plan).map(Mark::Retire),
+    ];
+    for mark in marks.into_iter().flatten() {
+        world.timeline.mark(now, mark);
     }
 }
 

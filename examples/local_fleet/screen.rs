@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use jibri_scaler_core::{Effect, Timestamp, controller::TickReport};
+use jibri_scaler_core::{Plan, Timestamp, controller::TickReport};
 
 use crate::{summary::Summary, timeline::Sample};
 
@@ -14,6 +14,7 @@ const ROWS: usize = 9;
 const EVERY: Duration = Duration::from_mins(30);
 
 pub(crate) struct Screen {
+    out: Box<dyn io::Write + Send>,
     live: bool,
     drawn: bool,
     last_line: Option<Timestamp>,
@@ -21,9 +22,16 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    pub(crate) fn new() -> Self {
+    /// What the standard output is: a table where it is a terminal.
+    pub(crate) fn standard() -> Self {
+        Self::new(Box::new(io::stdout()), io::stdout().is_terminal())
+    }
+
+    /// Shows it there, as a table that renews itself or as plain lines.
+    pub(crate) fn new(out: Box<dyn io::Write + Send>, live: bool) -> Self {
         Self {
-            live: io::stdout().is_terminal(),
+            out,
+            live,
             drawn: false,
             last_line: None,
             last_acts: Vec::new(),
@@ -36,7 +44,8 @@ impl Screen {
         sample: Sample,
         summary: &Summary,
     ) -> io::Result<()> {
-        let acts = acts(report);
+        let plan = &report.decision.plan;
+        let acts: Vec<_> = raised(plan).into_iter().chain(retired(plan)).collect();
         let at = report.decision.at;
         if self.live {
             if !acts.is_empty() {
@@ -62,9 +71,8 @@ impl Screen {
         } else {
             format!("  {}", acts.join(", "))
         };
-        let mut out = io::stdout().lock();
         writeln!(
-            out,
+            self.out,
             "{}  busy {busy:>2}  idle {idle:>2}  booting {booting:>2}  leaving {leaving:>2}  refused {:>2}{text}",
             clock(at),
             summary.refused
@@ -109,34 +117,20 @@ impl Screen {
             )?;
         }
         out.extend(b"\x1b[?7h");
-        let mut terminal = io::stdout().lock();
-        terminal.write_all(&out)?;
-        terminal.flush()
+        self.out.write_all(&out)?;
+        self.out.flush()
     }
 }
 
-/// The effects of the plan, in few words.
-pub(crate) fn acts(report: &TickReport) -> Vec<String> {
-    let retires = report.decision.plan.retires().count();
-    let capacity = report
-        .decision
-        .plan
-        .effects
-        .iter()
-        .find_map(|effect| match effect {
-            Effect::SetCapacity { to } => Some(format!("set capacity {to}")),
-            _ => None,
-        });
-    let retires = (retires > 0).then(|| {
-        let ids: Vec<_> = report
-            .decision
-            .plan
-            .retires()
-            .map(|(id, _)| id.as_str())
-            .collect();
-        format!("retire {}", ids.join(" "))
-    });
-    capacity.into_iter().chain(retires).collect()
+/// The capacity that the plan sets, in few words.
+pub(crate) fn raised(plan: &Plan) -> Option<String> {
+    plan.capacity().map(|to| format!("set capacity {to}"))
+}
+
+/// Whom the plan retires, in few words.
+pub(crate) fn retired(plan: &Plan) -> Option<String> {
+    let ids: Vec<_> = plan.retires().map(|(id, _)| id.as_str()).collect();
+    (!ids.is_empty()).then(|| format!("retire {}", ids.join(" ")))
 }
 
 fn clock(at: Timestamp) -> String {

@@ -9,6 +9,7 @@ async fn day_of(seed: u64, load: f64) -> (Summary, String) {
         controller,
         Speed::Max,
         Box::pin(std::future::pending()),
+        Screen::new(Box::new(std::io::sink()), true),
     )
     .await
     .unwrap();
