@@ -6,6 +6,8 @@ use clap::{ArgGroup, Parser};
 use jibri_scaler_aws::{GroupName, Namespace};
 use jibri_scaler_http::Addresses;
 
+use crate::address_file::AddressFile;
+
 #[derive(Debug, Parser)]
 #[command(about = "Keeps an EC2 Auto Scaling group of Jibris at the right size")]
 #[command(group = ArgGroup::new("where").args(["addresses", "jibri_url"]).required(true))]
@@ -19,7 +21,8 @@ pub(crate) struct Arguments {
     /// The time between ticks, such as 10s; at most half of the policy's `report_ttl`.
     #[arg(long, value_parser = interval, default_value = "10s")]
     pub(crate) interval: Duration,
-    /// A file (TOML) with a table for each instance, in it `health = "http://…:2222"` and `internal = "http://…:3333"`.
+    /// A file (TOML) with a table for each instance, in it `health = "http://…:2222"` and `internal = "http://…:3333"`. It is
+    /// read anew before each tick.
     #[arg(long, conflicts_with = "internal_url")]
     addresses: Option<PathBuf>,
     /// Where the health of an instance is read, such as `http://{instance_id}.jibri.example:2222`.
@@ -42,17 +45,22 @@ pub(crate) struct Arguments {
     pub(crate) memory: Option<PathBuf>,
 }
 
+/// Where the Jibris are.
+pub(crate) enum Where {
+    File(AddressFile),
+    Templates(Addresses),
+}
+
 impl Arguments {
-    pub(crate) fn addresses(&self) -> Result<Addresses, Box<dyn Error>> {
+    pub(crate) fn addresses(&self) -> Result<Where, Box<dyn Error>> {
         if let (Some(health), Some(internal)) = (&self.jibri_url, &self.internal_url) {
-            return Ok(Addresses::from_templates(health, internal)?);
+            return Ok(Where::Templates(Addresses::from_templates(
+                health, internal,
+            )?));
         }
         // One of the two is there, as the command line requires.
         let path = self.addresses.clone().unwrap_or_default();
-        let named =
-            |error: &dyn std::fmt::Display| format!("address file {}: {error}", path.display());
-        let text = std::fs::read_to_string(&path).map_err(|error| named(&error))?;
-        Ok(Addresses::from_toml(&text).map_err(|error| named(&error))?)
+        Ok(Where::File(AddressFile::open(&path)?))
     }
 }
 

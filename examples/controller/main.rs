@@ -12,6 +12,7 @@
 //!     --memory /var/lib/jibri-scaler/memory.json --dry-run
 //! ```
 
+mod address_file;
 mod arguments;
 mod clock;
 #[path = "../support/memory_file.rs"]
@@ -23,6 +24,7 @@ use std::{
     io::{self, Write as _},
     pin::pin,
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::Parser as _;
@@ -33,10 +35,10 @@ use jibri_scaler_core::{
     controller::{TickError, TickReport},
     observe::JoinedObserver,
 };
-use jibri_scaler_http::{DrainConfig, HttpDrain, HttpProbe, ProbeConfig};
+use jibri_scaler_http::{AddressBook, DrainConfig, HttpDrain, HttpProbe, ProbeConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-use arguments::Arguments;
+use arguments::{Arguments, Where};
 use memory_file::MemoryFile;
 
 #[tokio::main]
@@ -52,7 +54,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let mut controller = build(&arguments).await?;
+    let (addresses, file): (Arc<dyn AddressBook>, _) = match arguments.addresses()? {
+        Where::File(file) => {
+            let file = Arc::new(file);
+            (file.clone(), Some(file))
+        }
+        Where::Templates(templates) => (Arc::new(templates), None),
+    };
+    let mut controller = build(&arguments, addresses).await?;
     let (mut term, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -65,6 +74,11 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         say("told to stop");
     });
     let ticks = clock::ticks(arguments.interval)
+        .inspect(move |_| {
+            if let Some(Err(error)) = file.as_ref().map(|file| file.refresh()) {
+                say(error);
+            }
+        })
         .take(arguments.ticks.unwrap_or(usize::MAX))
         .take_until(stop);
     let (ticks, end) = stream::abortable(ticks);
@@ -89,7 +103,10 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
     })
 }
 
-async fn build(arguments: &Arguments) -> Result<Controller, Box<dyn Error>> {
+async fn build(
+    arguments: &Arguments,
+    addresses: Arc<dyn AddressBook>,
+) -> Result<Controller, Box<dyn Error>> {
     let policy = std::fs::read_to_string(&arguments.policy).map_err(|error| {
         format!(
             "policy file {}: could not be read: {error}",
@@ -98,7 +115,6 @@ async fn build(arguments: &Arguments) -> Result<Controller, Box<dyn Error>> {
     })?;
     let policy = PolicyFile::from_toml(&policy)
         .map_err(|error| format!("policy file {}: {error}", arguments.policy.display()))?;
-    let addresses = arguments.addresses()?;
 
     let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let group = AutoScalingGroup::new(&sdk, arguments.group.clone())?;
@@ -106,7 +122,7 @@ async fn build(arguments: &Arguments) -> Result<Controller, Box<dyn Error>> {
         .with_namespace(arguments.namespace.clone());
 
     let probe = HttpProbe::new(addresses.clone(), &ProbeConfig::default())?;
-    let drain = std::sync::Arc::new(HttpDrain::new(addresses, &DrainConfig::default())?);
+    let drain = Arc::new(HttpDrain::new(addresses, &DrainConfig::default())?);
     // The probes of one tick must be done well before the next one.
     let deadline = arguments.interval / 2;
     let observer = JoinedObserver::new(group.clone(), probe, move || {
