@@ -79,7 +79,7 @@ pub fn decide(
         &mut explanation,
     );
     memory.window.take(to_u32(victims.len()));
-    let replaced = replace::replace(limits, group, &survey, wanted, &victims);
+    let replaced = replace::replace(limits, group, &grown, &survey, wanted, &victims);
     survey.find(limits, group, now, &memory, &mut explanation);
 
     let mut effects: Vec<Effect> = survey

@@ -7,10 +7,12 @@ use super::{
 };
 use crate::{Group, InstanceId, Limits};
 
-/// The broken instances to retire, and whether each is to be replaced. `victims` are the idle ones that go in the same plan.
+/// The broken instances to retire, and whether each is to be replaced: where it is missed, and where the group would fall below
+/// its minimum size. `grown` is the group after the capacity of the same plan was set, `victims` are the idle ones that go in it.
 pub(super) fn replace<'a>(
     limits: &Limits,
     group: &Group,
+    grown: &Group,
     survey: &Survey<'a>,
     wanted: u32,
     victims: &[&InstanceId],
@@ -23,8 +25,9 @@ pub(super) fn replace<'a>(
         .max_retire()
         .saturating_sub(survey.retiring)
         .saturating_sub(going);
-    let missed = survey.tally.spare.saturating_add(survey.coming) < wanted;
-    let mut headroom = headroom(group, survey).saturating_sub(going);
+    let missed = survey.tally.spare.saturating_add(survey.coming) < wanted
+        || group.desired <= group.min_size;
+    let mut headroom = headroom(grown, survey).saturating_sub(going);
     let broken = survey.broken.iter().filter(|row| can_be_retired(row));
     broken
         .take(slots as usize)

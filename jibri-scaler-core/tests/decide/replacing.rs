@@ -170,3 +170,18 @@ fn one_that_was_given_up_on_is_left_to_a_human() {
     assert_eq!(tally(&decision.tally), "spare 1, busy 1, unhealthy 1");
     assert!(finds(&decision, "a, x: could not be retired"));
 }
+
+#[test]
+fn the_room_above_the_minimum_is_that_of_the_capacity_set_in_the_same_plan() {
+    let mut run = Run::new((1, 9, 3), "min_idle = 0");
+    let fleet = [
+        Jibri::busy("b"),
+        Jibri::idle("d"),
+        Jibri::expired("x"),
+        Jibri::expired("y"),
+    ];
+    assert_eq!(plan(&run.tick(0, &fleet[..3])), "retire x");
+    // Others have lowered the desired capacity below what is there: it is raised, so that a decrement has room again.
+    run.group.desired = 2;
+    assert_eq!(plan(&run.tick(30, &fleet)), "set 4, retire y");
+}
