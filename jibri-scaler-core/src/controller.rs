@@ -12,8 +12,8 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, pin_mut};
 
 use crate::{
-    Breach, Decision, FleetSnapshot, InstanceId, Limits, Memory, OutOfRange, Timestamp, check,
-    decide,
+    Breach, Decision, Finding, FleetSnapshot, InstanceId, Limits, Memory, OutOfRange, Severity,
+    Timestamp, check, decide,
     observe::FleetObserver,
     policy::Policy,
     port::{DrainClient, FleetMetrics, GroupControl, KeptMemory, MemoryStore, MetricsSink},
@@ -217,6 +217,11 @@ impl Controller {
             report.decision.wanted_spare,
         );
         if let Err(error) = sink.publish(&numbers).await {
+            report.findings.push(Finding::new(
+                Severity::Warning,
+                "the numbers of this tick may be lost: they leave a gap in the graph, and are not sent twice",
+                "nothing if it was once; else look at the problem that is reported with it",
+            ));
             report.problems.push(error);
         }
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use crate::{
-    Breach, Decision, Effect, InstanceId,
+    Breach, Decision, Effect, Finding, InstanceId,
     port::{PortError, ProbeOutcome},
     retirement::Phase,
 };
@@ -38,6 +38,8 @@ pub struct TickReport {
     pub progress: Vec<Progress>,
     /// What failed: an effect, saving the memory, giving an instance back, publishing.
     pub problems: Vec<PortError>,
+    /// What was odd beside the findings of the decision.
+    pub findings: Vec<Finding>,
     /// Whether this was a dry run, in which nothing is done.
     pub dry_run: bool,
     /// Whether the memory could not be saved before the first effect.
@@ -69,6 +71,7 @@ impl TickReport {
             effects,
             progress: Vec::new(),
             problems: Vec::new(),
+            findings: Vec::new(),
             dry_run,
             memory_lost: false,
         }
@@ -151,7 +154,13 @@ impl fmt::Display for TickReport {
         for breach in &self.breaches {
             write!(f, "; refused, since this rule is broken: {breach}")?;
         }
-        for finding in &self.decision.explanation.findings {
+        for finding in self
+            .decision
+            .explanation
+            .findings
+            .iter()
+            .chain(&self.findings)
+        {
             write!(f, "; {finding}")?;
         }
         Ok(())

@@ -179,7 +179,7 @@ fn a_group_that_cannot_be_listed_ends_the_tick_and_nothing_is_forgotten() {
 }
 
 #[test]
-fn metrics_that_cannot_be_published_are_a_problem_and_nothing_else() {
+fn metrics_that_cannot_be_published_are_a_finding_and_no_second_point() {
     let mocks = Mocks::default();
     let mut controller = mocks.busy_tick();
     mocks.fail("publish", Throttled);
@@ -187,6 +187,7 @@ fn metrics_that_cannot_be_published_are_a_problem_and_nothing_else() {
     assert_eq!(became(&report), [Done, Done, Done]);
     assert_eq!(report.problems.len(), 1);
     assert_eq!(report.problems[0].operation(), "publish");
+    assert!(report.findings[0].what.contains("may be lost"), "{report}");
     let published = mocks
         .calls()
         .into_iter()
