@@ -6,7 +6,7 @@ mod common;
 use std::{fs, path::Path};
 
 use common::{Jibri, Run};
-use jibri_scaler_core::Tick;
+use jibri_scaler_core::{Decision, Tick};
 use serde_json::{Value, json};
 
 fn examples(file: &str) -> String {
@@ -25,6 +25,13 @@ fn schema(name: &str) -> jsonschema::Validator {
         .unwrap()
 }
 
+/// The decision as JSON, which keeps the schema.
+fn kept(schema: &jsonschema::Validator, decision: &Decision) -> Value {
+    let decision = serde_json::to_value(decision).unwrap();
+    schema.validate(&decision).unwrap();
+    decision
+}
+
 #[test]
 fn decisions_of_every_kind_keep_their_schema() {
     let schema = schema("decision");
@@ -32,30 +39,17 @@ fn decisions_of_every_kind_keep_their_schema() {
     let idle = ["i-1", "i-2", "i-3", "i-4"].map(Jibri::idle);
     let mut fleet = idle.to_vec();
     fleet.push(Jibri::expired("i-5").unprotected());
-    let mut kinds = Vec::new();
-    for secs in [0, 20, 40, 600] {
-        let decision = serde_json::to_value(run.decide(secs, &fleet)).unwrap();
-        schema.validate(&decision).unwrap();
-        kinds.extend(
-            decision["effects"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|effect| effect["kind"].clone()),
-        );
-    }
+    let mut decisions =
+        Vec::from([0, 20, 40, 600].map(|secs| kept(&schema, &run.decide(secs, &fleet))));
     // Nothing reports yet, so that there is no idle share.
     let mut young = Run::new((0, 9, 1), "min_idle = 2");
-    let decision = serde_json::to_value(young.decide(0, &[Jibri::silent("i-6")])).unwrap();
-    assert_eq!(decision["tally"]["idle_share"], Value::Null);
-    schema.validate(&decision).unwrap();
-    kinds.extend(
-        decision["effects"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|effect| effect["kind"].clone()),
-    );
+    decisions.push(kept(&schema, &young.decide(0, &[Jibri::silent("i-6")])));
+    assert_eq!(decisions[4]["tally"]["idle_share"], Value::Null);
+
+    let effects = decisions
+        .iter()
+        .flat_map(|d| d["effects"].as_array().unwrap());
+    let kinds: Vec<_> = effects.map(|effect| effect["kind"].clone()).collect();
     for kind in ["protect", "set_capacity", "retire"] {
         assert!(kinds.contains(&json!(kind)), "{kind} is among {kinds:?}");
     }
