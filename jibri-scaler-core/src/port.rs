@@ -52,4 +52,4 @@ macro_rules! forward {
         }
     };
 }
-use forward;
+pub(crate) use forward;

@@ -1,0 +1,6 @@
+//! The agent that runs beside a Jibri on its instance.
+//!
+//! It publishes the idle signal, holds the instance's scale-in protection, and drains the Jibri when its instance is to go, so
+//! that a group can be kept right by alarms and its own agents, without a server.
+
+pub mod port;
