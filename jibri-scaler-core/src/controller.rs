@@ -1,8 +1,11 @@
 //! The control loop: observe, decide, check, remember, apply.
 
 mod apply;
+mod ownership;
 mod report;
 mod retire;
+
+use ownership::Ownership;
 
 pub use report::{Applied, Progress, TickError, TickReport};
 
@@ -16,7 +19,10 @@ use crate::{
     Timestamp, check, decide,
     observe::FleetObserver,
     policy::Policy,
-    port::{DrainClient, FleetMetrics, GroupControl, KeptMemory, MemoryStore, MetricsSink},
+    port::{
+        DrainClient, FleetMetrics, GroupControl, GroupOwnership, KeptMemory, MemoryStore,
+        MetricsSink,
+    },
     time::readable,
 };
 
@@ -51,6 +57,7 @@ pub struct Controller {
     drain: Option<Box<dyn DrainClient>>,
     store: Box<dyn MemoryStore>,
     metrics: Option<Box<dyn MetricsSink>>,
+    ownership: Option<Ownership>,
     dry_run: bool,
     /// Absent until it was loaded in the first tick.
     memory: Option<Memory>,
@@ -81,6 +88,7 @@ impl Controller {
             drain: None,
             store: Box::new(KeptMemory::default()),
             metrics: None,
+            ownership: None,
             dry_run: false,
             memory: None,
             capacity_set: None,
@@ -107,6 +115,18 @@ impl Controller {
     #[must_use]
     pub fn with_metrics(mut self, sink: impl MetricsSink + 'static) -> Self {
         self.metrics = Some(Box::new(sink));
+        self
+    }
+
+    /// The same only observing while somebody else changes the size of the group, unless it is to `take_over`. It looks once a
+    /// minute, and leaves its own mark where it acts.
+    #[must_use]
+    pub fn with_ownership(
+        mut self,
+        ownership: impl GroupOwnership + 'static,
+        take_over: bool,
+    ) -> Self {
+        self.ownership = Some(Ownership::new(ownership, take_over));
         self
     }
 
@@ -169,14 +189,15 @@ impl Controller {
         let refused = breaches.iter().any(Breach::is_fatal);
 
         let mut report = TickReport::new(decision, breaches, observation.failures, self.dry_run);
-        if self.dry_run || refused {
+        let acts = self.may_act(&mut report, now).await && !self.dry_run;
+        if !acts || refused {
             let memory = report.decision.memory.clone().without_acts_since(&before);
             self.memory = Some(memory);
         } else {
             self.memory = Some(report.decision.memory.clone());
             self.apply(&mut report, &before).await;
         }
-        if !self.dry_run {
+        if acts {
             if !report.memory_lost() {
                 self.move_retirements(snapshot, &before, &mut report, now)
                     .await;

@@ -9,8 +9,8 @@ mod shrink;
 mod survey;
 
 use crate::{
-    Decision, Effect, Explanation, FleetSnapshot, Group, InstanceId, Limits, Memory, Plan, Stage,
-    Timestamp,
+    Decision, DrainPath, Effect, Explanation, FleetSnapshot, Group, InstanceId, Limits, Memory,
+    Plan, Stage, Timestamp,
     policy::{Policy, Situation},
     retirement::Retirement,
 };
@@ -97,7 +97,11 @@ pub fn decide(
     );
     let retires = victims.into_iter().map(|id| (id, false)).chain(replaced);
     for (id, replace) in retires {
-        begin(&mut memory, id, replace, now);
+        let by_agent = snapshot
+            .rows(id)
+            .iter()
+            .all(|row| row.drain == DrainPath::Agent);
+        begin(&mut memory, id, replace, by_agent, now);
         effects.push(Effect::Retire {
             id: id.clone(),
             replace,
@@ -117,10 +121,14 @@ pub fn decide(
 }
 
 /// Writes down that a retirement begins, before anything is done about it.
-fn begin(memory: &mut Memory, id: &InstanceId, replace: bool, now: Timestamp) {
-    memory
-        .retirements
-        .insert(id.clone(), Retirement::new(now, replace));
+fn begin(memory: &mut Memory, id: &InstanceId, replace: bool, by_agent: bool, now: Timestamp) {
+    let retirement = Retirement::new(now, replace);
+    let retirement = if by_agent {
+        retirement.by_agent()
+    } else {
+        retirement
+    };
+    memory.retirements.insert(id.clone(), retirement);
     if !replace {
         memory.decrements_due = memory.decrements_due.saturating_add(1);
     }

@@ -103,11 +103,15 @@ impl Memory {
             .without_retirements_since(before)
     }
 
-    /// Takes every retirement that was begun as told at that time. For replays and simulations in which there is no Jibri to
+    /// Takes every retirement that was begun as told, or handed over to its agent, at that time. For replays and simulations in which there is no Jibri to
     /// tell: the controller tells the Jibris themselves.
     pub fn assume_told(&mut self, now: Timestamp) {
         for retirement in self.retirements.values_mut() {
-            retirement.told(Told::Yes, now);
+            if retirement.is_by_agent() {
+                retirement.released(retirement.replace(), now);
+            } else {
+                retirement.told(Told::Yes, now);
+            }
         }
     }
 }

@@ -1,4 +1,8 @@
-//! Observing the group: a listing joined with a probe of each Jibri.
+//! Observing the group: a listing joined with a probe of each Jibri, or with what the agents report.
+
+mod agents;
+
+pub use agents::{AgentReport, AgentReports, NotListed};
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -6,6 +10,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -106,6 +111,7 @@ pub struct JoinedObserver {
     listing: Box<dyn GroupListing>,
     probe: Box<dyn HealthProbe>,
     drain: Option<Box<dyn DrainClient>>,
+    agents: Option<Agents>,
     deadline: Box<dyn Deadline>,
     concurrency: usize,
     known: Mutex<BTreeMap<InstanceId, Known>>,
@@ -114,6 +120,20 @@ pub struct JoinedObserver {
 /// Makes a future that is ready when the probes of one tick must be done.
 trait Deadline: Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync {}
 impl<F: Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync> Deadline for F {}
+
+/// Where the agents' reports come in, and how old one may be.
+struct Agents {
+    reports: Arc<AgentReports>,
+    report_ttl: Duration,
+}
+
+impl Agents {
+    /// The newest report of the agent on this instance, while it is fresh.
+    fn heard(&self, id: &InstanceId, now: Timestamp) -> Option<AgentReport> {
+        let report = self.reports.newest(id)?;
+        (now.since(report.received_at) <= self.report_ttl).then_some(report)
+    }
+}
 
 /// What is kept of an instance between ticks.
 #[derive(Clone, Debug, Default)]
@@ -168,6 +188,7 @@ impl JoinedObserver {
             listing: Box::new(listing),
             probe: Box::new(probe),
             drain: None,
+            agents: None,
             deadline: Box::new(deadline),
             concurrency: Self::CONCURRENCY,
             known: Mutex::default(),
@@ -178,6 +199,20 @@ impl JoinedObserver {
     #[must_use]
     pub fn with_drain(mut self, drain: impl DrainClient + 'static) -> Self {
         self.drain = Some(Box::new(drain));
+        self
+    }
+
+    /// The same hearing the agents on the instances. `report_ttl` is that of the [`Limits`](crate::Limits).
+    ///
+    /// An instance whose agent was heard within `report_ttl` is not probed: its agent speaks for it. It counts as having answered
+    /// where that was within half of it, so agents report at least three times as often. Where the group's hook holds what is to
+    /// end, such an instance is retired through its agent.
+    #[must_use]
+    pub fn with_agents(mut self, reports: Arc<AgentReports>, report_ttl: Duration) -> Self {
+        self.agents = Some(Agents {
+            reports,
+            report_ttl,
+        });
         self
     }
 
@@ -274,12 +309,16 @@ impl JoinedObserver {
     }
 
     /// Those to ask. Who did not answer last time comes last, so that it can't use up the time of the others.
-    fn targets(&self, listing: &Listing) -> Vec<Asked> {
+    fn targets(&self, listing: &Listing, now: Timestamp) -> Vec<Asked> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = |id: &InstanceId| {
+            let agents = self.agents.as_ref();
+            agents.is_none_or(|agents| agents.heard(id, now).is_none())
+        };
         let counting = listing
             .instances
             .iter()
-            .filter(|instance| instance.lifecycle.is_counting());
+            .filter(|instance| instance.lifecycle.is_counting() && silent(&instance.id));
         let mut targets: Vec<_> = counting
             .map(|instance| {
                 let known = known.get(&instance.id);
@@ -334,6 +373,20 @@ impl JoinedObserver {
                 )
             });
             fill(instance, &mut entry.0, entry.1.as_ref(), now);
+            if let Some(agents) = &self.agents
+                && let Some(report) = agents.heard(&instance.id, now)
+            {
+                let by_agent = listing.drains_on_termination;
+                hear(
+                    instance,
+                    &mut entry.0,
+                    report,
+                    by_agent,
+                    agents.report_ttl,
+                    now,
+                );
+                continue;
+            }
             let failure = match &entry.1 {
                 Some(Heard {
                     outcome: ProbeOutcome::Answered(_),
@@ -350,7 +403,8 @@ impl JoinedObserver {
             .collect();
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
         let mut group = listing.group;
-        group.safe_retirement = self.drain.is_some();
+        let agents_drain = self.agents.is_some() && listing.drains_on_termination;
+        group.safe_retirement = self.drain.is_some() || agents_drain;
         Observation {
             snapshot: FleetSnapshot::new(group, instances),
             failures,
@@ -362,7 +416,12 @@ impl JoinedObserver {
 impl FleetObserver for JoinedObserver {
     async fn observe(&self, now: Timestamp) -> Result<Observation, PortError> {
         let listing = self.listing.list().await?;
-        let heard = self.ask(self.targets(&listing)).await;
+        if let Some(agents) = &self.agents {
+            agents
+                .reports
+                .list(listing.instances.iter().map(|row| &row.id));
+        }
+        let heard = self.ask(self.targets(&listing, now)).await;
         Ok(self.join(listing, heard, now))
     }
 }
@@ -395,4 +454,34 @@ fn fill(instance: &mut Instance, known: &mut Known, heard: Option<&Heard>, now: 
     } else {
         DrainPath::None
     };
+}
+
+/// Takes in what the agent on the instance reported.
+fn hear(
+    instance: &mut Instance,
+    known: &mut Known,
+    heard: AgentReport,
+    by_agent: bool,
+    report_ttl: Duration,
+    now: Timestamp,
+) {
+    let received_at = heard.received_at.min(now);
+    // A probe may have been answered since, while the agent was silent.
+    let newer = known
+        .report
+        .as_ref()
+        .is_none_or(|report| report.received_at <= received_at);
+    if newer {
+        known.report = Some(Report::new(received_at, Some(heard.status)));
+    }
+    instance.report.clone_from(&known.report);
+    instance.reachability = if now.since(received_at) <= report_ttl / 2 {
+        Reachability::Answered
+    } else {
+        Reachability::TimedOut
+    };
+    known.answered_last = instance.reachability == Reachability::Answered;
+    if by_agent {
+        instance.drain = DrainPath::Agent;
+    }
 }

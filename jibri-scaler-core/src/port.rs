@@ -7,6 +7,7 @@
 //! | [`DrainClient`] | tell one Jibri to end when it is free | `jibri-scaler-http` |
 //! | [`GroupControl`] | protect, grow, give back | `jibri-scaler-aws`, `sim` |
 //! | [`MemoryStore`] | keep what must outlive the process | [`KeptMemory`], the embedder's own |
+//! | [`GroupOwnership`] | does anybody else change the size of the group? | `jibri-scaler-aws` |
 //! | [`MetricsSink`] | publish what was counted | `jibri-scaler-aws` |
 //!
 //! All are dyn-compatible, and each works behind a reference, a `Box` or an `Arc`. Every call must end by itself within a bounded
@@ -19,6 +20,7 @@ mod error;
 mod listing;
 mod memory_store;
 mod metrics;
+mod ownership;
 mod probe;
 
 pub use control::{Decrement, GroupControl};
@@ -27,12 +29,14 @@ pub use error::{PortError, PortErrorKind};
 pub use listing::{GroupListing, Listing};
 pub use memory_store::{KeptMemory, MemoryStore};
 pub use metrics::{FleetMetrics, MetricsSink};
+pub use ownership::GroupOwnership;
 pub use probe::{HealthProbe, ProbeOutcome, Target};
 
 #[cfg(feature = "mock")]
 pub use self::{
     control::MockGroupControl, drain::MockDrainClient, listing::MockGroupListing,
-    memory_store::MockMemoryStore, metrics::MockMetricsSink, probe::MockHealthProbe,
+    memory_store::MockMemoryStore, metrics::MockMetricsSink, ownership::MockGroupOwnership,
+    probe::MockHealthProbe,
 };
 
 /// Implements a port for everything that points to an implementation.

@@ -20,6 +20,16 @@
 //! | gone | not watched, or a look that says nothing | gone, refusing anew | it may have come back meanwhile, with its ports closed |
 //! | gone | given back | released | |
 //! | released | still listed in service later | gone | the act was lost: give it back again |
+//!
+//! Where an agent of ours runs on the instance and the group has the hook, the agent does all of that, and this side only asks the
+//! group to end the instance:
+//!
+//! | phase | input | next phase | why |
+//! |---|---|---|---|
+//! | requested | the group took the request | terminating | the hook holds the instance until its agent has drained it |
+//! | requested | not handed over for the boot deadline | given up | its agent is silent, or the hook has gone |
+//! | terminating | BUSY reported since | same, seen busy | its agent waits for the recording; that takes no place from others |
+//! | terminating | still listed in service later | requested | the act was lost: ask again, if the agent is still there |
 
 use std::time::Duration;
 
@@ -55,6 +65,8 @@ pub enum Phase {
     Gone,
     /// The machine has been given back.
     Released,
+    /// The group was asked to end it; the hook holds it until its agent has drained it.
+    Terminating,
     /// It cannot be retired: it could not be told, or it came back too often. It is left as it is until it is no longer listed.
     GivenUp,
 }
@@ -84,6 +96,8 @@ pub enum Act {
     Look,
     /// Give the machine back, then call [`Retirement::released`].
     Release,
+    /// Ask the group to end the instance, whose own agent drains it, then call [`Retirement::released`].
+    HandOver,
     /// Nothing: wait until it is no longer listed.
     Wait,
 }
@@ -142,6 +156,9 @@ pub struct Retirement {
     refusing_since: Option<Timestamp>,
     released_at: Option<Timestamp>,
     returns: u32,
+    /// Whether the agent on the instance drains it.
+    #[serde(default)]
+    by_agent: bool,
 }
 
 impl Retirement {
@@ -158,7 +175,31 @@ impl Retirement {
             refusing_since: None,
             released_at: None,
             returns: 0,
+            by_agent: false,
         }
+    }
+
+    /// The same, drained by the agent on the instance while the group's hook holds it.
+    ///
+    /// ```
+    /// use jibri_scaler_core::{Timestamp, retirement::{Act, Phase, Retirement}};
+    ///
+    /// let start = Timestamp::from_secs(0);
+    /// let mut retirement = Retirement::new(start, false).by_agent();
+    /// assert_eq!(retirement.next(), Act::HandOver);
+    /// retirement.released(false, start);
+    /// assert_eq!(retirement.phase(), Phase::Terminating);
+    /// ```
+    #[must_use]
+    pub const fn by_agent(mut self) -> Self {
+        self.by_agent = true;
+        self
+    }
+
+    /// Whether the agent on the instance drains it.
+    #[must_use]
+    pub const fn is_by_agent(&self) -> bool {
+        self.by_agent
     }
 
     /// How far it has come.
@@ -207,16 +248,17 @@ impl Retirement {
     #[must_use]
     pub const fn next(&self) -> Act {
         match self.phase {
+            Phase::Requested if self.by_agent => Act::HandOver,
             Phase::Requested => Act::Tell,
             Phase::Told | Phase::Finishing => Act::Look,
             Phase::Gone => Act::Release,
-            Phase::Released | Phase::GivenUp => Act::Wait,
+            Phase::Released | Phase::Terminating | Phase::GivenUp => Act::Wait,
         }
     }
 
     /// Takes in what came of telling.
     pub fn told(&mut self, told: Told, now: Timestamp) {
-        if self.phase == Phase::Requested && told == Told::Yes {
+        if self.phase == Phase::Requested && !self.by_agent && told == Told::Yes {
             self.phase = Phase::Told;
             self.told_at = Some(now);
             self.seen_busy = false;
@@ -235,6 +277,7 @@ impl Retirement {
                 self.seen_busy = true;
                 self.refusing_since = None;
             }
+            (Phase::Terminating, Work::Busy) => self.seen_busy = true,
             (Phase::Finishing, Work::Free) | (Phase::Gone, Work::Busy | Work::Free) => {
                 self.returned(now);
             }
@@ -260,21 +303,32 @@ impl Retirement {
         }
     }
 
-    /// Takes in that the machine has been given back, and whether the group keeps its size.
+    /// Takes in that the machine has been given back, or handed over to its agent, and whether the group keeps its size.
     pub fn released(&mut self, replace: bool, now: Timestamp) {
-        if self.phase == Phase::Gone {
-            self.phase = Phase::Released;
-            self.replace = replace;
-            self.released_at = Some(now);
-        }
+        self.phase = match self.phase {
+            Phase::Gone => Phase::Released,
+            Phase::Requested if self.by_agent => {
+                self.told_at = Some(now);
+                self.seen_busy = false;
+                Phase::Terminating
+            }
+            _ => return,
+        };
+        self.replace = replace;
+        self.released_at = Some(now);
     }
 
     /// Takes in that the group still lists the instance in service. After `patience` the act counts as lost.
     pub fn still_in_service(&mut self, now: Timestamp, patience: Duration) {
-        if self.phase == Phase::Released
-            && self.released_at.is_some_and(|at| now.since(at) > patience)
-        {
-            self.phase = Phase::Gone;
+        let lost = self.released_at.is_some_and(|at| now.since(at) > patience);
+        match self.phase {
+            Phase::Released if lost => self.phase = Phase::Gone,
+            Phase::Terminating if lost => {
+                self.phase = Phase::Requested;
+                self.told_at = None;
+                self.untold_since = now;
+            }
+            _ => {}
         }
     }
 

@@ -239,6 +239,11 @@ impl GroupControl for SimGroup {
             |state| state.terminate(id, decrement),
         )
     }
+
+    async fn complete_termination(&self, _id: &InstanceId) -> Result<(), PortError> {
+        // There are no hooks, so nothing waits.
+        Ok(())
+    }
 }
 
 #[derive(Debug)]

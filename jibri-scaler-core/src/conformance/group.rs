@@ -183,6 +183,8 @@ group_rules! {
     TerminateAgainIsDone => terminate_again_is_done,
     /// An id that has left the group is passed over, and the others are protected.
     ProtectPassesOverDeparted => protect_passes_over_departed,
+    /// To let an instance go that no hook holds, or that the group never had, is done, and changes nothing.
+    CompletesWhereNothingWaits => completes_where_nothing_waits,
 }
 
 /// Checks listing and control of a group against [all rules](GroupRule::ALL).

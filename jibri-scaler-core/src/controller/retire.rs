@@ -4,8 +4,8 @@ use futures_util::{StreamExt as _, stream};
 
 use super::{Controller, Progress, TickReport};
 use crate::{
-    BusyStatus, FleetSnapshot, Instance, InstanceId, Lifecycle, Limits, Memory, Reachability,
-    Timestamp,
+    BusyStatus, DrainPath, FleetSnapshot, Instance, InstanceId, Lifecycle, Limits, Memory,
+    Reachability, Timestamp,
     observe::JoinedObserver,
     port::{Decrement, DrainClient, Presence, Target, Told},
     retirement::{Act, Phase, Retirement, Work},
@@ -30,7 +30,12 @@ impl Controller {
         }
         let saved = memory.clone();
         let acts = reported(memory, snapshot, &self.limits, now);
-        let mut gone = Vec::new();
+        // Those that the group may end now: gone, or drained by their own agents.
+        let mut going = Vec::new();
+        let (handed_over, acts): (Vec<_>, Vec<_>) = acts
+            .into_iter()
+            .partition(|(_, act, ..)| *act == Act::HandOver);
+        going.extend(handed_over.into_iter().map(|(id, ..)| id));
         if let Some(drain) = self.drain.as_deref() {
             let acts = acts
                 .into_iter()
@@ -42,12 +47,13 @@ impl Controller {
                 if let Some(retirement) = memory.retirements.get_mut(&id)
                     && take_in(retirement, seen, &self.limits, now)
                 {
-                    gone.push(id);
+                    going.push(id);
                 }
             }
         }
         if !report.stopped() {
-            self.give_back(gone, snapshot, report, now).await;
+            self.give_back(going, snapshot, report, now).await;
+            self.let_go(snapshot, report).await;
         }
         let Some(memory) = &self.memory else { return };
         let phase = |(id, retirement): (&InstanceId, &Retirement)| {
@@ -65,10 +71,11 @@ impl Controller {
         }
     }
 
-    /// Gives the machines of Jibris that are gone back, with a decrement only where the group stays large enough.
+    /// Asks the group to end instances whose Jibris are gone, or whose agents drain them, with a decrement only where the group
+    /// stays large enough.
     async fn give_back(
         &mut self,
-        mut gone: Vec<InstanceId>,
+        mut going: Vec<InstanceId>,
         snapshot: &FleetSnapshot,
         report: &mut TickReport,
         now: Timestamp,
@@ -77,14 +84,14 @@ impl Controller {
             return;
         };
         // One that can't be given back must not keep the others from it for ever.
-        gone.sort_by_key(|id| (Some(id) <= self.not_given_back.as_ref(), id.clone()));
+        going.sort_by_key(|id| (Some(id) <= self.not_given_back.as_ref(), id.clone()));
         let group = snapshot.group();
         let decision = &report.decision;
         let mut desired = report.capacity_set().unwrap_or(group.desired);
         let launches = desired.saturating_sub(group.desired);
         let coming = decision.coming.saturating_add(launches);
         let mut there = decision.tally.spare.saturating_add(coming);
-        for id in gone {
+        for id in going {
             let Some(retirement) = memory.retirements.get_mut(&id) else {
                 continue;
             };
@@ -110,6 +117,21 @@ impl Controller {
             desired -= u32::from(decrement);
         }
         self.not_given_back = None;
+    }
+
+    /// Ends the wait of the group's hook for instances that were given back: their Jibris are gone, and no agent may be there.
+    async fn let_go(&self, snapshot: &FleetSnapshot, report: &mut TickReport) {
+        let Some(memory) = &self.memory else { return };
+        let released = memory.retirements.iter().filter(|(_, r)| r.was_released());
+        for (id, _) in released {
+            let waits = |row: &Instance| row.lifecycle == Lifecycle::TerminatingWait;
+            if snapshot.rows(id).iter().any(waits)
+                && let Err(error) = self.control.complete_termination(id).await
+            {
+                report.problems.push(error);
+                return;
+            }
+        }
     }
 }
 
@@ -138,9 +160,12 @@ fn reported(
         if retirement.phase() == phase {
             retirement.give_up_untold(now, limits.boot_deadline());
         }
-        if retirement.phase() == phase {
+        let (next, heard) = (retirement.next(), row.drain == DrainPath::Agent);
+        // Without its agent and the hook nobody would drain it.
+        let possible = next != Act::HandOver || heard;
+        if retirement.phase() == phase && possible {
             let answered = row.reachability == Reachability::Answered;
-            acts.push((id.clone(), retirement.next(), Target::from(row), answered));
+            acts.push((id.clone(), next, Target::from(row), answered));
         }
     }
     acts
@@ -184,7 +209,7 @@ async fn perform(drain: &dyn DrainClient, act: Act, target: &Target, answered: b
         Act::Tell => Seen::Told(drain.tell(target).await),
         Act::Look => Seen::Looked(look().await),
         Act::Release => Seen::LookedLast(look().await),
-        Act::Wait => Seen::Nothing,
+        Act::HandOver | Act::Wait => Seen::Nothing,
     }
 }
 

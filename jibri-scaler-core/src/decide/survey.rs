@@ -96,7 +96,9 @@ impl<'a> Survey<'a> {
             let quiet = !seen.answered && seen.class != Class::Retiring;
             silent += u32::from(counting && (dark || quiet));
             if let Some(retirement) = retirement {
-                if seen.work == Work::Busy && matches!(retirement.phase(), Phase::Told) {
+                if seen.work == Work::Busy
+                    && matches!(retirement.phase(), Phase::Told | Phase::Terminating)
+                {
                     retirement.reported(Work::Busy, now, limits.gone_after());
                 }
                 if retirement.phase().is_under_way() {

@@ -51,6 +51,11 @@ pub enum Decrement {
 ///         println!("terminate {id}, decrement: {decrement:?}");
 ///         Ok(())
 ///     }
+///
+///     async fn complete_termination(&self, id: &InstanceId) -> Result<(), PortError> {
+///         println!("let {id} go");
+///         Ok(())
+///     }
 /// }
 /// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
@@ -73,10 +78,18 @@ pub trait GroupControl: Send + Sync {
     /// # Errors
     /// [`Permanent`](super::PortErrorKind::Permanent) where a decrement would go below the minimum size; the instance then stays.
     async fn terminate(&self, id: &InstanceId, decrement: Decrement) -> Result<(), PortError>;
+
+    /// Lets an instance go whose termination this project's lifecycle hook holds (`CONTINUE`). Where nothing waits, or there is no
+    /// such hook, that is success. It is called only for an instance whose Jibri is known to be gone and that this side gave back.
+    ///
+    /// # Errors
+    /// Where it is not known whether the wait has ended.
+    async fn complete_termination(&self, id: &InstanceId) -> Result<(), PortError>;
 }
 
 forward!(GroupControl {
     protect(ids: &[InstanceId]) -> Result<(), PortError>;
     set_capacity(desired: u32) -> Result<(), PortError>;
     terminate(id: &InstanceId, decrement: Decrement) -> Result<(), PortError>;
+    complete_termination(id: &InstanceId) -> Result<(), PortError>;
 });

@@ -20,13 +20,20 @@ pub struct Listing {
     pub group: Group,
     /// The instances, in any order. Report, reachability and drain path are as [`Instance::new`] leaves them.
     pub instances: Vec<Instance>,
+    /// Whether this project's lifecycle hook holds an instance that is to end, and keeps it if nobody lets it go, so that the
+    /// agent on it can drain it. `false` where that was not looked up.
+    pub drains_on_termination: bool,
 }
 
 impl Listing {
-    /// A listing of these instances.
+    /// A listing of these instances, in a group without the hook.
     #[must_use]
     pub const fn new(group: Group, instances: Vec<Instance>) -> Self {
-        Self { group, instances }
+        Self {
+            group,
+            instances,
+            drains_on_termination: false,
+        }
     }
 }
 

@@ -101,6 +101,7 @@ enum Mutation {
     AddsToCapacity,
     AlwaysDecrements,
     ClampsToMin,
+    CompletesOnlyWhatWaits,
     CreatesByListing,
     DecrementsAgain,
     DecrementsForUnknown,
@@ -154,6 +155,10 @@ const MUTATIONS: &[(Mutation, GroupRule)] = &[
     (
         Mutation::FailsForUnknown,
         GroupRule::ProtectPassesOverUnknown,
+    ),
+    (
+        Mutation::CompletesOnlyWhatWaits,
+        GroupRule::CompletesWhereNothingWaits,
     ),
     (Mutation::FailsOnNoIds, GroupRule::ProtectsNone),
     (Mutation::FailsToEndAgain, GroupRule::TerminateAgainIsDone),
@@ -317,6 +322,13 @@ impl GroupControl for Mutant {
             }
             Mutation::TerminatesNothing => Ok(()),
             _ => self.group.terminate(id, decrement).await,
+        }
+    }
+
+    async fn complete_termination(&self, id: &InstanceId) -> Result<(), PortError> {
+        match self.mutation {
+            Mutation::CompletesOnlyWhatWaits => failure(PortErrorKind::Permanent),
+            _ => self.group.complete_termination(id).await,
         }
     }
 }

@@ -71,6 +71,10 @@ impl<T: GroupControl> GroupControl for Hesitant<T> {
     async fn terminate(&self, id: &InstanceId, decrement: Decrement) -> Result<(), PortError> {
         hesitantly!(self.0.terminate(id, decrement))
     }
+
+    async fn complete_termination(&self, id: &InstanceId) -> Result<(), PortError> {
+        hesitantly!(self.0.complete_termination(id))
+    }
 }
 
 #[async_trait]

@@ -62,6 +62,10 @@ impl GroupControl for Forgetful {
         }
         self.group.terminate(id, decrement).await
     }
+
+    async fn complete_termination(&self, id: &InstanceId) -> Result<(), PortError> {
+        self.group.complete_termination(id).await
+    }
 }
 
 #[test]

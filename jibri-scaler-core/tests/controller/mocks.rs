@@ -88,6 +88,10 @@ impl Mocks {
             };
             mocks.called("terminate", format!("terminate {id} {how} decrement"))
         });
+        let mocks = self.clone();
+        control
+            .expect_complete_termination()
+            .returning(move |id| mocks.called("complete", format!("complete {id}")));
         control
     }
 

@@ -68,7 +68,9 @@ struct Seen {
 
 impl Seen {
     fn new(listed: Result<Listing, PortError>) -> Result<Self, String> {
-        let Listing { group, instances } = listed.map_err(|error| error.report())?;
+        let Listing {
+            group, instances, ..
+        } = listed.map_err(|error| error.report())?;
         let there = |row: &&Instance| row.lifecycle.is_counting();
         let ids = |rows: Vec<&Instance>| rows.into_iter().map(|row| row.id.clone()).collect();
         let counting: Vec<_> = instances.iter().filter(there).collect();
@@ -105,7 +107,9 @@ fn refused(act: Result<(), PortError>) -> Checked {
 pub(super) async fn lists_all(fixture: &dyn GroupFixture) -> Checked {
     let trial = Trial::new(fixture, 1, 6, 3).await;
     let listing = trial.ports.listing.list().await;
-    let Listing { group, instances } = listing.map_err(|error| error.report())?;
+    let Listing {
+        group, instances, ..
+    } = listing.map_err(|error| error.report())?;
     let numbers = (group.min_size, group.max_size, group.desired);
     ensure!(
         numbers == (1, 6, 3),
@@ -359,4 +363,14 @@ pub(super) async fn protect_passes_over_departed(fixture: &dyn GroupFixture) -> 
         seen.protected
     );
     Ok(())
+}
+
+pub(super) async fn completes_where_nothing_waits(fixture: &dyn GroupFixture) -> Checked {
+    let trial = Trial::new(fixture, 0, 6, 2).await;
+    let before = trial.list().await?;
+    for id in [&before.there[0], &unknown()] {
+        let completed = trial.ports.control.complete_termination(id).await;
+        completed.map_err(|error| error.report())?;
+    }
+    trial.is_unchanged_since(&before).await
 }
