@@ -50,9 +50,10 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct AutoScalingGroup {
     name: GroupName,
-    sdk: SdkConfig,
-    client: Client,
-    timeout: Duration,
+    pub(crate) sdk: SdkConfig,
+    pub(crate) client: Client,
+    pub(crate) timeout: Duration,
+    agents: bool,
 }
 
 impl AutoScalingGroup {
@@ -67,6 +68,7 @@ impl AutoScalingGroup {
             sdk: sdk.clone(),
             client: client(sdk, DEFAULT_TIMEOUT),
             timeout: DEFAULT_TIMEOUT,
+            agents: false,
         })
     }
 
@@ -76,6 +78,14 @@ impl AutoScalingGroup {
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.max(SHORTEST_TIMEOUT);
         self.client = client(&self.sdk, self.timeout);
+        self
+    }
+
+    /// Looks in every listing whether the group has the hook [`HOOK_TERMINATING`](jibri_scaler_core::agent::HOOK_TERMINATING), by
+    /// which the agents on the instances drain them: one more call, `DescribeLifecycleHooks`. Without this, no listing says so.
+    #[must_use]
+    pub const fn with_agents(mut self, agents: bool) -> Self {
+        self.agents = agents;
         self
     }
 

@@ -6,9 +6,11 @@ mod call;
 mod failure;
 mod group;
 mod name;
+mod ownership;
 mod sink;
 
 pub use build::BuildError;
 pub use group::AutoScalingGroup;
-pub use name::{GroupName, InvalidName, Namespace};
+pub use name::{ControllerName, GroupName, InvalidName, Namespace};
+pub use ownership::{CONTROLLER_TAG, Ownership};
 pub use sink::CloudWatchSink;

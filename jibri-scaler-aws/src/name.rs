@@ -5,6 +5,9 @@ use std::{fmt, str::FromStr};
 /// The longest name of a group, and the longest namespace, in characters.
 const MAX_LENGTH: usize = 255;
 
+/// The longest name of a controller: with the time it fits into the 256 characters of a tag.
+const CONTROLLER_LENGTH: usize = 128;
+
 macro_rules! name {
     ($type:ident) => {
         impl $type {
@@ -47,6 +50,7 @@ impl FromStr for GroupName {
         check(
             what,
             text,
+            MAX_LENGTH,
             "visible ASCII characters without a colon",
             |c| c.is_ascii_graphic() && c != ':',
         )?;
@@ -82,9 +86,13 @@ impl FromStr for Namespace {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let what = "a CloudWatch namespace";
-        check(what, text, "letters, digits and . - _ / # :", |c| {
-            c.is_ascii_alphanumeric() || ".-_/#:".contains(c)
-        })?;
+        check(
+            what,
+            text,
+            MAX_LENGTH,
+            "letters, digits and . - _ / # :",
+            |c| c.is_ascii_alphanumeric() || ".-_/#:".contains(c),
+        )?;
         for (start, why) in [
             ("AWS/", "must not begin with `AWS/`, which belongs to AWS"),
             (":", "must not begin with a colon"),
@@ -97,17 +105,49 @@ impl FromStr for Namespace {
     }
 }
 
+/// The name under which a controller leaves its mark on a group: 1 to 128 visible ASCII characters, so that name
+/// and time fit into a tag.
+///
+/// ```
+/// use jibri_scaler_aws::ControllerName;
+///
+/// assert_eq!("scaler-a".parse::<ControllerName>()?.as_str(), "scaler-a");
+/// assert!("scaler a".parse::<ControllerName>().is_err());
+/// # Ok::<(), jibri_scaler_aws::InvalidName>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ControllerName(Box<str>);
+
+name!(ControllerName);
+
+impl FromStr for ControllerName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let what = "the name of a controller";
+        check(
+            what,
+            text,
+            CONTROLLER_LENGTH,
+            "visible ASCII characters",
+            |c| c.is_ascii_graphic(),
+        )?;
+        Ok(Self(text.into()))
+    }
+}
+
 fn check(
     what: &'static str,
     text: &str,
+    max_length: usize,
     allowed: &str,
     is_allowed: impl Fn(char) -> bool,
 ) -> Result<(), InvalidName> {
     if text.is_empty() {
         return Err(InvalidName::new(what, text, "must not be empty"));
     }
-    if text.chars().count() > MAX_LENGTH {
-        let why = format!("must not be longer than {MAX_LENGTH} characters");
+    if text.chars().count() > max_length {
+        let why = format!("must not be longer than {max_length} characters");
         return Err(InvalidName::new(what, text, why));
     }
     match text.chars().find(|c| !is_allowed(*c)) {
@@ -160,6 +200,16 @@ mod tests {
         }
         for bad in ["", "a b", "a:b", "größe", "a\n", &"g".repeat(256)] {
             assert!(bad.parse::<GroupName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_controllers_fit_into_a_mark() {
+        for good in ["a", "scaler:1@host", &"c".repeat(128)] {
+            assert_eq!(good.parse::<ControllerName>().unwrap().to_string(), good);
+        }
+        for bad in ["", "a b", "größe", &"c".repeat(129)] {
+            assert!(bad.parse::<ControllerName>().is_err(), "{bad:?}");
         }
     }
 

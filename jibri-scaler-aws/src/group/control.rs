@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_autoscaling::config;
 use jibri_scaler_core::{
     InstanceId,
+    agent::HOOK_TERMINATING,
     port::{Decrement, GroupControl, PortError, PortErrorKind},
 };
 
@@ -22,6 +23,9 @@ const DEPARTED: [&str; 2] = ["not part of", "not in InService"];
 
 /// What Auto Scaling says where it has no such instance.
 const NOT_FOUND: [&str; 2] = ["Instance Id not found", "No managed instance found"];
+
+/// What Auto Scaling says where no action of that hook waits for the instance.
+const NOTHING_WAITS: [&str; 1] = ["No active Lifecycle Action found"];
 
 #[async_trait]
 impl GroupControl for AutoScalingGroup {
@@ -102,6 +106,27 @@ impl GroupControl for AutoScalingGroup {
         }
         Err(failure.during(format!(
             "terminate instance `{id}` of Auto Scaling group `{}` {how}",
+            self.name
+        )))
+    }
+
+    async fn complete_termination(&self, id: &InstanceId) -> Result<(), PortError> {
+        let result = self
+            .client
+            .complete_lifecycle_action()
+            .auto_scaling_group_name(self.name.as_str())
+            .lifecycle_hook_name(HOOK_TERMINATING)
+            .lifecycle_action_result("CONTINUE")
+            .instance_id(id.as_str())
+            .send()
+            .await;
+        let Err(error) = result else { return Ok(()) };
+        let failure = Failure::new("autoscaling:CompleteLifecycleAction", error);
+        if failure.is_validation_error(&NOTHING_WAITS) {
+            return Ok(());
+        }
+        Err(failure.during(format!(
+            "let instance `{id}` of Auto Scaling group `{}` go, which the lifecycle hook `{HOOK_TERMINATING}` holds",
             self.name
         )))
     }

@@ -8,6 +8,7 @@ use aws_sdk_autoscaling::{
 };
 use jibri_scaler_core::{
     Group, Instance, InstanceId, Lifecycle, Zone,
+    agent::HOOK_TERMINATING,
     port::{GroupListing, Listing, PortError, PortErrorKind},
 };
 
@@ -46,12 +47,17 @@ impl GroupListing for AutoScalingGroup {
                 _ => break,
             }
         }
-        listing.ok_or_else(|| {
+        let mut listing = listing.ok_or_else(|| {
             PortError::new(PortErrorKind::Permanent, self.listing()).with_source(format!(
                 "there is no group of this name in region {} of this account; check the name, the region and the credentials",
                 self.sdk.region().map_or("?", |region| region.as_ref()),
             ))
-        })
+        })?;
+        // After the instances, so that a hook that went meanwhile is not counted on.
+        if self.agents {
+            listing.drains_on_termination = self.has_terminating_hook(deadline).await?;
+        }
+        Ok(listing)
     }
 }
 
@@ -80,6 +86,34 @@ impl AutoScalingGroup {
             .map_err(|error| {
                 Failure::new("autoscaling:DescribeAutoScalingGroups", error).during(self.listing())
             })
+    }
+
+    /// Whether our hook holds what is to end.
+    async fn has_terminating_hook(&self, deadline: Deadline) -> Result<bool, PortError> {
+        let Some(left) = deadline.remaining() else {
+            return Err(self.unreadable("its hooks were not read in time"));
+        };
+        let (timeouts, retries) = call::read(&self.sdk, left);
+        let answer = self
+            .client
+            .describe_lifecycle_hooks()
+            .auto_scaling_group_name(self.name.as_str())
+            .lifecycle_hook_names(HOOK_TERMINATING)
+            .customize()
+            .config_override(
+                config::Builder::new()
+                    .timeout_config(timeouts)
+                    .retry_config(retries),
+            )
+            .send()
+            .await
+            .map_err(|error| {
+                Failure::new("autoscaling:DescribeLifecycleHooks", error).during(self.listing())
+            })?;
+        Ok(answer.lifecycle_hooks().iter().any(|hook| {
+            hook.lifecycle_hook_name() == Some(HOOK_TERMINATING)
+                && hook.lifecycle_transition() == Some("autoscaling:EC2_INSTANCE_TERMINATING")
+        }))
     }
 
     fn group(&self, row: &GroupRow) -> Result<Group, PortError> {

@@ -16,6 +16,7 @@ use crate::{fixture, sink};
 fn differences() -> Differences {
     const NO_BOUNDS: &str = "moto takes any capacity, within the bounds of the group or not";
     const NO_REFUSALS: &str = "moto answers HTTP 500 and a page of HTML where Auto Scaling answers 400 and ValidationError";
+    const NO_ACTIONS: &str = "moto has no CompleteLifecycleAction";
     Differences::none()
         .with(GroupRule::RefusesAboveMax, NO_BOUNDS)
         .with(GroupRule::RefusesBelowMin, NO_BOUNDS)
@@ -23,6 +24,7 @@ fn differences() -> Differences {
         .with(GroupRule::CapacityOfMissingGroupFails, NO_REFUSALS)
         .with(GroupRule::TerminateUnknownIsDone, NO_REFUSALS)
         .with(GroupRule::TerminateAgainIsDone, NO_REFUSALS)
+        .with(GroupRule::CompletesWhereNothingWaits, NO_ACTIONS)
 }
 
 struct Moto;

@@ -7,4 +7,5 @@ mod conformance;
 mod controller;
 mod fixture;
 mod group;
+mod ownership;
 mod sink;

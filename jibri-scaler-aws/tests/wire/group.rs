@@ -1,6 +1,7 @@
 //! The Auto Scaling group.
 
 mod capacity;
+mod hook;
 mod listing;
 mod protection;
 mod termination;

@@ -2,4 +2,5 @@
 
 mod answers;
 mod group;
+mod ownership;
 mod sink;
