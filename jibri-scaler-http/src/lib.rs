@@ -8,6 +8,9 @@ mod failure;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod probe;
+#[cfg(feature = "reports")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reports")))]
+pub mod reports;
 mod timeout;
 
 pub use addresses::{AddressBook, Addresses};

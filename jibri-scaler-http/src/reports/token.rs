@@ -1,0 +1,89 @@
+use std::{fmt, str::FromStr};
+
+use subtle::ConstantTimeEq as _;
+
+/// The bearer token by which a controller knows its agents. Never printed.
+///
+/// ```
+/// use jibri_scaler_http::reports::Token;
+///
+/// let token: Token = "0f8c1d7a5b9e4c2f".parse()?;
+/// assert_eq!(format!("{token:?}"), "Token(..)");
+/// assert!("short".parse::<Token>().is_err());
+/// # Ok::<(), jibri_scaler_http::reports::InvalidToken>(())
+/// ```
+#[derive(Clone)]
+pub struct Token(Box<str>);
+
+impl Token {
+    /// The value of the `Authorization` header.
+    pub(super) fn header(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
+    /// Whether the value of an `Authorization` header is this token. How long it takes tells nothing but the length.
+    pub(super) fn is(&self, header: &[u8]) -> bool {
+        let (scheme, rest) = header.split_at(header.len().min(7));
+        let given = rest.trim_ascii();
+        scheme.eq_ignore_ascii_case(b"Bearer ") && bool::from(given.ct_eq(self.0.as_bytes()))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl FromStr for Token {
+    type Err = InvalidToken;
+
+    /// Takes 16 to 1024 visible ASCII characters. White space around them, as at the end of a file, is left out.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if (16..=1024).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidToken)
+        }
+    }
+}
+
+/// A text that cannot be a bearer token.
+///
+/// ```
+/// use jibri_scaler_http::reports::Token;
+///
+/// let error = "two words, and more".parse::<Token>().unwrap_err();
+/// assert!(error.to_string().contains("16 to 1024"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a bearer token has 16 to 1024 visible ASCII characters without a space: make one with `openssl rand -hex 32`"
+)]
+#[non_exhaustive]
+pub struct InvalidToken;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_token_itself_is_taken() {
+        let token: Token = "0123456789abcdef\n".parse().unwrap();
+        assert!(token.is(token.header().as_bytes()));
+        assert!(token.is(b"bearer  0123456789abcdef "));
+        for wrong in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer 0123456789abcde",
+            "Bearer 0123456789abcdeg",
+            "Bearer 0123456789abcdef0",
+            "Basic 0123456789abcdef",
+            "0123456789abcdef",
+        ] {
+            assert!(!token.is(wrong.as_bytes()), "{wrong}");
+        }
+    }
+}
