@@ -1,16 +1,16 @@
 //! The command line.
 
-use std::{error::Error, path::PathBuf, time::Duration};
+use std::{error::Error, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Parser};
-use jibri_scaler_aws::{GroupName, Namespace};
-use jibri_scaler_http::Addresses;
+use jibri_scaler_aws::{ControllerName, GroupName, Namespace};
+use jibri_scaler_http::{Addresses, reports::Token};
 
 use crate::address_file::AddressFile;
 
 #[derive(Debug, Parser)]
 #[command(about = "Keeps an EC2 Auto Scaling group of Jibris at the right size")]
-#[command(group = ArgGroup::new("where").args(["addresses", "jibri_url"]).required(true))]
+#[command(group = ArgGroup::new("where").args(["addresses", "jibri_url", "agents"]).required(true).multiple(true))]
 pub(crate) struct Arguments {
     /// The Auto Scaling group.
     #[arg(long)]
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     pub(crate) interval: Duration,
     /// A file (TOML) with a table for each instance, in it `health = "http://…:2222"` and `internal = "http://…:3333"`. It is
     /// read anew before each tick.
-    #[arg(long, conflicts_with = "internal_url")]
+    #[arg(long, conflicts_with_all = ["jibri_url", "internal_url"])]
     addresses: Option<PathBuf>,
     /// Where the health of an instance is read, such as `http://{instance_id}.jibri.example:2222`.
     #[arg(long, requires = "internal_url")]
@@ -31,6 +31,19 @@ pub(crate) struct Arguments {
     /// Where an instance is told to end, such as `http://{instance_id}.jibri.example:3333`.
     #[arg(long, requires = "jibri_url")]
     internal_url: Option<String>,
+    /// Take in the reports of agents at this address, such as 0.0.0.0:4444, and retire through them where the group has their
+    /// hook. Alone, only instances with an agent are heard.
+    #[arg(long, requires = "agent_token")]
+    pub(crate) agents: Option<SocketAddr>,
+    /// The file with the bearer token that the agents have.
+    #[arg(long, requires = "agents")]
+    agent_token: Option<PathBuf>,
+    /// The name under which other controllers see this one. By default that of this machine.
+    #[arg(long)]
+    name: Option<ControllerName>,
+    /// Act although scaling policies, or another controller, change the size of the group too.
+    #[arg(long)]
+    pub(crate) take_over: bool,
     /// The `CloudWatch` namespace of the metrics.
     #[arg(long, default_value = "Jibri")]
     pub(crate) namespace: Namespace,
@@ -49,6 +62,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Where {
     File(AddressFile),
     Templates(Addresses),
+    /// Only their agents are heard.
+    Nowhere,
 }
 
 impl Arguments {
@@ -58,9 +73,31 @@ impl Arguments {
                 health, internal,
             )?));
         }
-        // One of the two is there, as the command line requires.
-        let path = self.addresses.clone().unwrap_or_default();
-        Ok(Where::File(AddressFile::open(&path)?))
+        match &self.addresses {
+            Some(path) => Ok(Where::File(AddressFile::open(path)?)),
+            None => Ok(Where::Nowhere),
+        }
+    }
+
+    /// The token of the agents.
+    pub(crate) fn token(&self) -> Result<Token, Box<dyn Error>> {
+        // It is there where agents are, as the command line requires.
+        let path = self.agent_token.clone().unwrap_or_default();
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            format!("token file {}: could not be read: {error}", path.display())
+        })?;
+        let token = text.parse::<Token>();
+        Ok(token.map_err(|error| format!("token file {}: {error}", path.display()))?)
+    }
+
+    /// The name under which other controllers see this one.
+    pub(crate) fn name(&self) -> Result<ControllerName, Box<dyn Error>> {
+        if let Some(name) = &self.name {
+            return Ok(name.clone());
+        }
+        let machine = rustix::system::uname();
+        let name = machine.nodename().to_string_lossy().parse();
+        Ok(name.map_err(|error| format!("{error}; name it with --name"))?)
     }
 }
 
@@ -93,17 +130,27 @@ mod tests {
     }
 
     #[test]
-    fn there_are_two_ways_to_say_where_the_jibris_are_and_one_is_needed() {
+    fn there_are_three_ways_to_hear_the_jibris_and_one_is_needed() {
         let urls = "--jibri-url http://{instance_id}:2222 --internal-url http://{instance_id}:3333";
         assert!(parse(urls).is_ok());
         assert!(parse("--addresses a.toml").is_ok());
+        let agents = "--agents 0.0.0.0:4444 --agent-token token";
+        for more in [
+            agents,
+            &format!("{agents} {urls}"),
+            &format!("{agents} --addresses a.toml"),
+        ] {
+            assert!(parse(more).is_ok(), "{more}");
+        }
         let missing = parse("--ticks 1").unwrap_err();
         assert!(
-            missing.contains("--addresses <ADDRESSES>|--jibri-url <JIBRI_URL>"),
+            missing.contains("--addresses <ADDRESSES>|--jibri-url <JIBRI_URL>|--agents <AGENTS>"),
             "{missing}"
         );
         for bad in [
             "--jibri-url http://{instance_id}:2222",
+            "--agents 0.0.0.0:4444",
+            "--addresses a.toml --agent-token token",
             "--internal-url http://{instance_id}:3333",
             "--addresses a.toml --internal-url http://{instance_id}:3333",
             &format!("--addresses a.toml {urls}"),

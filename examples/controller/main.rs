@@ -2,7 +2,8 @@
 //!
 //! Credentials, region and endpoint come from the usual AWS environment; `AWS_ENDPOINT_URL` points it at an emulator. SIGTERM and
 //! Ctrl-C end it after the running tick. Start with `--dry-run`: it observes the real group, says what it would do, and does
-//! nothing.
+//! nothing. It only observes, too, while
+//! scaling policies of the group or another controller change its size, unless `--take-over` says otherwise.
 //!
 //! ```sh
 //! cargo run --example controller --features aws -- \
@@ -29,13 +30,16 @@ use std::{
 
 use clap::Parser as _;
 use futures_util::{StreamExt as _, stream};
-use jibri_scaler_aws::{AutoScalingGroup, CloudWatchSink};
+use jibri_scaler_aws::{AutoScalingGroup, CloudWatchSink, Ownership};
 use jibri_scaler_core::{
     Controller, PolicyFile,
     controller::{TickError, TickReport},
-    observe::JoinedObserver,
+    observe::{AgentReports, JoinedObserver},
 };
-use jibri_scaler_http::{AddressBook, DrainConfig, HttpDrain, HttpProbe, ProbeConfig};
+use jibri_scaler_http::{
+    AddressBook, DrainConfig, HttpDrain, HttpProbe, ProbeConfig, addresses::LiveAddresses,
+    reports::ReportReceiver,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Arguments, Where};
@@ -60,6 +64,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
             (file.clone(), Some(file))
         }
         Where::Templates(templates) => (Arc::new(templates), None),
+        Where::Nowhere => (Arc::new(LiveAddresses::default()), None),
     };
     let mut controller = build(&arguments, addresses).await?;
     let (mut term, mut interrupt) = (
@@ -118,6 +123,7 @@ async fn build(
 
     let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let group = AutoScalingGroup::new(&sdk, arguments.group.clone())?;
+    let group = group.with_agents(arguments.agents.is_some());
     let metrics = CloudWatchSink::new(&sdk, arguments.group.clone(), arguments.interval)?
         .with_namespace(arguments.namespace.clone());
 
@@ -125,14 +131,24 @@ async fn build(
     let drain = Arc::new(HttpDrain::new(addresses, &DrainConfig::default())?);
     // The probes of one tick must be done well before the next one.
     let deadline = arguments.interval / 2;
-    let observer = JoinedObserver::new(group.clone(), probe, move || {
+    let mut observer = JoinedObserver::new(group.clone(), probe, move || {
         Box::pin(tokio::time::sleep(deadline))
     })
     .with_drain(drain.clone());
+    if let Some(address) = arguments.agents {
+        let reports = Arc::new(AgentReports::default());
+        observer = observer.with_agents(reports.clone(), policy.limits.report_ttl());
+        let token = arguments.token()?;
+        let receiver = ReportReceiver::bind(address, reports, token).await?;
+        say(format_args!("agents report at {}", receiver.address()));
+        tokio::spawn(receiver.serve());
+    }
+    let ownership = Ownership::new(group.clone(), arguments.name()?);
 
     let controller = Controller::new(policy.policy(), policy.limits, observer, group)
         .with_drain(drain)
         .with_metrics(metrics)
+        .with_ownership(ownership, arguments.take_over)
         .with_dry_run(arguments.dry_run)
         .with_interval(arguments.interval)
         .map_err(|error| format!("policy file {}: {error}", arguments.policy.display()))?;
