@@ -17,6 +17,7 @@ mod instance;
 mod lifecycle;
 mod limits;
 mod memory;
+pub mod native;
 pub mod observe;
 mod plan;
 pub mod policy;

@@ -6,10 +6,12 @@
 mod max_of;
 mod min_idle;
 mod percent_idle;
+mod proportional;
 
 pub use max_of::MaxOf;
 pub use min_idle::MinIdle;
 pub use percent_idle::{Percent, PercentIdle};
+pub use proportional::{NotProportional, Proportional};
 
 use std::{borrow::Cow, fmt};
 
@@ -107,16 +109,32 @@ impl Vote {
 pub trait Policy: fmt::Debug + Send + Sync {
     /// The vote in this situation.
     fn vote(&self, situation: &Situation<'_>) -> Vote;
+
+    /// The vote as a function of what is in use alone, where it is one: what an alarm can compute in place of a controller.
+    ///
+    /// # Errors
+    /// Where it is not, which is what an implementation says unless it knows better.
+    fn proportional(&self) -> Result<Proportional, NotProportional> {
+        Err(NotProportional::of::<Self>())
+    }
 }
 
 impl<P: Policy + ?Sized> Policy for Box<P> {
     fn vote(&self, situation: &Situation<'_>) -> Vote {
         (**self).vote(situation)
     }
+
+    fn proportional(&self) -> Result<Proportional, NotProportional> {
+        (**self).proportional()
+    }
 }
 
 impl<P: Policy + ?Sized> Policy for std::sync::Arc<P> {
     fn vote(&self, situation: &Situation<'_>) -> Vote {
         (**self).vote(situation)
+    }
+
+    fn proportional(&self) -> Result<Proportional, NotProportional> {
+        (**self).proportional()
     }
 }

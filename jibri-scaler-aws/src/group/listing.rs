@@ -1,5 +1,7 @@
 //! Listing the group.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use aws_sdk_autoscaling::{
     config,
@@ -34,7 +36,9 @@ impl GroupListing for AutoScalingGroup {
                 for instance in row.instances() {
                     instances.push(self.instance(instance)?);
                 }
-                listing = Some(Listing::new(self.group(row)?, instances));
+                let mut page = Listing::new(self.group(row)?, instances);
+                page.tags = tags(row);
+                listing = Some(page);
             }
             // A page may be short or empty although there is another, so only the token tells.
             match page.next_token {
@@ -59,6 +63,14 @@ impl GroupListing for AutoScalingGroup {
         }
         Ok(listing)
     }
+}
+
+fn tags(row: &GroupRow) -> BTreeMap<String, String> {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let pairs = row.tags().iter();
+    pairs
+        .map(|tag| (text(tag.key()), text(tag.value())))
+        .collect()
 }
 
 impl AutoScalingGroup {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jibri_scaler_aws::AutoScalingGroup;
 use jibri_scaler_core::{
     InstanceId, Lifecycle, Zone,
+    native::{SHRINK_ENABLED, SHRINK_TAG},
     port::{Decrement, GroupControl, GroupListing, Listing, PortErrorKind},
 };
 
@@ -36,6 +37,29 @@ async fn a_listing_has_the_bounds_and_the_instances() {
         assert!(!instance.protected);
         assert_eq!(instance.launched_at, None);
     }
+}
+
+#[tokio::test]
+async fn a_listing_has_the_tags_of_the_group() {
+    let sdk = fixture::sdk();
+    let group = fixture::group(&sdk, 0, 5, 0).await;
+    assert!(!group.list().await.unwrap().shrinks());
+    let tag = aws_sdk_autoscaling::types::Tag::builder()
+        .resource_id(group.name().as_str())
+        .resource_type("auto-scaling-group")
+        .key(SHRINK_TAG)
+        .value(SHRINK_ENABLED)
+        .propagate_at_launch(false)
+        .build();
+    aws_sdk_autoscaling::Client::new(&sdk)
+        .create_or_update_tags()
+        .tags(tag)
+        .send()
+        .await
+        .unwrap();
+    let listing = group.list().await.unwrap();
+    assert_eq!(listing.tags[SHRINK_TAG], SHRINK_ENABLED);
+    assert!(listing.shrinks());
 }
 
 #[tokio::test]

@@ -22,4 +22,4 @@ pub use latch::{Latch, LatchStore};
 pub use metadata::{InstanceMetadata, Notices, TargetState};
 pub use own_instance::{HookResult, OwnInstance, OwnState, Transition};
 pub use service::{CheckResult, JibriService, ServiceState};
-pub use signal::{IdleSignal, SignalPoint, SignalSum};
+pub use signal::{DrainPoint, IdleSignal, SignalPoint, SignalSum};

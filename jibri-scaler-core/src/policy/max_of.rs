@@ -1,4 +1,4 @@
-use super::{Policy, Situation, Vote};
+use super::{NotProportional, Policy, Proportional, Situation, Vote};
 
 /// The largest vote of several policies. The vote carries the name of the winner; on a tie the first wins.
 ///
@@ -36,5 +36,9 @@ impl Policy for MaxOf {
         votes
             .reduce(|best, vote| if vote.spare > best.spare { vote } else { best })
             .unwrap_or_else(|| Vote::new("none", 0, "there is no policy"))
+    }
+    fn proportional(&self) -> Result<Proportional, NotProportional> {
+        let mut parts = self.0.iter().map(Policy::proportional);
+        parts.try_fold(Proportional::default(), |all, part| Ok(all.or_more(part?)))
     }
 }

@@ -1,4 +1,4 @@
-use super::{Policy, Situation, Vote};
+use super::{NotProportional, Percent, Policy, Proportional, Situation, Vote};
 use crate::OutOfRange;
 
 /// At least so many idle Jibris, always.
@@ -41,5 +41,8 @@ impl Policy for MinIdle {
             self.0,
             format!("at least {} are always wanted", self.0),
         )
+    }
+    fn proportional(&self) -> Result<Proportional, NotProportional> {
+        Ok(Proportional::new(self.0, Percent::default()))
     }
 }

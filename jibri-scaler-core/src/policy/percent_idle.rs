@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{Policy, Situation, Vote};
+use super::{NotProportional, Policy, Proportional, Situation, Vote};
 use crate::OutOfRange;
 
 /// A share of 0 to 95 percent, exact to six decimals.
@@ -41,6 +41,16 @@ impl Percent {
 
     const fn is_zero(self) -> bool {
         self.millionths == 0
+    }
+
+    /// How many idle ones go with how many busy ones: p : (100 − p), in lowest terms.
+    pub(crate) const fn idle_to_busy(self) -> (u32, u32) {
+        let (idle, busy) = (self.millionths, 100 * ONE - self.millionths);
+        let (mut divisor, mut rest) = (busy, idle);
+        while rest > 0 {
+            (divisor, rest) = (rest, divisor % rest);
+        }
+        (idle / divisor, busy / divisor)
     }
 }
 
@@ -87,6 +97,10 @@ impl Policy for PercentIdle {
             .max(u32::from(!self.0.is_zero()));
         let because = format!("{} of all are to be idle while {in_use} are in use", self.0);
         Vote::new("percent_idle", spare, because)
+    }
+
+    fn proportional(&self) -> Result<Proportional, NotProportional> {
+        Ok(Proportional::new(u32::from(!self.0.is_zero()), self.0))
     }
 }
 

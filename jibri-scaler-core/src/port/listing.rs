@@ -1,7 +1,12 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::{PortError, forward};
-use crate::{Group, Instance};
+use crate::{
+    Group, Instance,
+    native::{SHRINK_ENABLED, SHRINK_TAG},
+};
 
 /// The group and its instances as its owner lists them.
 ///
@@ -23,17 +28,28 @@ pub struct Listing {
     /// Whether this project's lifecycle hook holds an instance that is to end, and keeps it if nobody lets it go, so that the
     /// agent on it can drain it. `false` where that was not looked up.
     pub drains_on_termination: bool,
+    /// The tags of the group, such as [`SHRINK_TAG`](crate::native::SHRINK_TAG).
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Listing {
-    /// A listing of these instances, in a group without the hook.
+    /// A listing of these instances, in a group without the hook and without tags.
     #[must_use]
     pub const fn new(group: Group, instances: Vec<Instance>) -> Self {
         Self {
             group,
             instances,
             drains_on_termination: false,
+            tags: BTreeMap::new(),
         }
+    }
+
+    /// Whether the agents of this group may end themselves when they are surplus.
+    #[must_use]
+    pub fn shrinks(&self) -> bool {
+        self.tags
+            .get(SHRINK_TAG)
+            .is_some_and(|value| value == SHRINK_ENABLED)
     }
 }
 

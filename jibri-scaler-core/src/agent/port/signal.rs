@@ -7,7 +7,16 @@ use crate::{
     port::{PortError, forward},
 };
 
-/// One data point of the idle signal: 1 where the instance can take a recording, else 0.
+/// What one instance publishes in one period, in one request: the point of the idle signal, 1 where it can take a recording, else
+/// 0, and beside it what alarms read of the rest.
+///
+/// ```
+/// use jibri_scaler_core::{Timestamp, agent::port::SignalPoint};
+///
+/// let mut point = SignalPoint::new(Timestamp::from_secs(30), true);
+/// point.in_service = Some(12);
+/// assert!(point.idle);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SignalPoint {
@@ -15,13 +24,58 @@ pub struct SignalPoint {
     pub at: Timestamp,
     /// Idle, healthy, and read just now.
     pub idle: bool,
+    /// How many instances were in service when the agent last listed the group; absent until it has.
+    /// Without it [growth](crate::native::Growth) by alarm stops.
+    pub in_service: Option<u32>,
+    /// How many were kept for a human in that listing.
+    pub retained: Option<u32>,
+    /// How long the Jibri has been busy; absent where it is not.
+    pub busy_for: Option<Duration>,
 }
 
 impl SignalPoint {
-    /// The point observed at that time.
+    /// The point observed at that time, with nothing beside it.
     #[must_use]
     pub const fn new(at: Timestamp, idle: bool) -> Self {
-        Self { at, idle }
+        Self {
+            at,
+            idle,
+            in_service: None,
+            retained: None,
+            busy_for: None,
+        }
+    }
+}
+
+/// What an instance publishes whose termination is held: nothing of the idle signal, since it is not in service.
+///
+/// ```
+/// use std::time::Duration;
+/// use jibri_scaler_core::{Timestamp, agent::port::DrainPoint};
+///
+/// let mut point = DrainPoint::new(Timestamp::from_secs(30), Duration::from_secs(900));
+/// point.release_check_failed = true;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainPoint {
+    /// When it was observed.
+    pub at: Timestamp,
+    /// How long the terminating hook has held the instance.
+    pub held_for: Duration,
+    /// Whether its release check has just failed, so that it is kept.
+    pub release_check_failed: bool,
+}
+
+impl DrainPoint {
+    /// The point observed at that time, with no failed check.
+    #[must_use]
+    pub const fn new(at: Timestamp, held_for: Duration) -> Self {
+        Self {
+            at,
+            held_for,
+            release_check_failed: false,
+        }
     }
 }
 
@@ -52,7 +106,8 @@ impl SignalSum {
 /// The idle signal of the group: one point per instance and period.
 ///
 /// # Contract
-/// - [`publish`](Self::publish) makes exactly one request, and never a second: a point that arrives twice counts twice.
+/// - [`publish`](Self::publish) and [`publish_drain`](Self::publish_drain) make exactly one request, and never a second: a point
+///   that arrives twice counts twice. The metrics are those of [`native::metric`](crate::native::metric).
 /// - A point that may be lost is an error, and is not sent again by the caller either.
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
@@ -62,6 +117,12 @@ pub trait IdleSignal: Send + Sync {
     /// # Errors
     /// Where they may be lost.
     async fn publish(&self, points: &[SignalPoint]) -> Result<(), PortError>;
+
+    /// Publishes the point of an instance whose termination is held, in one request.
+    ///
+    /// # Errors
+    /// Where it may be lost.
+    async fn publish_drain(&self, point: DrainPoint) -> Result<(), PortError>;
 
     /// The sums of the periods in `from..to`, oldest first. Periods without a point are left out.
     ///
@@ -77,5 +138,6 @@ pub trait IdleSignal: Send + Sync {
 
 forward!(IdleSignal {
     publish(points: &[SignalPoint]) -> Result<(), PortError>;
+    publish_drain(point: DrainPoint) -> Result<(), PortError>;
     sums(from: Timestamp, to: Timestamp, period: Duration) -> Result<Vec<SignalSum>, PortError>;
 });
