@@ -5,6 +5,7 @@ mod build;
 mod call;
 mod failure;
 mod group;
+pub mod inspect;
 mod name;
 mod ownership;
 mod sink;

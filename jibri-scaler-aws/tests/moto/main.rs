@@ -7,5 +7,6 @@ mod conformance;
 mod controller;
 mod fixture;
 mod group;
+mod inspect;
 mod ownership;
 mod sink;
