@@ -16,6 +16,8 @@
 
 mod fault;
 mod jibri;
+mod jwt;
+mod metrics;
 mod port;
 mod profile;
 mod report;
@@ -23,10 +25,13 @@ mod request;
 mod routes;
 mod server;
 mod start_params;
+mod version;
 
 pub use fault::Fault;
 pub use jibri::FakeJibri;
-pub use profile::{Profile, Supervisor, WebhookReceiver};
+pub use jwt::Jwt;
+pub use profile::{Profile, Supervisor, Upload, WebhookReceiver};
 pub use report::{SessionEvent, SessionReport, Webhook};
 pub use request::{Answer, Api, ErrorScope, Exit, Request, StartOutcome, Ticket};
 pub use server::FakeServer;
+pub use version::Version;

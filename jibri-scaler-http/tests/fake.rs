@@ -2,10 +2,12 @@
 
 mod common;
 
-use common::{Clients, at, fake, http, secs, until_received};
+use common::{Clients, at, exchange, fake, http, secs, until_received};
 use jibri_scaler_core::port::{Presence, ProbeOutcome};
 use jibri_scaler_http::addresses::BaseUrl;
-use jibri_scaler_http::fake::{Exit, FakeJibri, FakeServer, Profile, SessionEvent, Supervisor};
+use jibri_scaler_http::fake::{
+    Api, Exit, FakeJibri, FakeServer, Fault, Profile, SessionEvent, Supervisor, Version,
+};
 
 const START: &str = r#"{"sessionId":"a","callParams":{},"callLoginParams":{},"sinkType":"file"}"#;
 
@@ -81,6 +83,27 @@ async fn wrong_requests_get_the_right_status() {
             412,
             "Call login params missing",
         ),
+        (
+            "POST",
+            start.clone(),
+            r#"{"sessionId":"a","callParams":{},"callLoginParams":{},"sinkType":"STREAM"}"#,
+            412,
+            "Stream key missing",
+        ),
+        (
+            "POST",
+            start.clone(),
+            r#"{"sessionId":"a","callParams":{},"sinkType":"gateway"}"#,
+            412,
+            "SIP client params missing",
+        ),
+        (
+            "POST",
+            start.clone(),
+            r#"{"sessionId":"a","callParams":{},"callLoginParams":{},"sinkType":"file","more":1}"#,
+            500,
+            "",
+        ),
         ("GET", start, "", 405, ""),
         ("POST", external(&fake, "health"), "", 405, ""),
         ("GET", external(&fake, "nothing"), "", 404, ""),
@@ -96,6 +119,112 @@ async fn wrong_requests_get_the_right_status() {
         );
     }
     assert!(!fake.is_session_active());
+}
+
+#[tokio::test]
+async fn a_start_that_is_not_declared_as_json_is_a_500() {
+    let fake = fake(Profile::booted());
+    let start = external(&fake, "startService");
+    let answer = exchange("POST", &start, "Content-Type: text/plain", START).await;
+    assert_eq!(answer.unwrap().status, 500);
+}
+
+#[tokio::test]
+async fn health_is_json_of_the_documented_shape() {
+    let healthy = r#""health":{"details":{},"healthStatus":"HEALTHY"}"#;
+    let cases = [
+        (
+            Version::LATEST,
+            format!(r#"{{"status":{{"busyStatus":"IDLE",{healthy}}}}}"#),
+        ),
+        (Version::BeforeV6_5, r#"{"busy":false}"#.into()),
+    ];
+    for (version, body) in cases {
+        let fake = fake(Profile::booted().with_version(version));
+        let answer = exchange("GET", &external(&fake, "health"), "Accept: */*", "").await;
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.content_type.as_deref(), Some("application/json"));
+        assert_eq!(answer.body, body);
+        assert_eq!(Clients::new(fake.bases()).busy().await, "IDLE");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_served_where_they_are_switched_on() {
+    let off = fake(Profile::booted());
+    let metrics = |fake: &FakeServer| format!("{}/metrics", fake.bases().health);
+    assert_eq!(http("GET", &metrics(&off), "").await.unwrap().0, 404);
+
+    let on = fake(Profile::booted().with_prometheus(true));
+    let cases = [
+        (
+            "X-Accept: none",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "jitsi_jibri_healthy 0.0\n",
+        ),
+        (
+            "Accept: text/plain",
+            "text/plain; version=0.0.4; charset=utf-8",
+            "jitsi_jibri_healthy 0.0\n",
+        ),
+        (
+            "Accept: application/json",
+            "application/json",
+            r#""healthy":false"#,
+        ),
+    ];
+    for (accept, content_type, text) in cases {
+        let answer = exchange("GET", &metrics(&on), accept, "").await.unwrap();
+        assert_eq!(answer.status, 200, "{accept}");
+        assert_eq!(answer.content_type.as_deref(), Some(content_type));
+        assert!(answer.body.contains(text), "{}", answer.body);
+    }
+    let html = exchange("GET", &metrics(&on), "Accept: text/html", "").await;
+    assert_eq!(html.unwrap().status, 500);
+    let internal = format!("{}/metrics", on.bases().internal);
+    assert_eq!(http("GET", &internal, "").await.unwrap().0, 404);
+}
+
+#[tokio::test]
+async fn old_versions_do_not_say_why_they_refuse_and_lack_what_came_later() {
+    let profile = Profile::booted().with_chrome_start(secs(0));
+    let fake = fake(profile.with_version(Version::Build(5)));
+    let start = external(&fake, "startService");
+    let nothing = |status| Some((status, String::new()));
+    let incomplete = r#"{"sessionId":"a","callParams":{},"sinkType":"file"}"#;
+    assert_eq!(http("POST", &start, incomplete).await, nothing(412));
+    assert_eq!(http("POST", &start, START).await, nothing(200));
+    assert_eq!(http("POST", &start, START).await, nothing(412));
+    let notify = internal(&fake, "notifyConfigChanged");
+    assert_eq!(http("POST", &notify, "").await, nothing(404));
+    let graceful = internal(&fake, "gracefulShutdown");
+    assert_eq!(http("POST", &graceful, "").await, nothing(200));
+}
+
+#[tokio::test]
+async fn a_jibri_on_loopback_refuses_from_outside_and_is_there_all_the_same() {
+    let fake = fake(Profile::booted());
+    for api in [Api::External, Api::Internal] {
+        fake.set_fault(api, Some(Fault::Refuse)).unwrap();
+    }
+    let clients = Clients::new(fake.bases());
+    assert_eq!(clients.look().await, Presence::BothRefuse);
+    assert!(fake.is_selectable(), "Jicofo sees it");
+    fake.start_session(at(0), "a", None).unwrap();
+    assert!(fake.is_session_active(), "refusing is not being gone");
+}
+
+#[tokio::test]
+async fn a_starting_jibri_answers_inside_before_it_answers_outside() {
+    let fake = fake(Profile::default());
+    let clients = Clients::new(fake.bases());
+    assert_eq!(clients.look().await, Presence::BothRefuse);
+    fake.advance(at(3)).unwrap();
+    assert_eq!(clients.probe().await, ProbeOutcome::Refused);
+    assert!(clients.is_reachable().await);
+    fake.advance(at(5)).unwrap();
+    assert_eq!(clients.busy().await, "IDLE");
 }
 
 #[tokio::test]

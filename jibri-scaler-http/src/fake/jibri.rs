@@ -8,13 +8,15 @@ use jibri_scaler_core::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Api, ErrorScope, Exit, Profile, Request, SessionEvent, SessionReport, StartOutcome,
-    Supervisor, Ticket, Webhook, WebhookReceiver,
+    Answer, Api, ErrorScope, Exit, Profile, Request, SessionReport, StartOutcome, Supervisor,
+    Ticket, Version, Webhook, WebhookReceiver, metrics::Metrics,
 };
 use process::{Asker, Held, Process, Session, Step};
+use webhooks::Announced;
 
 const WEBHOOK_PERIOD: Duration = Duration::from_secs(60);
-const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long versions with Jersey waited between an answer of the internal API and what it does.
+const JERSEY_DELAY: Duration = Duration::from_secs(1);
 
 /// A Jibri as a state machine on virtual time, together with the supervisor that restarts it.
 ///
@@ -143,7 +145,8 @@ impl FakeJibri {
     /// Like health, the presence lags behind: while Chrome starts, it still offers itself.
     #[must_use]
     pub fn is_selectable(&self) -> bool {
-        let offers = matches!(&self.life, Life::Up(process) if process.offers_itself);
+        let offers =
+            matches!(&self.life, Life::Up(process) if process.offers_itself && !process.has_left);
         offers && self.listens(Api::Internal)
     }
 
@@ -153,7 +156,7 @@ impl FakeJibri {
         let Life::Up(process) = &self.life else {
             return Value::Null;
         };
-        let mut body = json!({ "status": process.status() });
+        let mut body = process.health(self.profile.version);
         // The context is stored after BUSY was published, which a webhook can delay.
         let running = process.active.as_ref().filter(|_| !process.is_announcing());
         if running.is_some_and(|session| session.asker == Asker::Jicofo) {
@@ -162,14 +165,38 @@ impl FakeJibri {
         body
     }
 
+    /// What `/metrics` shows; `None` where it is not served.
+    pub(super) fn metrics(&self) -> Option<&Metrics> {
+        let served = self.profile.prometheus && self.profile.version >= Version::METRICS;
+        match &self.life {
+            Life::Up(process) if served => Some(&process.metrics),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn version(&self) -> Version {
+        self.profile.version
+    }
+
     /// Sends a request that takes the lock. It is answered, now or later, through [`take_answers`](Self::take_answers).
     pub fn request(&mut self, now: Timestamp, request: Request) -> Ticket {
         self.advance(now);
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
+        let version = self.profile.version;
         match &mut self.life {
-            Life::Up(process) => process.waiting.push_back((ticket, request)),
             Life::Down { .. } => self.answers.push((ticket, Answer::Closed)),
+            Life::Up(_)
+                if request == Request::NotifyConfigChanged && version < Version::CONFIG_CHANGED =>
+            {
+                self.answers.push((ticket, Answer::NotFound));
+            }
+            Life::Up(process) if request.is_internal() && version < Version::KTOR => {
+                self.answers.push((ticket, Answer::Ok));
+                let due = self.now + JERSEY_DELAY;
+                process.delayed.push_back((due, request));
+            }
+            Life::Up(process) => process.waiting.push_back((Some(ticket), request)),
         }
         self.settle();
         ticket
@@ -197,8 +224,11 @@ impl FakeJibri {
         let Life::Up(process) = &mut self.life else {
             return StartOutcome::Absent;
         };
+        if process.has_left {
+            return StartOutcome::Absent;
+        }
         if process.session().is_some() || process.held.is_some() {
-            self.report(session, SessionEvent::Refused);
+            self.refuse(session);
             return StartOutcome::Busy;
         }
         let session = Session::new(session, duration, Asker::Jicofo);
@@ -207,18 +237,37 @@ impl FakeJibri {
         StartOutcome::Accepted
     }
 
-    /// The meeting is over: the running session ends as by itself. Nothing where none is running.
+    /// The meeting is over: the running session ends as by itself. Nothing where none is running, or it has failed.
     pub fn end_session(&mut self, now: Timestamp) {
         self.advance(now);
         if let Life::Up(process) = &mut self.life
             && let Some(session) = &mut process.active
+            && session.failure.is_none()
         {
             session.ends_at = Some(self.now);
             self.settle();
         }
     }
 
-    /// An error ends the running session. Nothing where none is running or it is being finalized.
+    /// The link to Jicofo's room is closed, until a restart: Jicofo sees it no more, and a session that Jicofo asked for ends.
+    pub fn lose_xmpp(&mut self, now: Timestamp) {
+        self.advance(now);
+        let Life::Up(process) = &mut self.life else {
+            return;
+        };
+        process.has_left = true;
+        process.metrics.xmpp_closed += 1;
+        let session = process.active.as_ref();
+        if session.is_some_and(|session| session.asker == Asker::Jicofo) {
+            process.metrics.stopped_on_xmpp_closed += 1;
+            self.end_session(now);
+        }
+    }
+
+    /// An error ends the running session. Nothing where none is running, it has failed before, or it is being finalized.
+    ///
+    /// One of the machine is published first. Where that webhook is refused, the exception skips the stop: the session stays, and
+    /// with it BUSY, until somebody stops it.
     pub fn fail_session(&mut self, now: Timestamp, scope: ErrorScope) {
         self.advance(now);
         let Life::Up(process) = &mut self.life else {
@@ -236,11 +285,21 @@ impl FakeJibri {
         ) {
             return;
         }
-        session.failed = true;
-        session.ends_at = Some(self.now);
-        if scope == ErrorScope::System && process.healthy {
-            process.healthy = false;
-            self.announce();
+        if session.failure.is_some() {
+            return;
+        }
+        session.failure = Some(scope);
+        let failed = session.clone();
+        self.send_session(&failed, "OFF");
+        let ends_at = match self.publish_error(scope) {
+            Announced::Now => Some(self.now),
+            Announced::After(span) => Some(self.now + span),
+            Announced::Never => None,
+        };
+        if let Life::Up(process) = &mut self.life
+            && let Some(session) = &mut process.active
+        {
+            session.ends_at = ends_at;
         }
         self.settle();
     }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use super::{Jwt, Version};
+
 /// How one fake Jibri is set up.
 ///
 /// ```
@@ -28,8 +30,16 @@ pub struct Profile {
     pub single_use: bool,
     /// What happens after its process has ended. Default: systemd as the Debian package sets it up.
     pub supervisor: Supervisor,
+    /// What becomes of the recording in the finalize script. Jibri itself does not care. Default: it is uploaded.
+    pub upload: Upload,
     /// Who receives its webhooks. Default: nobody.
     pub webhooks: WebhookReceiver,
+    /// The token that its webhooks carry. Default: none.
+    pub jwt: Option<Jwt>,
+    /// Whether it serves `/metrics`, beside its external API. Default `false`.
+    pub prometheus: bool,
+    /// Which Jibri it is. Default: the latest. An option that it does not know yet has no effect.
+    pub version: Version,
 }
 
 impl Default for Profile {
@@ -44,7 +54,11 @@ impl Default for Profile {
             supervisor: Supervisor::Systemd {
                 restart_after: Duration::from_millis(100),
             },
+            upload: Upload::InFinalize,
             webhooks: WebhookReceiver::None,
+            jwt: None,
+            prometheus: false,
+            version: Version::LATEST,
         }
     }
 }
@@ -77,7 +91,19 @@ impl Profile {
         finalize: Duration, with_finalize;
         single_use: bool, with_single_use;
         supervisor: Supervisor, with_supervisor;
+        upload: Upload, with_upload;
         webhooks: WebhookReceiver, with_webhooks;
+        jwt: Option<Jwt>, with_jwt;
+        prometheus: bool, with_prometheus;
+        version: Version, with_version;
+    }
+
+    pub(super) fn receiver(&self) -> WebhookReceiver {
+        if self.version >= Version::WEBHOOKS {
+            self.webhooks
+        } else {
+            WebhookReceiver::None
+        }
     }
 }
 
@@ -107,6 +133,27 @@ pub enum Supervisor {
     None,
 }
 
+/// What becomes of a recording in the finalize script of a Jibri, which takes no notice of it.
+///
+/// ```
+/// use jibri_scaler_http::fake::{Profile, Upload};
+///
+/// let profile = Profile::default().with_upload(Upload::Fails);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Upload {
+    /// The script uploads it before it returns.
+    InFinalize,
+    /// There is no script, or it fails.
+    Fails,
+    /// The script leaves the upload to a process of its own, which dies with the Jibri.
+    Detached {
+        /// How long the upload takes after the script has returned.
+        takes: Duration,
+    },
+}
+
 /// Who receives the webhooks of a Jibri.
 ///
 /// ```
@@ -119,10 +166,11 @@ pub enum Supervisor {
 pub enum WebhookReceiver {
     /// There are no subscribers: no webhooks.
     None,
-    /// It answers at once.
+    /// It answers at once. Another status than 200 makes no difference.
     Answers,
-    /// It refuses the connection. A start then fails and leaves BUSY behind, and the webhooks of every minute end.
+    /// It refuses the connection. What follows a change of status is then skipped: a start fails and leaves BUSY behind, an error
+    /// of the machine does not stop the session, a stop is a 500. The webhooks of every minute end.
     Refuses,
-    /// It never answers: each change of state takes 2 s longer, inside the lock.
+    /// It never answers: each change of status takes 2 s longer, that of a start and a stop inside the lock.
     TimesOut,
 }

@@ -60,6 +60,8 @@ pub enum SessionEvent {
     Finished,
     /// Its process died before it was finished.
     Lost,
+    /// It was recorded, and its upload failed or died with the process. Nothing of it shows in health.
+    NotUploaded,
     /// It was refused since another one was running: HTTP 412.
     Refused,
 }
@@ -84,4 +86,6 @@ pub struct Webhook {
     pub path: &'static str,
     /// The JSON body.
     pub body: Value,
+    /// The value of the header `Authorization`, where the fake has a [`Jwt`](super::Jwt).
+    pub authorization: Option<String>,
 }

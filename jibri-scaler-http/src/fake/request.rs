@@ -38,6 +38,8 @@ pub enum Request {
         session: String,
         /// How long it is recorded once Chrome runs; `None`: until it is stopped.
         duration: Option<Duration>,
+        /// The SIP address, where it is a gateway session.
+        sip_address: Option<String>,
     },
     /// `POST stopService`.
     Stop,
@@ -47,6 +49,16 @@ pub enum Request {
     NotifyConfigChanged,
     /// `POST shutdown`: stop the session, then exit with 255.
     Shutdown,
+}
+
+impl Request {
+    /// Whether it is one of the internal API.
+    pub(super) const fn is_internal(&self) -> bool {
+        matches!(
+            self,
+            Self::GracefulShutdown | Self::NotifyConfigChanged | Self::Shutdown
+        )
+    }
 }
 
 /// Which request an [`Answer`] belongs to.
@@ -83,6 +95,8 @@ pub enum Answer {
     Busy,
     /// 500.
     Failed,
+    /// 404: this version does not have the request yet.
+    NotFound,
     /// None: the process ended, or was not there.
     Closed,
 }

@@ -12,7 +12,10 @@ use hyper::{
     http::Result,
 };
 
-use super::{Answer, Api, Fault, Request};
+use super::{
+    Answer, Api, Fault, Request, Version,
+    metrics::{Format, Metrics},
+};
 
 const EXTERNAL: &str = "/jibri/api/v1.0/";
 const INTERNAL: &str = "/jibri/api/internal/v1.0/";
@@ -24,6 +27,7 @@ pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route {
     Health,
+    Metrics,
     Start,
     /// A request without parameters.
     Plain(Request),
@@ -32,6 +36,13 @@ pub(super) enum Route {
 }
 
 pub(super) fn route(api: Api, method: &Method, path: &str) -> Route {
+    if api == Api::External && path == "/metrics" {
+        return if *method == Method::GET {
+            Route::Metrics
+        } else {
+            Route::MethodNotAllowed
+        };
+    }
     let base = match api {
         Api::External => EXTERNAL,
         Api::Internal => INTERNAL,
@@ -70,18 +81,31 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Result<Response<Bo
 }
 
 pub(super) fn json(body: String) -> Result<Response<Body>> {
-    let response = Response::builder().header(CONTENT_TYPE, JSON);
-    response.body(whole(body.into()))
+    typed(JSON, body)
+}
+
+pub(super) fn metrics(accept: &str, metrics: Option<&Metrics>) -> Result<Response<Body>> {
+    let Some(metrics) = metrics else {
+        return empty(StatusCode::NOT_FOUND);
+    };
+    match Format::accepted(accept) {
+        Some(format) => typed(format.content_type(), metrics.render(format)),
+        None => empty(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// A start that cannot be. Old versions do not say why.
+pub(super) fn refused(version: Version, why: &'static str) -> Result<Response<Body>> {
+    let why = if version < Version::KTOR { "" } else { why };
+    text(StatusCode::PRECONDITION_FAILED, why)
 }
 
 /// `None` where the connection ends without an answer.
-pub(super) fn answer(answer: Answer) -> Option<Result<Response<Body>>> {
+pub(super) fn answer(version: Version, answer: Answer) -> Option<Result<Response<Body>>> {
     match answer {
         Answer::Ok => Some(empty(StatusCode::OK)),
-        Answer::Busy => Some(text(
-            StatusCode::PRECONDITION_FAILED,
-            "Jibri is currently busy",
-        )),
+        Answer::Busy => Some(refused(version, "Jibri is currently busy")),
+        Answer::NotFound => Some(empty(StatusCode::NOT_FOUND)),
         Answer::Failed => Some(empty(StatusCode::INTERNAL_SERVER_ERROR)),
         Answer::Closed => None,
     }
@@ -123,6 +147,11 @@ pub(super) fn faulty(fault: Fault, health: String) -> Option<Result<Response<Bod
     }
 }
 
+fn typed(content_type: &'static str, body: String) -> Result<Response<Body>> {
+    let response = Response::builder().header(CONTENT_TYPE, content_type);
+    response.body(whole(body.into()))
+}
+
 fn whole(body: Bytes) -> Body {
     Full::new(body)
         .map_err(|never| match never {})
@@ -159,8 +188,11 @@ mod tests {
         assert_eq!(found(Api::External, Method::GET, "/"), Route::NotFound);
         assert_eq!(
             found(Api::External, Method::GET, "/metrics"),
-            Route::NotFound,
-            "off by default"
+            Route::Metrics
+        );
+        assert_eq!(
+            found(Api::Internal, Method::GET, "/metrics"),
+            Route::NotFound
         );
     }
 }

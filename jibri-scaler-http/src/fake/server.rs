@@ -7,7 +7,10 @@ use std::{
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::{
-    Response, StatusCode, body::Incoming, header::CONTENT_TYPE, server::conn::http1,
+    Response, StatusCode,
+    body::Incoming,
+    header::{ACCEPT, CONTENT_TYPE},
+    server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
@@ -323,10 +326,12 @@ async fn answer(
 ) -> io::Result<Response<Body>> {
     let no_answer = || io::Error::from(io::ErrorKind::ConnectionAborted);
     let (head, body) = request.into_parts();
-    let (fault, health) = {
+    let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let (fault, health, version) = {
         let mut state = shared.lock();
         *state.received.entry(head.uri.path().into()).or_default() += 1;
-        (state.fault(api), state.jibri.health().to_string())
+        let health = state.jibri.health().to_string();
+        (state.fault(api), health, state.jibri.version())
     };
     if fault == Some(Fault::Hang) {
         std::future::pending::<()>().await;
@@ -337,6 +342,11 @@ async fn answer(
     }
     let request = match routes::route(api, &head.method, head.uri.path()) {
         Route::Health => return routes::json(health).map_err(io::Error::other),
+        Route::Metrics => {
+            let state = shared.lock();
+            let accept = header(ACCEPT).unwrap_or_default();
+            return routes::metrics(accept, state.jibri.metrics()).map_err(io::Error::other);
+        }
         Route::NotFound => return routes::empty(StatusCode::NOT_FOUND).map_err(io::Error::other),
         Route::MethodNotAllowed => {
             return routes::empty(StatusCode::METHOD_NOT_ALLOWED).map_err(io::Error::other);
@@ -345,15 +355,12 @@ async fn answer(
         Route::Start => {
             let body = Limited::new(body, MAX_BODY).collect().await;
             let body = body.map_err(io::Error::other)?.to_bytes();
-            let content_type = head.headers.get(CONTENT_TYPE);
-            let content_type = content_type.and_then(|value| value.to_str().ok());
-            match start_params::read(content_type.unwrap_or_default(), head.uri.query(), &body) {
+            let content_type = header(CONTENT_TYPE).unwrap_or_default();
+            match start_params::read(content_type, head.uri.query(), &body) {
                 Ok(request) => request,
                 Err(refusal) => {
                     let response = match refusal {
-                        Refusal::Missing(what) => {
-                            routes::text(StatusCode::PRECONDITION_FAILED, what)
-                        }
+                        Refusal::Missing(what) => routes::refused(version, what),
                         Refusal::Unreadable => routes::empty(StatusCode::INTERNAL_SERVER_ERROR),
                     };
                     return response.map_err(io::Error::other);
@@ -362,6 +369,6 @@ async fn answer(
         }
     };
     let answer = shared.request(request).await.map_err(|_| no_answer())?;
-    let response = routes::answer(answer).ok_or_else(no_answer)?;
+    let response = routes::answer(version, answer).ok_or_else(no_answer)?;
     response.map_err(io::Error::other)
 }

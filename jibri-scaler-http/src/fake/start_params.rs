@@ -45,6 +45,13 @@ pub(super) fn read(
     if !has("callParams") {
         return Err(Refusal::Unreadable);
     }
+    let sip_address = match params.get("sipClientParams") {
+        None | Some(Value::Null) => None,
+        Some(sip) => {
+            let address = sip.get("sipAddress").and_then(Value::as_str);
+            Some(address.ok_or(Refusal::Unreadable)?.into())
+        }
+    };
     let sink = text("sinkType").ok_or(Refusal::Unreadable)?;
     match sink.to_ascii_lowercase().as_str() {
         "file" | "stream" if !has("callLoginParams") => {
@@ -53,7 +60,7 @@ pub(super) fn read(
         "stream" if !has("youTubeStreamKey") => {
             return Err(Refusal::Missing("Stream key missing"));
         }
-        "gateway" if !has("sipClientParams") => {
+        "gateway" if sip_address.is_none() => {
             return Err(Refusal::Missing("SIP client params missing"));
         }
         "file" | "stream" | "gateway" => {}
@@ -72,6 +79,7 @@ pub(super) fn read(
     Ok(Request::Start {
         session: session.into(),
         duration,
+        sip_address,
     })
 }
 
@@ -92,10 +100,29 @@ mod tests {
         let start = |duration| Request::Start {
             session: "s".into(),
             duration,
+            sip_address: None,
         };
         assert_eq!(request, Ok(start(Some(Duration::from_secs(600)))));
         let request = read("application/json", None, FILE.as_bytes());
         assert_eq!(request, Ok(start(None)));
+    }
+
+    #[test]
+    fn a_gateway_has_a_sip_address() {
+        let gateway = |sip: &str| {
+            let body = format!(
+                r#"{{"sessionId":"s","callParams":{{}},"sinkType":"Gateway","sipClientParams":{sip}}}"#
+            );
+            read("application/json", None, body.as_bytes())
+        };
+        let request = gateway(r#"{"sipAddress":"room@sip.example"}"#).unwrap();
+        let expected = Request::Start {
+            session: "s".into(),
+            duration: None,
+            sip_address: Some("room@sip.example".into()),
+        };
+        assert_eq!(request, expected);
+        assert_eq!(gateway("{}"), Err(Refusal::Unreadable));
     }
 
     #[test]

@@ -156,11 +156,24 @@ pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
 
 /// One HTTP request over a connection of its own: status and body; `None` where the connection ended without an answer.
 pub(crate) async fn http(method: &str, url: &str, body: &str) -> Option<(u16, String)> {
+    let answer = exchange(method, url, "Content-Type: application/json", body).await?;
+    Some((answer.status, answer.body))
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) body: String,
+}
+
+/// As [`http`], with a header of one's own.
+pub(crate) async fn exchange(method: &str, url: &str, header: &str, body: &str) -> Option<Answer> {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_at(rest.find('/').unwrap());
     let mut stream = TcpStream::connect(host).await.unwrap();
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{header}\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
@@ -168,6 +181,14 @@ pub(crate) async fn http(method: &str, url: &str, body: &str) -> Option<(u16, St
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Some((status, body.into()))
+    let content_type = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-type")
+            .then(|| value.to_owned())
+    });
+    Some(Answer {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        content_type,
+        body: body.into(),
+    })
 }

@@ -3,7 +3,10 @@ use std::{collections::VecDeque, time::Duration};
 use jibri_scaler_core::Timestamp;
 use serde_json::{Value, json};
 
-use super::super::{Exit, Profile, Request, Ticket, WebhookReceiver};
+use super::super::{
+    ErrorScope, Exit, Profile, Request, Ticket, Version, WebhookReceiver, jwt::Bearer,
+    metrics::Metrics,
+};
 
 /// What dies with the process.
 #[derive(Debug)]
@@ -15,30 +18,39 @@ pub(super) struct Process {
     pub(super) healthy: bool,
     /// Whether its presence in Jicofo's room says that it is free and healthy.
     pub(super) offers_itself: bool,
+    /// Whether its link to Jicofo's room was closed.
+    pub(super) has_left: bool,
     /// The service that makes `busy()` true: set once Chrome runs, until the finalize script has returned.
     pub(super) active: Option<Session>,
     /// The one slot of `executeWhenIdle`.
     pub(super) pending: Option<Exit>,
     /// What is done inside the lock.
     pub(super) held: Option<Held>,
-    /// Who waits for the lock.
-    pub(super) waiting: VecDeque<(Ticket, Request)>,
+    /// Who waits for the lock; without ticket, who was answered before.
+    pub(super) waiting: VecDeque<(Option<Ticket>, Request)>,
+    /// What was answered, and begins only then.
+    pub(super) delayed: VecDeque<(Timestamp, Request)>,
+    /// What the finalize scripts have left running: until when, and for which session.
+    pub(super) uploads: Vec<(Timestamp, String)>,
     /// When the webhook of every minute is due.
     pub(super) webhook_at: Option<Timestamp>,
+    /// What the webhooks carry.
+    pub(super) bearer: Option<Bearer>,
+    pub(super) metrics: Metrics,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) name: String,
     pub(super) duration: Option<Duration>,
     pub(super) asker: Asker,
     pub(super) ends_at: Option<Timestamp>,
-    pub(super) failed: bool,
+    pub(super) failure: Option<ErrorScope>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Asker {
-    Http,
+    Http { sip_address: Option<String> },
     Jicofo,
 }
 
@@ -60,8 +72,8 @@ pub(super) enum Step {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stopper {
     Session,
-    Request(Ticket),
-    Shutdown(Ticket),
+    Request(Option<Ticket>),
+    Shutdown(Option<Ticket>),
 }
 
 impl Process {
@@ -74,11 +86,16 @@ impl Process {
             busy: "IDLE",
             healthy: true,
             offers_itself: true,
+            has_left: false,
             active: None,
             pending: None,
             held: None,
             waiting: VecDeque::new(),
-            webhook_at: (profile.webhooks != WebhookReceiver::None).then_some(now),
+            delayed: VecDeque::new(),
+            uploads: Vec::new(),
+            webhook_at: (profile.receiver() != WebhookReceiver::None).then_some(now),
+            bearer: Bearer::new(profile, now),
+            metrics: Metrics::new(now),
         }
     }
 
@@ -91,11 +108,25 @@ impl Process {
             Some(held) => Some(held.until),
             None => self.ends_at(),
         };
-        listening.chain(work).chain(self.webhook_at).min()
+        let delayed = self.delayed.front().map(|(at, _)| *at);
+        listening
+            .chain(work)
+            .chain(delayed)
+            .chain(self.webhook_at)
+            .min()
     }
 
     pub(super) fn ends_at(&self) -> Option<Timestamp> {
         self.active.as_ref()?.ends_at
+    }
+
+    /// The request that was answered before and begins now.
+    pub(super) fn take_delayed(&mut self, now: Timestamp) -> Option<Request> {
+        let (at, _) = self.delayed.front()?;
+        if *at > now {
+            return None;
+        }
+        self.delayed.pop_front().map(|(_, request)| request)
     }
 
     /// The session that would be lost with the process.
@@ -120,12 +151,23 @@ impl Process {
         std::mem::replace(&mut self.busy, busy) != busy
     }
 
-    /// Tells Jicofo what was published. EXPIRED is not told: Jicofo goes on seeing BUSY.
-    pub(super) fn show_presence(&mut self) {
+    /// Tells metrics and Jicofo what was published. Jicofo is not told EXPIRED: it goes on seeing BUSY.
+    pub(super) fn show(&mut self) {
+        self.metrics.healthy = self.healthy;
+        self.metrics.recording = self.busy == "BUSY";
         self.offers_itself = self.busy == "IDLE" && self.healthy;
     }
 
-    /// The member `status` of health answers and webhooks.
+    /// The body of a health answer, but for the context.
+    pub(super) fn health(&self, version: Version) -> Value {
+        if version == Version::BeforeV6_5 {
+            json!({ "busy": self.busy == "BUSY" })
+        } else {
+            json!({ "status": self.status() })
+        }
+    }
+
+    /// The member `status` of health and webhooks.
     pub(super) fn status(&self) -> Value {
         // The details stay empty until the first update, and the only update ever made is to UNHEALTHY.
         let health = if self.healthy {
@@ -145,7 +187,7 @@ impl Session {
             duration,
             asker,
             ends_at: None,
-            failed: false,
+            failure: None,
         }
     }
 }
@@ -163,7 +205,7 @@ impl Stopper {
     pub(super) const fn ticket(self) -> Option<Ticket> {
         match self {
             Self::Session => None,
-            Self::Request(ticket) | Self::Shutdown(ticket) => Some(ticket),
+            Self::Request(ticket) | Self::Shutdown(ticket) => ticket,
         }
     }
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::{
     super::{
-        Answer, Exit, Request, SessionEvent, SessionReport, Supervisor, Ticket, WebhookReceiver,
+        Answer, ErrorScope, Exit, Request, SessionEvent, SessionReport, Supervisor, Ticket, Upload,
+        Version, WebhookReceiver,
     },
-    FakeJibri, Life, WEBHOOK_PERIOD, WEBHOOK_TIMEOUT,
+    FakeJibri, Life, WEBHOOK_PERIOD,
     process::{Asker, Held, Process, Session, Step, Stopper},
+    webhooks::Announced,
 };
 
 impl FakeJibri {
@@ -28,11 +30,13 @@ impl FakeJibri {
                         process.webhook_at = Some(now + WEBHOOK_PERIOD);
                         self.send_status();
                         // An exception ends the schedule of the real one for good.
-                        if self.profile.webhooks == WebhookReceiver::Refuses
+                        if self.profile.receiver() == WebhookReceiver::Refuses
                             && let Life::Up(process) = &mut self.life
                         {
                             process.webhook_at = None;
                         }
+                    } else if let Some(request) = process.take_delayed(now) {
+                        process.waiting.push_back((None, request));
                     } else if let Some(held) = process.held.take() {
                         if held.until > now {
                             process.held = Some(held);
@@ -42,6 +46,10 @@ impl FakeJibri {
                     } else if let Some((ticket, request)) = process.waiting.pop_front() {
                         self.take_up(ticket, request);
                     } else if process.ends_at().is_some_and(|at| at <= now) {
+                        // A change that was under way when the session failed has timed out by now.
+                        if self.profile.receiver() == WebhookReceiver::TimesOut {
+                            self.show();
+                        }
                         self.stop(Stopper::Session);
                     } else {
                         return;
@@ -52,19 +60,23 @@ impl FakeJibri {
     }
 
     /// Executes a request whose turn it is: the lock is free.
-    pub(super) fn take_up(&mut self, ticket: Ticket, request: Request) {
+    pub(super) fn take_up(&mut self, ticket: Option<Ticket>, request: Request) {
         let Life::Up(process) = &mut self.life else {
             return;
         };
         let is_busy = process.active.is_some();
         match request {
             Request::Start { session, .. } if is_busy => {
-                self.report(&session, SessionEvent::Refused);
+                self.refuse(&session);
                 self.answer(ticket, Answer::Busy);
             }
-            Request::Start { session, duration } => {
-                let session = Session::new(&session, duration, Asker::Http);
-                self.launch(session, Some(ticket));
+            Request::Start {
+                session,
+                duration,
+                sip_address,
+            } => {
+                let session = Session::new(&session, duration, Asker::Http { sip_address });
+                self.launch(session, ticket);
             }
             Request::Stop if is_busy => self.stop(Stopper::Request(ticket)),
             Request::Stop => self.answer(ticket, Answer::Ok),
@@ -94,7 +106,23 @@ impl FakeJibri {
         self.hold(chrome_start, Step::Launching(session, ticket));
     }
 
+    pub(super) fn refuse(&mut self, session: &str) {
+        self.report(session, SessionEvent::Refused);
+        if let Life::Up(process) = &mut self.life {
+            process.metrics.busy += 1;
+        }
+    }
+
+    /// The session has ended; its finalize script begins.
     pub(super) fn stop(&mut self, stopper: Stopper) {
+        if let Life::Up(process) = &mut self.life {
+            process.metrics.sessions_stopped += 1;
+            // A failure was told when it happened.
+            let ended = process.active.clone();
+            if let Some(session) = ended.filter(|session| session.failure.is_none()) {
+                self.send_session(&session, "OFF");
+            }
+        }
         let finalize = self.profile.finalize;
         self.hold(finalize, Step::Finalizing(stopper));
     }
@@ -110,18 +138,22 @@ impl FakeJibri {
     pub(super) fn go_on(&mut self, step: Step) {
         match step {
             Step::Launching(session, ticket) => self.launched(session, ticket),
-            Step::AnnouncingStart(ticket) => self.started(ticket),
+            Step::AnnouncingStart(ticket) => {
+                self.show();
+                self.started(ticket);
+            }
             Step::Finalizing(stopper) => self.finalized(stopper),
-            Step::AnnouncingEnd(stopper) => self.stopped(stopper),
+            Step::AnnouncingEnd(stopper) => {
+                self.show();
+                self.stopped(stopper);
+            }
         }
     }
 
     pub(super) fn launched(&mut self, mut session: Session, ticket: Option<Ticket>) {
         let fail = |jibri: &mut Self, session: &Session| {
             jibri.report(&session.name, SessionEvent::Failed);
-            if let Some(ticket) = ticket {
-                jibri.answer(ticket, Answer::Failed);
-            }
+            jibri.answer(ticket, Answer::Failed);
         };
         if self.chrome_broken {
             // Nothing was published: it goes on looking idle and healthy.
@@ -130,51 +162,75 @@ impl FakeJibri {
         let Life::Up(process) = &mut self.life else {
             return;
         };
-        let changes = process.publish("BUSY");
-        if changes && self.profile.webhooks == WebhookReceiver::Refuses {
-            self.announce();
+        process.metrics.sessions_started += 1;
+        let announced = self.publish("BUSY");
+        if announced == Announced::Never {
             return fail(self, &session);
         }
         session.ends_at = session.duration.map(|duration| self.now + duration);
-        let over_http = (session.asker == Asker::Http).then(|| session.name.clone());
-        process.active = Some(session);
-        if changes {
-            self.announce();
+        if let Life::Up(process) = &mut self.life {
+            process.active = Some(session);
         }
-        if let Some(session) = over_http {
-            self.send_session(&session, "ON");
-        }
-        if changes && self.profile.webhooks == WebhookReceiver::TimesOut {
-            self.hold(WEBHOOK_TIMEOUT, Step::AnnouncingStart(ticket));
-        } else {
-            self.started(ticket);
+        match announced {
+            Announced::After(span) => self.hold(span, Step::AnnouncingStart(ticket)),
+            Announced::Now | Announced::Never => self.started(ticket),
         }
     }
 
     pub(super) fn started(&mut self, ticket: Option<Ticket>) {
-        if let Some(ticket) = ticket {
-            self.answer(ticket, Answer::Ok);
+        self.answer(ticket, Answer::Ok);
+        if let Life::Up(process) = &self.life
+            && let Some(session) = process.active.clone()
+        {
+            self.send_session(&session, "ON");
+        }
+    }
+
+    /// Publishes what an error says about the machine.
+    pub(super) fn publish_error(&mut self, scope: ErrorScope) -> Announced {
+        match &mut self.life {
+            Life::Up(process) if scope == ErrorScope::System => {
+                process.metrics.errors += 1;
+                if std::mem::replace(&mut process.healthy, false) {
+                    self.announce()
+                } else {
+                    Announced::Now
+                }
+            }
+            _ => Announced::Now,
+        }
+    }
+
+    /// Publishes that it is busy or not, and says so where that is a change.
+    fn publish(&mut self, busy: &'static str) -> Announced {
+        let changes = match &mut self.life {
+            Life::Up(process) => process.publish(busy),
+            Life::Down { .. } => false,
+        };
+        if changes {
+            self.announce()
+        } else {
+            Announced::Now
         }
     }
 
     pub(super) fn finalized(&mut self, stopper: Stopper) {
-        let busy = if self.profile.single_use {
-            "EXPIRED"
-        } else {
-            "IDLE"
-        };
         let Life::Up(process) = &mut self.life else {
             return;
         };
         if let Some(session) = process.active.take() {
-            let event = if session.failed {
-                SessionEvent::Failed
-            } else {
-                SessionEvent::Finished
+            let upload = self.profile.upload;
+            if let Upload::Detached { takes } = upload {
+                let until = self.now + takes;
+                process.uploads.push((until, session.name.clone()));
+            }
+            let event = match session.failure {
+                Some(_) => SessionEvent::Failed,
+                None => SessionEvent::Finished,
             };
             self.report(&session.name, event);
-            if session.asker == Asker::Http {
-                self.send_session(&session.name, "OFF");
+            if upload == Upload::Fails {
+                self.report(&session.name, SessionEvent::NotUploaded);
             }
         }
         let Life::Up(process) = &mut self.life else {
@@ -182,20 +238,14 @@ impl FakeJibri {
         };
         if let Some(exit) = process.pending {
             // Before IDLE is published: the last that anybody saw is BUSY.
-            stopper
-                .ticket()
-                .into_iter()
-                .for_each(|ticket| self.answer(ticket, Answer::Closed));
+            self.answer(stopper.ticket(), Answer::Closed);
             return self.end_process(exit);
         }
-        let changes = process.publish(busy);
-        if changes {
-            self.announce();
-        }
-        if changes && self.profile.webhooks == WebhookReceiver::TimesOut {
-            self.hold(WEBHOOK_TIMEOUT, Step::AnnouncingEnd(stopper));
-        } else {
-            self.stopped(stopper);
+        let expires = self.profile.single_use && self.profile.version >= Version::SINGLE_USE;
+        match self.publish(if expires { "EXPIRED" } else { "IDLE" }) {
+            Announced::Now => self.stopped(stopper),
+            Announced::After(span) => self.hold(span, Step::AnnouncingEnd(stopper)),
+            Announced::Never => self.stopped_by_exception(stopper),
         }
     }
 
@@ -207,6 +257,15 @@ impl FakeJibri {
                 self.answer(ticket, Answer::Closed);
                 self.end_process(Exit::Retired);
             }
+        }
+    }
+
+    /// A shutdown was answered before the exception, which skips the exit.
+    fn stopped_by_exception(&mut self, stopper: Stopper) {
+        match stopper {
+            Stopper::Session => {}
+            Stopper::Request(ticket) => self.answer(ticket, Answer::Failed),
+            Stopper::Shutdown(ticket) => self.answer(ticket, Answer::Ok),
         }
     }
 
@@ -224,13 +283,19 @@ impl FakeJibri {
         let lost = process.session().map(|session| session.name.clone());
         let holder = process.held.take().and_then(|held| held.step.ticket());
         let waiting = std::mem::take(&mut process.waiting);
+        let uploads = std::mem::take(&mut process.uploads);
         let unanswered = holder
             .into_iter()
-            .chain(waiting.into_iter().map(|(ticket, _)| ticket));
+            .chain(waiting.into_iter().filter_map(|(ticket, _)| ticket));
         self.answers
             .extend(unanswered.map(|ticket| (ticket, Answer::Closed)));
         if let Some(session) = lost {
             self.report(&session, SessionEvent::Lost);
+        }
+        for (until, session) in uploads {
+            if until > self.now {
+                self.report(&session, SessionEvent::NotUploaded);
+            }
         }
         self.life = Life::Down {
             exit,
@@ -238,8 +303,9 @@ impl FakeJibri {
         };
     }
 
-    pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer) {
-        self.answers.push((ticket, answer));
+    /// Without a ticket there is nobody to answer: Jicofo, or a client that got its answer before.
+    pub(super) fn answer(&mut self, ticket: Option<Ticket>, answer: Answer) {
+        self.answers.extend(ticket.map(|ticket| (ticket, answer)));
     }
 
     pub(super) fn report(&mut self, session: &str, event: SessionEvent) {

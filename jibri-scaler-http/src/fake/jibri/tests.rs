@@ -1,8 +1,12 @@
 mod ends;
+mod jwt;
+mod metrics;
+mod receivers;
+mod versions;
 mod webhooks;
 
 use super::*;
-use crate::fake::Supervisor;
+use crate::fake::{SessionEvent, Upload};
 
 fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(secs)
@@ -32,6 +36,7 @@ fn start(session: &str) -> Request {
     Request::Start {
         session: session.into(),
         duration: None,
+        sip_address: None,
     }
 }
 

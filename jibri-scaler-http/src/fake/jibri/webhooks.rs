@@ -1,18 +1,44 @@
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{
-    super::{Webhook, WebhookReceiver},
+    super::{ErrorScope, Version, Webhook, WebhookReceiver},
     FakeJibri, Life,
+    process::{Asker, Session},
 };
 
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How it goes on after the webhook of a changed status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Announced {
+    /// At once.
+    Now,
+    /// After this time: nobody has answered.
+    After(Duration),
+    /// Not at all: an exception skips whatever comes after the webhook.
+    Never,
+}
+
 impl FakeJibri {
-    /// What follows a change of the status: the webhook, then the presence, which an exception in the webhook skips.
-    pub(super) fn announce(&mut self) {
+    /// Sends the webhook of a changed status. What else follows a change comes after it.
+    pub(super) fn announce(&mut self) -> Announced {
         self.send_status();
-        if self.profile.webhooks != WebhookReceiver::Refuses
-            && let Life::Up(process) = &mut self.life
-        {
-            process.show_presence();
+        match self.profile.receiver() {
+            WebhookReceiver::None | WebhookReceiver::Answers => {
+                self.show();
+                Announced::Now
+            }
+            WebhookReceiver::TimesOut => Announced::After(TIMEOUT),
+            WebhookReceiver::Refuses => Announced::Never,
+        }
+    }
+
+    /// Shows metrics and Jicofo what was published.
+    pub(super) fn show(&mut self) {
+        if let Life::Up(process) = &mut self.life {
+            process.show();
         }
     }
 
@@ -23,16 +49,47 @@ impl FakeJibri {
         }
     }
 
-    pub(super) fn send_session(&mut self, session: &str, status: &str) {
-        let session = json!({ "sessionId": session, "status": status });
+    /// Sends how a session stands; nothing where Jicofo asked for it.
+    pub(super) fn send_session(&mut self, session: &Session, status: &str) {
+        let Asker::Http { sip_address } = &session.asker else {
+            return;
+        };
+        if self.profile.version < Version::SESSION_WEBHOOKS {
+            return;
+        }
+        let failure = session.failure.map(|scope| {
+            let (scope, detail) = match scope {
+                ErrorScope::Session => ("SESSION", "Failed to join the call"),
+                ErrorScope::System => ("SYSTEM", "Ffmpeg failed to start"),
+            };
+            json!({ "reason": "ERROR", "error": { "scope": scope, "detail": detail } })
+        });
+        let session = json!({
+            "sessionId": session.name,
+            "status": status,
+            "sipAddress": sip_address,
+            "shouldRetry": failure.as_ref().map(|_| true),
+            "failure": failure,
+        });
         let body = json!({ "jibriId": self.profile.jibri_id, "session": session });
         self.send("/v1/session/status", body);
     }
 
     fn send(&mut self, path: &'static str, body: Value) {
-        if self.profile.webhooks != WebhookReceiver::None {
-            let at = self.now;
-            self.webhooks.push(Webhook { at, path, body });
+        if self.profile.receiver() == WebhookReceiver::None {
+            return;
         }
+        let at = self.now;
+        let bearer = match &mut self.life {
+            Life::Up(process) => process.bearer.as_mut(),
+            Life::Down { .. } => None,
+        };
+        let authorization = bearer.map(|bearer| bearer.value(&self.profile, at));
+        self.webhooks.push(Webhook {
+            at,
+            path,
+            body,
+            authorization,
+        });
     }
 }

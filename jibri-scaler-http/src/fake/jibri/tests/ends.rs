@@ -198,6 +198,7 @@ fn a_crash_or_a_terminated_instance_loses_the_session() {
                 Request::Start {
                     session: "a".into(),
                     duration: Some(secs(100)),
+                    sip_address: None,
                 },
             );
             jibri.advance(at(when));
@@ -226,5 +227,50 @@ fn a_terminated_instance_is_not_restarted_though_a_restart_was_due() {
     assert_eq!(
         (jibri.exit(), jibri.next_event()),
         (Some(Exit::ConfigChanged), None)
+    );
+}
+
+#[test]
+fn a_failed_finalize_shows_nowhere() {
+    let profile = Profile::booted().with_upload(Upload::Fails);
+    let mut jibri = FakeJibri::new(profile, at(0));
+    jibri.start_session(at(0), "a", Some(secs(100)));
+    jibri.request(at(10), Request::GracefulShutdown);
+    jibri.advance(at(114));
+    assert_eq!(jibri.exit(), Some(Exit::Retired), "as if all were well");
+    let kinds: Vec<_> = events(&mut jibri).into_iter().map(|e| e.2).collect();
+    assert_eq!(
+        kinds,
+        [
+            SessionEvent::Accepted,
+            SessionEvent::Finished,
+            SessionEvent::NotUploaded
+        ]
+    );
+}
+
+#[test]
+fn a_detached_upload_dies_with_the_process() {
+    let profile = Profile::booted().with_upload(Upload::Detached { takes: secs(60) });
+    let ended_at = |end: i64| {
+        let mut jibri = FakeJibri::new(profile.clone(), at(0));
+        jibri.start_session(at(0), "a", Some(secs(100)));
+        jibri.advance(at(114));
+        assert_eq!(busy(&jibri), "IDLE", "while it is uploading");
+        jibri.request(at(end), Request::GracefulShutdown);
+        assert_eq!(jibri.exit(), Some(Exit::Retired));
+        events(&mut jibri).last().unwrap().2
+    };
+    assert_eq!(ended_at(173), SessionEvent::NotUploaded);
+    assert_eq!(ended_at(174), SessionEvent::Finished);
+
+    // Told before, it ends as soon as the script has returned: the upload has no chance.
+    let mut jibri = FakeJibri::new(profile, at(0));
+    jibri.start_session(at(0), "a", Some(secs(100)));
+    jibri.request(at(10), Request::GracefulShutdown);
+    jibri.advance(at(114));
+    assert_eq!(
+        events(&mut jibri).last().unwrap().2,
+        SessionEvent::NotUploaded
     );
 }

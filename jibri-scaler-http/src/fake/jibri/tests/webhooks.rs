@@ -13,6 +13,7 @@ fn webhooks_come_at_the_start_every_minute_and_at_each_change() {
         Request::Start {
             session: "a".into(),
             duration: Some(secs(10)),
+            sip_address: None,
         },
     );
     jibri.advance(at(125));
@@ -20,6 +21,7 @@ fn webhooks_come_at_the_start_every_minute_and_at_each_change() {
         .take_webhooks()
         .into_iter()
         .map(|hook| {
+            assert_eq!(hook.authorization, None, "no token is configured");
             assert_eq!(hook.body["jibriId"], "i-0abc");
             let what = match hook.path {
                 "/v1/status" => hook.body["status"]["busyStatus"].clone(),
@@ -34,7 +36,7 @@ fn webhooks_come_at_the_start_every_minute_and_at_each_change() {
         (60, "IDLE"),
         (94, "BUSY"),
         (94, "ON"),
-        (114, "OFF"),
+        (104, "OFF"),
         (114, "IDLE"),
         (120, "IDLE"),
     ];
@@ -65,70 +67,133 @@ fn a_session_by_jicofo_sends_no_session_webhook_and_nobody_subscribed_gets_none(
 }
 
 #[test]
-fn a_refused_webhook_makes_the_start_fail_and_leaves_busy_behind() {
-    let profile = Profile::booted().with_webhooks(WebhookReceiver::Refuses);
+fn the_first_webhook_comes_before_any_api_listens() {
+    let profile = Profile::default().with_webhooks(WebhookReceiver::Answers);
     let mut jibri = FakeJibri::new(profile, at(0));
-    let ticket = jibri.request(at(10), start("a"));
-    jibri.advance(at(14));
-    assert_eq!(jibri.take_answers(), [(ticket, Answer::Failed)]);
-    assert_eq!(
-        (busy(&jibri).as_str(), jibri.is_session_active()),
-        ("BUSY", false)
-    );
-    assert_eq!(
-        jibri.take_webhooks().len(),
-        2,
-        "the first one, and that of the start"
-    );
-    jibri.advance(at(1000));
-    assert_eq!(
-        jibri.take_webhooks(),
-        [],
-        "the schedule died with the first refusal"
-    );
-    let again = jibri.request(at(1000), start("b"));
-    jibri.advance(at(1004));
-    assert_eq!(
-        jibri.take_answers(),
-        [(again, Answer::Ok)],
-        "BUSY to BUSY is no change"
-    );
-    assert!(jibri.is_session_active());
-
-    // With nothing running, it can be told to end although it reads BUSY.
-    let profile = Profile::booted().with_webhooks(WebhookReceiver::Refuses);
-    let mut stuck = FakeJibri::new(profile, at(0));
-    stuck.request(at(0), start("a"));
-    stuck.request(at(10), Request::GracefulShutdown);
-    assert_eq!(stuck.exit(), Some(Exit::Retired));
+    assert!(!jibri.listens(Api::Internal) && !jibri.listens(Api::External));
+    let sent = jibri.take_webhooks();
+    assert_eq!((sent.len(), sent[0].at), (1, at(0)));
 }
 
 #[test]
-fn a_silent_webhook_receiver_slows_each_start_and_stop_inside_the_lock() {
-    let profile = Profile::booted().with_webhooks(WebhookReceiver::TimesOut);
+fn a_status_webhook_has_the_status_of_health_and_nothing_else() {
+    let profile = Profile::booted().with_webhooks(WebhookReceiver::Answers);
     let mut jibri = FakeJibri::new(profile, at(0));
-    let started = jibri.request(at(0), start("a"));
-    jibri.advance(at(5));
-    assert_eq!(busy(&jibri), "BUSY", "published");
-    assert_eq!(jibri.take_answers(), [], "not yet delivered");
-    jibri.advance(at(6));
-    assert_eq!(jibri.take_answers(), [(started, Answer::Ok)]);
-    let stopped = jibri.request(at(20), Request::Stop);
-    jibri.advance(at(31));
+    jibri.start_session(at(0), "a", None);
+    jibri.fail_session(at(10), ErrorScope::System);
+    let last = jibri.take_webhooks().pop().unwrap();
+    let health = jibri.health();
+    assert!(health.get("environmentContext").is_some());
     assert_eq!(
-        (busy(&jibri).as_str(), jibri.take_answers().len()),
-        ("IDLE", 0)
+        last.body,
+        json!({ "jibriId": "", "status": health["status"] }),
+        "the id is empty unless it is set"
     );
-    jibri.advance(at(32));
-    assert_eq!(jibri.take_answers(), [(stopped, Answer::Ok)]);
+}
 
-    jibri.start_session(at(40), "b", None);
-    let has_context = |jibri: &FakeJibri| jibri.health().get("environmentContext").is_some();
-    jibri.advance(at(45));
+/// The session webhooks of a session over HTTP, each with when it was sent.
+fn session_webhooks(jibri: &mut FakeJibri) -> Vec<(i64, Value)> {
+    let hooks = jibri.take_webhooks().into_iter();
+    hooks
+        .filter(|hook| hook.path == "/v1/session/status")
+        .map(|hook| {
+            (
+                hook.at.as_micros() / 1_000_000,
+                hook.body["session"].clone(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_session_webhook_says_on_and_off_and_for_a_gateway_its_address() {
+    let profile = Profile::booted().with_webhooks(WebhookReceiver::Answers);
+    let mut jibri = FakeJibri::new(profile, at(0));
+    let gateway = Request::Start {
+        session: "a".into(),
+        duration: None,
+        sip_address: Some("room@sip.example".into()),
+    };
+    jibri.request(at(0), gateway);
+    jibri.request(at(50), Request::Stop);
+    jibri.advance(at(60));
+    jibri.request(at(60), start("b"));
+    jibri.advance(at(64));
+    let session = |id: &str, status: &str, sip: Option<&str>| {
+        json!({
+            "sessionId": id, "status": status, "sipAddress": sip, "failure": null, "shouldRetry": null,
+        })
+    };
+    let sip = Some("room@sip.example");
     assert_eq!(
-        (busy(&jibri).as_str(), has_context(&jibri)),
-        ("BUSY", false)
+        session_webhooks(&mut jibri),
+        [
+            (4, session("a", "ON", sip)),
+            // It is over, and the finalize script has 10 s to go.
+            (50, session("a", "OFF", sip)),
+            (64, session("b", "ON", None)),
+        ]
     );
-    jibri.advance(at(46));
-    assert!(has_context(&jibri));
+}
+
+#[test]
+fn a_session_webhook_tells_the_failure_when_it_happens_and_only_then() {
+    for (scope, name, detail) in [
+        (ErrorScope::Session, "SESSION", "Failed to join the call"),
+        (ErrorScope::System, "SYSTEM", "Ffmpeg failed to start"),
+    ] {
+        let profile = Profile::booted().with_webhooks(WebhookReceiver::Answers);
+        let mut jibri = FakeJibri::new(profile, at(0));
+        jibri.request(at(0), start("a"));
+        jibri.fail_session(at(20), scope);
+        jibri.advance(at(100));
+        let failure = json!({ "reason": "ERROR", "error": { "scope": name, "detail": detail } });
+        let off = json!({
+            "sessionId": "a", "status": "OFF", "sipAddress": null, "failure": failure, "shouldRetry": true,
+        });
+        let sent = session_webhooks(&mut jibri);
+        assert_eq!(sent[1..], [(20, off)]);
+    }
+}
+
+#[test]
+fn an_error_of_the_machine_is_told_before_unhealthy_and_that_before_the_end() {
+    let profile = Profile::booted().with_webhooks(WebhookReceiver::Answers);
+    let mut jibri = FakeJibri::new(profile, at(0));
+    jibri.request(at(0), start("a"));
+    jibri.advance(at(10));
+    jibri.take_webhooks();
+    jibri.fail_session(at(20), ErrorScope::System);
+    jibri.advance(at(59));
+    let sent: Vec<String> = jibri
+        .take_webhooks()
+        .into_iter()
+        .map(|hook| {
+            let status = &hook.body["status"];
+            format!(
+                "{}{}{}",
+                hook.body["session"]["status"],
+                status["busyStatus"],
+                status["health"]["healthStatus"]
+            )
+        })
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            r#""OFF"nullnull"#,
+            r#"null"BUSY""UNHEALTHY""#,
+            r#"null"IDLE""UNHEALTHY""#
+        ]
+    );
+}
+
+#[test]
+fn a_start_that_fails_sends_no_session_webhook() {
+    let profile = Profile::booted().with_webhooks(WebhookReceiver::Answers);
+    let mut jibri = FakeJibri::new(profile, at(0));
+    jibri.set_chrome_broken(true);
+    jibri.request(at(0), start("a"));
+    jibri.advance(at(10));
+    assert_eq!(session_webhooks(&mut jibri), []);
 }
