@@ -346,3 +346,34 @@ async fn thirty_fakes_that_come_and_go_answer_as_virtual_time_says() {
     };
     assert_eq!(run().await, run().await);
 }
+
+#[test]
+fn the_tests_that_the_documentation_names_exist() {
+    let table = include_str!("../src/fake/behaviours.md");
+    let sources = [
+        include_str!("fake.rs"),
+        include_str!("../src/fake/metrics.rs"),
+        include_str!("../src/fake/start_params.rs"),
+        include_str!("../src/fake/jibri/tests.rs"),
+        include_str!("../src/fake/jibri/tests/ends.rs"),
+        include_str!("../src/fake/jibri/tests/jwt.rs"),
+        include_str!("../src/fake/jibri/tests/metrics.rs"),
+        include_str!("../src/fake/jibri/tests/receivers.rs"),
+        include_str!("../src/fake/jibri/tests/versions.rs"),
+        include_str!("../src/fake/jibri/tests/webhooks.rs"),
+    ];
+    let names: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_suffix(" |")?.rsplit_once(" | "))
+        .flat_map(|(_, tests)| tests.split(", "))
+        .filter_map(|name| name.strip_prefix('`')?.strip_suffix('`'))
+        .collect();
+    assert!(names.len() > 60, "{}", names.len());
+    for name in names {
+        let header = format!("fn {name}()");
+        assert!(
+            sources.iter().any(|source| source.contains(&header)),
+            "{name}"
+        );
+    }
+}
