@@ -189,6 +189,7 @@ impl Controller {
         let refused = breaches.iter().any(Breach::is_fatal);
 
         let mut report = TickReport::new(decision, breaches, observation.failures, self.dry_run);
+        report.findings = observation.findings;
         let acts = self.may_act(&mut report, now).await && !self.dry_run;
         if !acts || refused {
             let memory = report.decision.memory.clone().without_acts_since(&before);

@@ -21,7 +21,7 @@ use futures_util::{
 };
 
 use crate::{
-    DrainPath, FleetSnapshot, Instance, InstanceId, Reachability, Report, Timestamp,
+    DrainPath, Finding, FleetSnapshot, Instance, InstanceId, Reachability, Report, Timestamp,
     port::{DrainClient, GroupListing, HealthProbe, Listing, PortError, ProbeOutcome, Target},
 };
 
@@ -40,15 +40,18 @@ pub struct Observation {
     pub snapshot: FleetSnapshot,
     /// The instances whose health could not be read, and what happened instead.
     pub failures: BTreeMap<InstanceId, ProbeOutcome>,
+    /// What the listing lacks although it is complete.
+    pub findings: Vec<Finding>,
 }
 
 impl Observation {
-    /// An observation without failures.
+    /// An observation without failures and findings.
     #[must_use]
     pub const fn new(snapshot: FleetSnapshot) -> Self {
         Self {
             snapshot,
             failures: BTreeMap::new(),
+            findings: Vec::new(),
         }
     }
 }
@@ -408,6 +411,7 @@ impl JoinedObserver {
         Observation {
             snapshot: FleetSnapshot::new(group, instances),
             failures,
+            findings: listing.findings,
         }
     }
 }

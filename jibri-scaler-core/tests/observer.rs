@@ -11,8 +11,8 @@ use std::{
 use async_trait::async_trait;
 use futures_executor::block_on;
 use jibri_scaler_core::{
-    BusyStatus, DrainPath, Group, HealthStatus, Instance, InstanceId, JibriStatus, Lifecycle,
-    Reachability, Report, Timestamp,
+    BusyStatus, DrainPath, Finding, Group, HealthStatus, Instance, InstanceId, JibriStatus,
+    Lifecycle, Reachability, Report, Severity, Timestamp,
     observe::{FleetObserver as _, JoinedObserver, Observation},
     port::{
         DrainClient, GroupListing, HealthProbe, Listing, PortError, PortErrorKind, Presence,
@@ -27,6 +27,7 @@ struct Fleet(Arc<Mutex<Script>>);
 #[derive(Default)]
 struct Script {
     rows: Vec<Instance>,
+    findings: Vec<Finding>,
     health: BTreeMap<String, ProbeOutcome>,
     /// Whether the internal port answers; absent, it never does.
     internal: BTreeMap<String, bool>,
@@ -114,7 +115,9 @@ impl GroupListing for Fleet {
         if script.unlisted {
             return Err(PortError::new(PortErrorKind::Throttled, "list"));
         }
-        Ok(Listing::new(Group::new(0, 99, 3), script.rows.clone()))
+        let mut listing = Listing::new(Group::new(0, 99, 3), script.rows.clone());
+        listing.findings.clone_from(&script.findings);
+        Ok(listing)
     }
 }
 
@@ -216,6 +219,18 @@ fn one_that_never_answers_costs_the_others_nothing() {
         seen.failures,
         BTreeMap::from([(id("a"), ProbeOutcome::TimedOut)])
     );
+}
+
+#[test]
+fn what_the_listing_lacks_is_passed_on() {
+    let fleet = Fleet::of(&["a"]);
+    fleet.answers("a", idle());
+    let observer = fleet.observer();
+    let lacks = Finding::new(Severity::Warning, "no launch times", "look");
+    for findings in [vec![lacks], vec![]] {
+        fleet.script().findings.clone_from(&findings);
+        assert_eq!(observe(&observer, 10).findings, findings);
+    }
 }
 
 #[test]

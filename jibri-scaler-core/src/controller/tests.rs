@@ -2,7 +2,7 @@ use futures_executor::block_on;
 
 use super::*;
 use crate::{
-    Effect, Group, Instance, Lifecycle, Plan,
+    Effect, Finding, Group, Instance, Lifecycle, Plan, Severity,
     controller::Applied,
     observe::{MockFleetObserver, Observation},
     policy::MinIdle,
@@ -61,6 +61,25 @@ fn a_plan_that_breaks_a_rule_is_not_applied_and_leaves_nothing_behind() {
         assert!(memory.retirements().is_empty());
         assert_eq!(memory.desired_set, None);
     }
+}
+
+#[test]
+fn what_the_listing_lacks_is_in_the_report() {
+    let lacks = Finding::new(Severity::Warning, "no launch times", "look");
+    let seen = lacks.clone();
+    let mut observer = MockFleetObserver::new();
+    observer.expect_observe().returning(move |_| {
+        let mut seen_all = Observation::new(FleetSnapshot::new(Group::new(0, 4, 0), vec![]));
+        seen_all.findings.push(seen.clone());
+        Ok(seen_all)
+    });
+    let policy = MinIdle::new(1).unwrap();
+    let control = MockGroupControl::new();
+    let mut controller =
+        Controller::new(policy, Limits::default(), observer, control).with_dry_run(true);
+    let report = block_on(controller.tick(Timestamp::from_secs(0))).unwrap();
+    assert_eq!(report.findings, [lacks]);
+    assert!(report.to_string().contains("no launch times"), "{report}");
 }
 
 #[test]

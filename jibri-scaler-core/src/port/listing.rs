@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{PortError, forward};
 use crate::{
-    Group, Instance,
+    Finding, Group, Instance,
     native::{SHRINK_ENABLED, SHRINK_TAG},
 };
 
@@ -30,10 +30,12 @@ pub struct Listing {
     pub drains_on_termination: bool,
     /// The tags of the group, such as [`SHRINK_TAG`](crate::native::SHRINK_TAG).
     pub tags: BTreeMap<String, String>,
+    /// What is missing although the listing is complete, such as launch times; the report of the tick carries it on.
+    pub findings: Vec<Finding>,
 }
 
 impl Listing {
-    /// A listing of these instances, in a group without the hook and without tags.
+    /// A listing of these instances, in a group without the hook and without tags, and without findings.
     #[must_use]
     pub const fn new(group: Group, instances: Vec<Instance>) -> Self {
         Self {
@@ -41,6 +43,7 @@ impl Listing {
             instances,
             drains_on_termination: false,
             tags: BTreeMap::new(),
+            findings: Vec::new(),
         }
     }
 
@@ -58,6 +61,8 @@ impl Listing {
 /// # Contract
 /// - Complete or an error: a listing with pages missing is an error, since an instance that is not listed counts as gone. A
 ///   group that does not exist is a [`Permanent`](super::PortErrorKind::Permanent) error, never an empty listing.
+/// - Complete are its rows, not what is optional in them: a launch time or an address that could not be had is a finding, since a
+///   controller that sees no group is worse off.
 /// - Instances on their way out are listed as long as the group lists them.
 /// - It may be a little old (Auto Scaling promises no read-after-write); nothing may rely on it being current.
 /// - Harmless and cancel-safe.
