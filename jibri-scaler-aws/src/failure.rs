@@ -116,14 +116,17 @@ impl Failure {
         self.kind
     }
 
+    /// The message, where the service answered with this code.
+    pub(crate) fn message_of(&self, code: &str) -> Option<&str> {
+        let message = self.message.as_deref();
+        message.filter(|_| self.code.as_deref() == Some(code))
+    }
+
     /// Whether the service refused the request as such, with a message that has one of these texts. Auto Scaling gives everything
     /// it refuses the code `ValidationError`, so that only the message tells.
     pub(crate) fn is_validation_error(&self, texts: &[&str]) -> bool {
-        self.code.as_deref() == Some("ValidationError")
-            && self
-                .message
-                .as_deref()
-                .is_some_and(|message| texts.iter().any(|text| message.contains(text)))
+        self.message_of("ValidationError")
+            .is_some_and(|message| texts.iter().any(|text| message.contains(text)))
     }
 
     /// The error of that operation, which completes the sentence "could not …".
@@ -184,9 +187,8 @@ where
         | "UnrecognizedClientException"
         | "SignatureDoesNotMatch"
         | "InvalidSignatureException"
-        | "MissingAuthenticationToken" => {
-            Some("check the AWS credentials and the region".to_owned())
-        }
+        | "MissingAuthenticationToken"
+        | "AuthFailure" => Some("check the AWS credentials and the region".to_owned()),
         "RequestExpired" | "RequestTimeTooSkewed" => {
             Some("set the clock of this machine".to_owned())
         }

@@ -18,7 +18,7 @@ use crate::{
 ///
 /// # Reading
 /// Every listing asks `DescribeAutoScalingGroups` and follows its tokens to the end. Listings know no launch times and no
-/// addresses. Auto Scaling promises no read-after-write: a desired capacity that was just set, or an instance that was just
+/// addresses; `Ec2Listing` (feature `ec2`) adds them. Auto Scaling promises no read-after-write: a desired capacity that was just set, or an instance that was just
 /// ended, may look as before for a while.
 ///
 /// # Acting

@@ -3,6 +3,8 @@
 
 mod build;
 mod call;
+#[cfg(any(feature = "ec2", test))]
+mod ec2;
 mod failure;
 mod group;
 pub mod inspect;
@@ -11,6 +13,9 @@ mod ownership;
 mod sink;
 
 pub use build::BuildError;
+#[cfg(feature = "ec2")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ec2")))]
+pub use ec2::Ec2Listing;
 pub use group::AutoScalingGroup;
 pub use name::{ControllerName, GroupName, InvalidName, Namespace};
 pub use ownership::{CONTROLLER_TAG, Ownership};
