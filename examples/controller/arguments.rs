@@ -25,7 +25,8 @@ pub(crate) struct Arguments {
     /// read anew before each tick.
     #[arg(long, conflicts_with_all = ["jibri_url", "internal_url"])]
     addresses: Option<PathBuf>,
-    /// Where the health of an instance is read, such as `http://{instance_id}.jibri.example:2222`.
+    /// Where the health of an instance is read, such as `http://{instance_id}.jibri.example:2222`; with the feature `ec2` also
+    /// `http://{private_ip}:2222`.
     #[arg(long, requires = "internal_url")]
     jibri_url: Option<String>,
     /// Where an instance is told to end, such as `http://{instance_id}.jibri.example:3333`.
@@ -68,7 +69,23 @@ pub(crate) enum Where {
 
 impl Arguments {
     pub(crate) fn addresses(&self) -> Result<Where, Box<dyn Error>> {
+        self.addresses_where(cfg!(feature = "ec2"))
+    }
+
+    /// `private` says whether private addresses are known.
+    fn addresses_where(&self, private: bool) -> Result<Where, Box<dyn Error>> {
         if let (Some(health), Some(internal)) = (&self.jibri_url, &self.internal_url) {
+            if !private
+                && [health, internal]
+                    .iter()
+                    .any(|url| url.contains("{private_ip}"))
+            {
+                return Err(
+                    "only EC2 knows what `{private_ip}` is, and this controller was built without it: build it with \
+                     `--features ec2`, or use `{instance_id}` or --addresses"
+                        .into(),
+                );
+            }
             return Ok(Where::Templates(Addresses::from_templates(
                 health, internal,
             )?));
@@ -157,6 +174,19 @@ mod tests {
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn private_addresses_need_ec2() {
+        let urls = |host: &str| {
+            format!("--jibri-url http://{host}:2222 --internal-url http://{{instance_id}}:3333")
+        };
+        let private = parse(&urls("{private_ip}")).unwrap();
+        assert!(private.addresses_where(true).is_ok());
+        let error = private.addresses_where(false).err().unwrap().to_string();
+        assert!(error.contains("--features ec2"), "{error}");
+        let named = parse(&urls("{instance_id}")).unwrap();
+        assert!(named.addresses_where(false).is_ok());
     }
 
     #[test]

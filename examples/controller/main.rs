@@ -12,6 +12,9 @@
 //!     --internal-url 'http://{instance_id}.jibri.example:3333' \
 //!     --memory /var/lib/jibri-scaler/memory.json --dry-run
 //! ```
+//!
+//! With `--features ec2` it reads launch times and private addresses from EC2, so that `http://{private_ip}:2222` will do. That
+//! SDK takes minutes and 7 GB of memory to build.
 
 mod address_file;
 mod arguments;
@@ -131,7 +134,10 @@ async fn build(
     let drain = Arc::new(HttpDrain::new(addresses, &DrainConfig::default())?);
     // The probes of one tick must be done well before the next one.
     let deadline = arguments.interval / 2;
-    let mut observer = JoinedObserver::new(group.clone(), probe, move || {
+    let listing = group.clone();
+    #[cfg(feature = "ec2")]
+    let listing = jibri_scaler_aws::Ec2Listing::new(&sdk, listing)?;
+    let mut observer = JoinedObserver::new(listing, probe, move || {
         Box::pin(tokio::time::sleep(deadline))
     })
     .with_drain(drain.clone());
