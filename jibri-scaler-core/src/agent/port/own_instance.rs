@@ -2,6 +2,7 @@ use async_trait::async_trait;
 
 use crate::{
     Lifecycle,
+    agent::{HOOK_LAUNCHING, HOOK_TERMINATING},
     port::{Decrement, PortError, forward},
 };
 
@@ -13,6 +14,23 @@ pub enum Transition {
     Launching,
     /// On its way out.
     Terminating,
+}
+
+impl Transition {
+    /// The name of the hook that holds it.
+    ///
+    /// ```
+    /// use jibri_scaler_core::agent::{HOOK_TERMINATING, port::Transition};
+    ///
+    /// assert_eq!(Transition::Terminating.hook(), HOOK_TERMINATING);
+    /// ```
+    #[must_use]
+    pub const fn hook(self) -> &'static str {
+        match self {
+            Self::Launching => HOOK_LAUNCHING,
+            Self::Terminating => HOOK_TERMINATING,
+        }
+    }
 }
 
 /// How a lifecycle action is completed.

@@ -124,7 +124,8 @@ pub trait IdleSignal: Send + Sync {
     /// Where it may be lost.
     async fn publish_drain(&self, point: DrainPoint) -> Result<(), PortError>;
 
-    /// The sums of the periods in `from..to`, oldest first. Periods without a point are left out.
+    /// The sums of the periods that lie in `from..to` as a whole, oldest first. Periods begin at multiples of their length since
+    /// the Unix epoch; those without a point are left out.
     ///
     /// # Errors
     /// Where they could not be read whole.
