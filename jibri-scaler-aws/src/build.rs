@@ -31,11 +31,17 @@ pub enum BuildError {
 
 /// Refuses a configuration with which the SDK would panic, or every call fail.
 pub(crate) fn check(sdk: &SdkConfig) -> Result<(), BuildError> {
-    if sdk.behavior_version().is_none() {
-        return Err(BuildError::NoBehaviorVersion);
-    }
+    check_version(sdk)?;
     if sdk.region().is_none() {
         return Err(BuildError::NoRegion);
+    }
+    Ok(())
+}
+
+/// The same for what is in no region.
+pub(crate) fn check_version(sdk: &SdkConfig) -> Result<(), BuildError> {
+    if sdk.behavior_version().is_none() {
+        return Err(BuildError::NoBehaviorVersion);
     }
     Ok(())
 }

@@ -76,7 +76,7 @@ pub(crate) struct Failure {
     kind: PortErrorKind,
     code: Option<String>,
     message: Option<String>,
-    cause: Cause,
+    cause: Box<Cause>,
 }
 
 impl Failure {
@@ -108,7 +108,7 @@ impl Failure {
             kind,
             code,
             message,
-            cause,
+            cause: Box::new(cause),
         }
     }
 
@@ -132,7 +132,7 @@ impl Failure {
     /// The error of that operation, which completes the sentence "could not …".
     pub(crate) fn during(self, operation: impl Into<String>) -> PortError {
         let error = PortError::new(self.kind, operation);
-        match self.cause {
+        match *self.cause {
             Cause::NoAnswer {
                 advice: None,
                 error: cause,
@@ -211,7 +211,10 @@ fn not_loaded(error: &(dyn Error + 'static)) -> Option<&'static str> {
 }
 
 /// The advice for the first text of the list that the error or one of its causes says.
-fn advice_of(list: &[(&str, &'static str)], error: &(dyn Error + 'static)) -> Option<&'static str> {
+pub(crate) fn advice_of(
+    list: &[(&str, &'static str)],
+    error: &(dyn Error + 'static),
+) -> Option<&'static str> {
     let mut next = Some(error);
     while let Some(error) = next {
         let text = error.to_string();

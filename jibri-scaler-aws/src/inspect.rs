@@ -6,7 +6,6 @@
 mod alarm;
 mod group;
 mod hook;
-mod page;
 mod policy;
 mod refresh;
 mod section;
@@ -24,6 +23,7 @@ use jibri_scaler_core::{Timestamp, port::PortError};
 use crate::{
     BuildError, GroupName, Namespace, build,
     call::{self, SHORTEST_TIMEOUT},
+    page,
 };
 
 pub use alarm::{Alarm, MetricQuery, QuerySource};

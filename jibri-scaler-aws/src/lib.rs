@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod agent;
 mod build;
 mod call;
 #[cfg(any(feature = "ec2", test))]
@@ -8,8 +9,11 @@ mod ec2;
 mod failure;
 mod group;
 pub mod inspect;
+mod metric;
 mod name;
 mod ownership;
+mod page;
+mod publisher;
 mod sink;
 
 pub use build::BuildError;

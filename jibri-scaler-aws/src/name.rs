@@ -159,7 +159,7 @@ fn check(
     }
 }
 
-/// A text that AWS would not take as this name.
+/// A text that AWS would not take as this name, or that is no address.
 ///
 /// ```
 /// use jibri_scaler_aws::GroupName;
@@ -180,7 +180,7 @@ pub struct InvalidName {
 }
 
 impl InvalidName {
-    fn new(what: &'static str, text: &str, why: impl Into<String>) -> Self {
+    pub(crate) fn new(what: &'static str, text: &str, why: impl Into<String>) -> Self {
         Self {
             what,
             text: text.into(),

@@ -3,28 +3,17 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_cloudwatch::{
-    Client, config,
-    primitives::DateTime,
-    types::{Dimension, MetricDatum, StandardUnit, builders::MetricDatumBuilder},
-};
+use aws_sdk_cloudwatch::types::{MetricDatum, StandardUnit};
 use aws_types::SdkConfig;
-use jibri_scaler_core::port::{FleetMetrics, MetricsSink, PortError};
+use jibri_scaler_core::{
+    native::metric::IDLE,
+    port::{FleetMetrics, MetricsSink, PortError},
+};
 
 use crate::{
-    BuildError, GroupName, Namespace, build,
-    call::{self, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
-    failure::Failure,
+    BuildError, GroupName, Namespace,
+    publisher::{METRICS_PER_CALL, Publisher},
 };
-
-/// How many metrics one `PutMetricData` may carry
-/// ([`PutMetricData`](https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html)). A tick has at
-/// most 11, with at most 2 of the 150 values that one may have, so it is one request.
-const METRICS_PER_CALL: usize = 1000;
-
-/// CloudWatch keeps points of high resolution by the second, others by the minute.
-const HIGH_RESOLUTION: i32 = 1;
-const STANDARD_RESOLUTION: i32 = 60;
 
 /// Publishes the numbers of each tick to CloudWatch, as [`MetricsSink`].
 ///
@@ -61,11 +50,7 @@ const STANDARD_RESOLUTION: i32 = 60;
 /// ```
 #[derive(Clone, Debug)]
 pub struct CloudWatchSink {
-    group: GroupName,
-    namespace: Namespace,
-    storage_resolution: i32,
-    sdk: SdkConfig,
-    client: Client,
+    publisher: Publisher,
 }
 
 impl CloudWatchSink {
@@ -74,32 +59,21 @@ impl CloudWatchSink {
     /// # Errors
     /// Where the configuration lacks a behaviour version or a region.
     pub fn new(sdk: &SdkConfig, group: GroupName, interval: Duration) -> Result<Self, BuildError> {
-        build::check(sdk)?;
-        let storage_resolution = if interval < Duration::from_mins(1) {
-            HIGH_RESOLUTION
-        } else {
-            STANDARD_RESOLUTION
-        };
-        Ok(Self {
-            group,
-            namespace: Namespace::default(),
-            storage_resolution,
-            sdk: sdk.clone(),
-            client: client(sdk, DEFAULT_TIMEOUT),
-        })
+        let publisher = Publisher::new(sdk, group, interval)?;
+        Ok(Self { publisher })
     }
 
     /// Publishes in this namespace.
     #[must_use]
     pub fn with_namespace(mut self, namespace: Namespace) -> Self {
-        self.namespace = namespace;
+        self.publisher.namespace = namespace;
         self
     }
 
     /// Lets a publication take this long at most; 9 s by default. Less than 100 ms counts as 100 ms.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.client = client(&self.sdk, timeout.max(SHORTEST_TIMEOUT));
+        self.publisher.set_timeout(timeout);
         self
     }
 
@@ -116,8 +90,8 @@ impl CloudWatchSink {
             ("WantedSpare", metrics.wanted_spare),
         ];
         let counts = counts.map(|(name, count)| {
-            self.datum(name, metrics)
-                .unit(StandardUnit::Count)
+            self.publisher
+                .datum(name, StandardUnit::Count, metrics.at)
                 .value(f64::from(count))
                 .build()
         });
@@ -125,8 +99,8 @@ impl CloudWatchSink {
             .idle_share
             .filter(|share| share.is_finite())
             .map(|share| {
-                self.datum("IdleShare", metrics)
-                    .unit(StandardUnit::None)
+                self.publisher
+                    .datum("IdleShare", StandardUnit::None, metrics.at)
                     .value(share)
                     .build()
             });
@@ -136,7 +110,7 @@ impl CloudWatchSink {
 
     /// One value for each instance that reports, so that it adds up as if each had published its own. None reports, no point.
     fn idle(&self, metrics: &FleetMetrics) -> Option<MetricDatum> {
-        let datum = self.datum("Idle", metrics).unit(StandardUnit::Count);
+        let datum = self.publisher.datum(IDLE, StandardUnit::Count, metrics.at);
         let counted = [(1.0, metrics.idle), (0.0, metrics.others)]
             .into_iter()
             .filter(|(_, count)| *count > 0);
@@ -150,56 +124,29 @@ impl CloudWatchSink {
                 .build()
         })
     }
-
-    fn datum(&self, name: &str, metrics: &FleetMetrics) -> MetricDatumBuilder {
-        let group = Dimension::builder()
-            .name("AutoScalingGroupName")
-            .value(self.group.as_str())
-            .build();
-        MetricDatum::builder()
-            .metric_name(name)
-            .dimensions(group)
-            .timestamp(DateTime::from_millis(
-                metrics.at.as_micros().div_euclid(1000),
-            ))
-            .storage_resolution(self.storage_resolution)
-    }
 }
 
 #[async_trait]
 impl MetricsSink for CloudWatchSink {
     async fn publish(&self, metrics: &FleetMetrics) -> Result<(), PortError> {
+        // A tick has at most 11 metrics, so this is one request.
         for part in self.data(metrics).chunks(METRICS_PER_CALL) {
-            self.client
-                .put_metric_data()
-                .namespace(self.namespace.as_str())
-                .set_metric_data(Some(part.to_vec()))
-                .send()
-                .await
-                .map_err(|error| {
-                    Failure::new("cloudwatch:PutMetricData", error).during(format!(
-                        "publish the metrics of Auto Scaling group `{}` in namespace `{}`; the points of this tick are lost, \
-                         since sending them again could count them twice",
-                        self.group, self.namespace
-                    ))
-                })?;
+            self.publisher.put(part.to_vec()).await.map_err(|failure| {
+                failure.during(format!(
+                    "publish the metrics of Auto Scaling group `{}` in namespace `{}`; the points of this tick are lost, since \
+                     sending them again could count them twice",
+                    self.publisher.group, self.publisher.namespace
+                ))
+            })?;
         }
         Ok(())
     }
 }
 
-fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
-    let (timeouts, retries) = call::act(sdk, timeout);
-    let config = config::Builder::from(sdk)
-        .timeout_config(timeouts)
-        .retry_config(retries)
-        .build();
-    Client::from_conf(config)
-}
-
 #[cfg(test)]
 mod tests {
     use aws_config::{BehaviorVersion, Region};
+    use aws_sdk_cloudwatch::primitives::DateTime;
     use jibri_scaler_core::{Tally, Timestamp};
 
     use super::*;

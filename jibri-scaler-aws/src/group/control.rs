@@ -1,7 +1,12 @@
 //! Acting on the group.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
-use aws_sdk_autoscaling::config;
+use aws_sdk_autoscaling::{
+    config,
+    error::{ProvideErrorMetadata, SdkError},
+};
 use jibri_scaler_core::{
     InstanceId,
     agent::HOOK_TERMINATING,
@@ -24,7 +29,8 @@ const DEPARTED: [&str; 2] = ["not part of", "not in InService"];
 /// What Auto Scaling says where it has no such instance.
 const NOT_FOUND: [&str; 2] = ["Instance Id not found", "No managed instance found"];
 
-/// What Auto Scaling says where no action of that hook waits for the instance.
+/// What Auto Scaling says where no action of that hook waits for the instance: it has gone on, or the group has no such hook. The
+/// text goes on with "with instance ID" or "with token".
 const NOTHING_WAITS: [&str; 1] = ["No active Lifecycle Action found"];
 
 #[async_trait]
@@ -40,7 +46,7 @@ impl GroupControl for AutoScalingGroup {
                     .with_source("the time for protecting was used up");
                 return Err(first_error.unwrap_or(error));
             };
-            let Err(failure) = self.protect_part(part, left).await else {
+            let Err(failure) = self.set_protection(part, true, left).await else {
                 continue;
             };
             if failure.is_validation_error(&DEPARTED) || failure.is_validation_error(&NOT_FOUND) {
@@ -111,20 +117,9 @@ impl GroupControl for AutoScalingGroup {
     }
 
     async fn complete_termination(&self, id: &InstanceId) -> Result<(), PortError> {
-        let result = self
-            .client
-            .complete_lifecycle_action()
-            .auto_scaling_group_name(self.name.as_str())
-            .lifecycle_hook_name(HOOK_TERMINATING)
-            .lifecycle_action_result("CONTINUE")
-            .instance_id(id.as_str())
-            .send()
-            .await;
-        let Err(error) = result else { return Ok(()) };
-        let failure = Failure::new("autoscaling:CompleteLifecycleAction", error);
-        if failure.is_validation_error(&NOTHING_WAITS) {
+        let Err(failure) = self.complete(id, HOOK_TERMINATING, "CONTINUE").await else {
             return Ok(());
-        }
+        };
         Err(failure.during(format!(
             "let instance `{id}` of Auto Scaling group `{}` go, which the lifecycle hook `{HOOK_TERMINATING}` holds",
             self.name
@@ -133,17 +128,51 @@ impl GroupControl for AutoScalingGroup {
 }
 
 impl AutoScalingGroup {
-    async fn protect_part(
+    /// Ends the wait of that hook for the instance. Returns whether it waited there.
+    pub(crate) async fn complete(
         &self,
-        part: &[InstanceId],
-        left: std::time::Duration,
+        id: &InstanceId,
+        hook: &str,
+        result: &str,
+    ) -> Result<bool, Failure> {
+        let sent = self
+            .client
+            .complete_lifecycle_action()
+            .auto_scaling_group_name(self.name.as_str())
+            .lifecycle_hook_name(hook)
+            .lifecycle_action_result(result)
+            .instance_id(id.as_str())
+            .send()
+            .await;
+        waited("autoscaling:CompleteLifecycleAction", sent)
+    }
+
+    /// Prolongs the wait of that hook for the instance by its whole timeout. Returns whether it waits there.
+    pub(crate) async fn heartbeat(&self, id: &InstanceId, hook: &str) -> Result<bool, Failure> {
+        let sent = self
+            .client
+            .record_lifecycle_action_heartbeat()
+            .auto_scaling_group_name(self.name.as_str())
+            .lifecycle_hook_name(hook)
+            .instance_id(id.as_str())
+            .send()
+            .await;
+        waited("autoscaling:RecordLifecycleActionHeartbeat", sent)
+    }
+
+    /// One request, for [`IDS_PER_CALL`] at most.
+    pub(crate) async fn set_protection(
+        &self,
+        ids: &[InstanceId],
+        protected: bool,
+        left: Duration,
     ) -> Result<(), Failure> {
         let (timeouts, _) = call::act(&self.sdk, left);
         self.client
             .set_instance_protection()
             .auto_scaling_group_name(self.name.as_str())
-            .set_instance_ids(Some(part.iter().map(ToString::to_string).collect()))
-            .protected_from_scale_in(true)
+            .set_instance_ids(Some(ids.iter().map(ToString::to_string).collect()))
+            .protected_from_scale_in(protected)
             .customize()
             .config_override(config::Builder::new().timeout_config(timeouts))
             .send()
@@ -163,4 +192,17 @@ impl AutoScalingGroup {
             self.name
         )
     }
+}
+
+/// Whether an action of the hook waited for the instance.
+fn waited<T, E>(action: &'static str, sent: Result<T, SdkError<E>>) -> Result<bool, Failure>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let Err(error) = sent else { return Ok(true) };
+    let failure = Failure::new(action, error);
+    if failure.is_validation_error(&NOTHING_WAITS) {
+        return Ok(false);
+    }
+    Err(failure)
 }

@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_cloudwatch::{
     primitives::DateTime,
-    types::{Dimension, Metric, MetricDataQuery, MetricDataResult, MetricStat, StatusCode},
+    types::{MetricDataQuery, MetricDataResult, StatusCode},
 };
 use jibri_scaler_core::{
     Timestamp,
     agent::port::SignalSum,
-    native::{GROUP_DIMENSION, metric},
+    native::metric,
     port::{PortError, PortErrorKind},
 };
 
@@ -121,21 +121,8 @@ impl Inspector {
     }
 
     fn query(&self, id: &str, name: &str, statistic: &str, period: Duration) -> MetricDataQuery {
-        let group = Dimension::builder()
-            .name(GROUP_DIMENSION)
-            .value(self.name.as_str())
-            .build();
-        let metric = Metric::builder()
-            .namespace(self.namespace.as_str())
-            .metric_name(name)
-            .dimensions(group)
-            .build();
-        let stat = MetricStat::builder()
-            .metric(metric)
-            .period(i32::try_from(period.as_secs()).unwrap_or(i32::MAX))
-            .stat(statistic)
-            .build();
-        MetricDataQuery::builder().id(id).metric_stat(stat).build()
+        let group = (&self.namespace, &self.name);
+        crate::metric::query(id, group, name, statistic, period)
     }
 }
 

@@ -7,13 +7,13 @@ use jibri_scaler_core::port::{PortError, PortErrorKind};
 use crate::call::Deadline;
 
 /// What one page has, and the token of the next one.
-pub(super) type Page<T> = (Vec<T>, Option<String>);
+pub(crate) type Page<T> = (Vec<T>, Option<String>);
 
 /// What all pages have. `page` reads the one of a token within the time that is left; `operation` says what is read.
 ///
 /// # Errors
 /// Where a page could not be read, the tokens go in a circle, or the pages do not end in time.
-pub(super) async fn all<T, F>(
+pub(crate) async fn all<T, F>(
     operation: String,
     timeout: Duration,
     page: impl Fn(Option<String>, Duration) -> F + Send,
