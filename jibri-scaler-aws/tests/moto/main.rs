@@ -3,6 +3,7 @@
 //! moto stores what it is told and refuses next to nothing. What it does not do like AWS (states but `InService`, refusals,
 //! throttling) is tested in `wire`.
 
+mod agent;
 mod conformance;
 mod controller;
 mod fixture;

@@ -13,9 +13,10 @@ use aws_sdk_autoscaling::config::{Credentials, SharedCredentialsProvider};
 /// One request as it came over the wire.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<String>,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
@@ -27,7 +28,8 @@ impl Request {
 
     /// A parameter of the query protocol.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.body
+        str::from_utf8(&self.body)
+            .unwrap()
             .split('&')
             .filter_map(|pair| pair.split_once('='))
             .find(|(key, _)| *key == name)
@@ -118,6 +120,11 @@ impl Server {
         })
     }
 
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     pub(crate) fn requests(&self) -> MutexGuard<'_, Vec<Request>> {
         self.requests.lock().unwrap()
     }
@@ -131,7 +138,7 @@ impl Server {
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                 "test", "test", None, None, "test",
             )))
-            .endpoint_url(format!("http://{}", self.address))
+            .endpoint_url(self.url())
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build()
     }
@@ -191,9 +198,11 @@ fn read(connection: &TcpStream) -> Option<Request> {
         .map_or(0, |(_, length)| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
+    let mut words = lines.first()?.split(' ').map(str::to_owned);
     Some(Request {
-        path: lines.first()?.split(' ').nth(1)?.to_owned(),
+        method: words.next()?,
+        path: words.next()?,
         headers: lines.split_off(1),
-        body: String::from_utf8_lossy(&body).into_owned(),
+        body,
     })
 }

@@ -17,7 +17,7 @@ use jibri_scaler_core::{
 
 use crate::answers::{Answer, Server};
 
-const MIN_SIZE_REFUSAL: &str = "Currently, desiredSize equals minSize (1). Terminating instance without replacement will \
+pub(crate) const MIN_SIZE_REFUSAL: &str = "Currently, desiredSize equals minSize (1). Terminating instance without replacement will \
                                 violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false \
                                 or lower group's min size.";
 
@@ -62,7 +62,7 @@ fn instance_xml(id: &str, lifecycle: &str, protected: bool) -> String {
     )
 }
 
-fn done(operation: &str) -> Answer {
+pub(crate) fn done(operation: &str) -> Answer {
     Answer::http(
         200,
         format!(
@@ -72,7 +72,11 @@ fn done(operation: &str) -> Answer {
 }
 
 #[track_caller]
-fn assert_failed(result: Result<(), PortError>, kind: PortErrorKind, texts: &[&str]) {
+pub(crate) fn assert_failed<T: std::fmt::Debug>(
+    result: Result<T, PortError>,
+    kind: PortErrorKind,
+    texts: &[&str],
+) {
     let error = result.unwrap_err();
     let report = error.report();
     assert_eq!(error.kind(), kind, "{report}");

@@ -1,6 +1,8 @@
 //! The adapters against answers in AWS's own words: what the emulator moto does not do.
 
+mod agent;
 mod answers;
+mod cbor;
 mod group;
 mod ownership;
 mod sink;

@@ -8,23 +8,10 @@ use jibri_scaler_core::{
     port::{FleetMetrics, MetricsSink, PortErrorKind},
 };
 
-use crate::answers::{Answer, Server};
-
-/// What CloudWatch answers where all is well.
-const ACCEPTED: Answer = Answer::Http {
-    status: 200,
-    headers: &["smithy-protocol: rpc-v2-cbor"],
-    body: Vec::new(),
+use crate::{
+    answers::{Answer, Server},
+    cbor::{self, ACCEPTED, CBOR},
 };
-
-fn refusal(status: u16, headers: &'static [&'static str]) -> Answer {
-    Answer::Http {
-        status,
-        headers,
-        // An empty map in CBOR: the header has the code.
-        body: vec![0xa0],
-    }
-}
 
 fn sink(server: &Server) -> CloudWatchSink {
     let (sdk, name) = (server.sdk(), "jibri".parse().unwrap());
@@ -54,7 +41,6 @@ async fn a_tick_is_one_request() {
 
 #[tokio::test]
 async fn a_publication_is_sent_once_whatever_happens() {
-    const CBOR: &str = "smithy-protocol: rpc-v2-cbor";
     for (answer, kind, text) in [
         (Answer::Hang, PortErrorKind::Transient, "timed out"),
         (Answer::Close, PortErrorKind::Transient, "dispatch failure"),
@@ -64,12 +50,12 @@ async fn a_publication_is_sent_once_whatever_happens() {
             "HTTP 503",
         ),
         (
-            refusal(400, &[CBOR, "x-amzn-query-error: Throttling;Sender"]),
+            cbor::refusal(400, &[CBOR, "x-amzn-query-error: Throttling;Sender"]),
             PortErrorKind::Throttled,
             "AWS answered Throttling",
         ),
         (
-            refusal(
+            cbor::refusal(
                 500,
                 &[CBOR, "x-amzn-query-error: InternalServiceFault;Receiver"],
             ),
@@ -77,12 +63,12 @@ async fn a_publication_is_sent_once_whatever_happens() {
             "InternalServiceFault",
         ),
         (
-            refusal(403, &[CBOR, "x-amzn-query-error: AccessDenied;Sender"]),
+            cbor::refusal(403, &[CBOR, "x-amzn-query-error: AccessDenied;Sender"]),
             PortErrorKind::Permanent,
             "allow cloudwatch:PutMetricData in the IAM policy",
         ),
         (
-            refusal(
+            cbor::refusal(
                 400,
                 &[CBOR, "x-amzn-query-error: InvalidParameterValue;Sender"],
             ),

@@ -1,0 +1,5 @@
+//! What the agent asks of AWS.
+
+mod imds;
+mod instance;
+mod signal;
