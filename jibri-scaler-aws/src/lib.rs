@@ -4,6 +4,7 @@
 pub mod agent;
 mod build;
 mod call;
+pub mod doctor;
 #[cfg(any(feature = "ec2", test))]
 mod ec2;
 mod failure;

@@ -185,10 +185,19 @@ fn left(deadline: Deadline, doing: impl Fn() -> String) -> Result<Duration, Port
 /// The name in a mark that is fresh and not ours. A mark that cannot be read was left by somebody else, and its age is not known:
 /// it does not hold a group for ever.
 fn other<'a>(mark: &'a str, ours: &ControllerName, now: Timestamp) -> Option<&'a str> {
+    fresh(mark, now).filter(|name| *name != ours.as_str())
+}
+
+/// Whether the mark was left a short time ago, by whomever.
+pub(crate) fn is_fresh(mark: &str, now: Timestamp) -> bool {
+    fresh(mark, now).is_some()
+}
+
+/// The name in a mark that is fresh.
+fn fresh(mark: &str, now: Timestamp) -> Option<&str> {
     let (name, at) = mark.rsplit_once(' ')?;
     let at: Timestamp = at.parse().ok()?;
-    let fresh = now.since(at) <= FRESH && at.since(now) <= FRESH;
-    (fresh && name != ours.as_str()).then_some(name)
+    (now.since(at) <= FRESH && at.since(now) <= FRESH).then_some(name)
 }
 
 #[cfg(test)]

@@ -66,6 +66,7 @@ impl Inspector {
     fn setup(&self, row: &Row, now: Timestamp) -> Result<GroupSetup, String> {
         let mut setup = GroupSetup::new(self.name.clone(), now);
         setup.arn.clone_from(&row.auto_scaling_group_arn);
+        setup.namespace = self.namespace.clone();
         setup.min_size = number("MinSize", row.min_size)?;
         setup.max_size = number("MaxSize", row.max_size)?;
         setup.desired = number("DesiredCapacity", row.desired_capacity)?;

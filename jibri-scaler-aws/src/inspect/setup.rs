@@ -8,7 +8,7 @@ use std::{
 use jibri_scaler_core::{InstanceId, Lifecycle, Timestamp, Zone};
 
 use super::{Alarm, Hook, Refresh, ScalingPolicy, Section, Signal, WarmPool};
-use crate::GroupName;
+use crate::{GroupName, Namespace};
 
 /// How an Auto Scaling group is set up.
 ///
@@ -29,6 +29,8 @@ pub struct GroupSetup {
     pub name: GroupName,
     /// Its ARN, where AWS gave one.
     pub arn: Option<String>,
+    /// The namespace in which [`signal`](Self::signal) was looked for.
+    pub namespace: Namespace,
     /// When it was read.
     pub read_at: Timestamp,
     /// The lowest desired capacity.
@@ -92,6 +94,7 @@ impl GroupSetup {
         Self {
             name,
             arn: None,
+            namespace: Namespace::default(),
             read_at,
             min_size: 0,
             max_size: 0,
