@@ -1,0 +1,112 @@
+//! Says what is wrong with an EC2 Auto Scaling group of Jibris, in order of danger, each with its fix. It changes nothing.
+//!
+//! Credentials, region and endpoint come from the usual AWS environment; the rights that it needs are in the README of
+//! jibri-scaler-aws. The exit code is 0 where all is well, 1 where something was found, 2 where the group could not be examined.
+//!
+//! ```sh
+//! cargo run --example doctor --features aws -- --group jibri-production --jicofo http://jicofo.example:8888
+//! ```
+
+mod arguments;
+mod jicofo;
+#[path = "../support/memory_file.rs"]
+mod memory_file;
+mod print;
+
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    process::ExitCode,
+    time::SystemTime,
+};
+
+use clap::Parser as _;
+use jibri_scaler_aws::{
+    doctor::Doctor,
+    inspect::{GroupSetup, Inspector},
+};
+use jibri_scaler_core::{Memory, PolicyFile, Timestamp, native::Growth, port::MemoryStore as _};
+
+use arguments::Arguments;
+use memory_file::MemoryFile;
+
+const FOUND: u8 = 1;
+const NOT_EXAMINED: u8 = 2;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FOUND),
+        Err(error) => {
+            // (`eprintln!` panics where nobody reads it any more.)
+            let _ = writeln!(io::stderr(), "doctor: {}", chain(&*error));
+            ExitCode::from(NOT_EXAMINED)
+        }
+    }
+}
+
+/// Examines and prints; returns whether all is well.
+async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    let mut doctor = Doctor::default().with_longest_recording(arguments.longest_recording);
+    if let Some(path) = &arguments.memory {
+        doctor = doctor.with_memory(memory(path).await?);
+    }
+    if let Some(url) = &arguments.jicofo {
+        doctor = doctor.with_jicofo(jicofo::available(url).await?);
+    }
+    let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
+    let inspector =
+        Inspector::new(&sdk, arguments.group.clone())?.with_namespace(arguments.namespace.clone());
+    let setup = inspector
+        .inspect(Timestamp::from(SystemTime::now()))
+        .await?;
+    if let Some(path) = &arguments.policy {
+        doctor = doctor.with_growth(growth(path, &setup)?);
+    }
+    let findings = doctor.examine(&setup);
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        print::json(&mut out, &setup, &findings)?;
+    } else {
+        print::text(&mut out, &setup, &findings)?;
+    }
+    Ok(findings.is_empty())
+}
+
+/// The memory in that file, which must be there: a wrong path is not an empty memory.
+async fn memory(path: &std::path::Path) -> Result<Memory, Box<dyn Error>> {
+    MemoryFile::new(path).load().await?.ok_or_else(|| {
+        format!(
+            "memory file {}: there is none; give the one of the controller",
+            path.display()
+        )
+        .into()
+    })
+}
+
+fn growth(path: &std::path::Path, setup: &GroupSetup) -> Result<Growth, Box<dyn Error>> {
+    let wrong = |error: &dyn std::fmt::Display| format!("policy file {}: {error}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    let file = PolicyFile::from_toml(&text).map_err(|error| wrong(&error))?;
+    // An empty group can't be grown by alarms; but that is a finding, and no reason not to look.
+    let growth = Growth::new(
+        &file.policy(),
+        file.limits.max_launch(),
+        setup.min_size.max(1),
+    );
+    Ok(growth.map_err(|error| wrong(&error))?)
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    // The SDK lists the places where it looked for credentials on lines of their own.
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
