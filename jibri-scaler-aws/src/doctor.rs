@@ -1,7 +1,45 @@
 //! What is wrong with a group, in order of danger, each with its fix.
 //!
 //! [`Doctor::examine`] is pure: it looks at what [`inspect`](crate::inspect) has read and at what else it is given, and calls
-//! nothing. Each rule is a function of its own; [`RULES`] lists them all.
+//! nothing. Its rules, in order of danger:
+//!
+//! | rule | what is found |
+//! |---|---|
+//! | `no_hook` | nothing holds an instance that is to end until its agent has drained it |
+//! | `hook_continues` | a terminating hook lets go what is silent |
+//! | `hook_does_not_retain` | what a terminating hook abandons ends, since the group does not keep it |
+//! | `hook_too_short` | a terminating hook lets go before the longest recording is done |
+//! | `refresh_kills` | an instance refresh is under way that does not spare protected instances |
+//! | `policy_shrinks` | a scaling policy lowers the desired capacity |
+//! | `not_born_protected` | new instances are not protected from scale-in |
+//! | `unprotected` | an instance is not, where nobody takes protection away on purpose |
+//! | `no_agent` | there is the hook, but an instance without an agent |
+//! | `elb_health_check` | health checks other than EC2's own replace instances |
+//! | `az_rebalance` | instances are moved between zones |
+//! | `max_lifetime` | instances end at an age |
+//! | `spot` | capacity may be Spot |
+//! | `warm_pool` | there is a warm pool |
+//! | `too_many_instances` | more instances count than are desired: who loses protection ends |
+//! | `two_scalers` | a controller and scaling policies |
+//! | `suspended` | a process is suspended that is needed |
+//! | `min_size_zero` | in native mode: the group may become empty, and then stays so |
+//! | `alarm_metric` | an alarm scales the group by something else than idle Jibris |
+//! | `alarm_statistic` | an alarm looks at a statistic or unit of `Idle` that means nothing |
+//! | `alarm_period` | an alarm looks at `Idle` over another period than that of publishing |
+//! | `alarm_missing_data` | an alarm takes silence for a shortage |
+//! | `alarm_off` | an alarm that should scale does nothing, or a policy has none |
+//! | `late_points` | the newest points are missing: batches, which go ill with alarms |
+//! | `doubled_points` | more points than instances |
+//! | `uneven_points` | two points of an instance in one period and none in another |
+//! | `missing_points` | fewer points than instances, or none |
+//! | `jicofo_sees_fewer` | Jicofo can use fewer Jibris than are idle |
+//! | `launches_unchecked` | in native mode: nothing replaces what never comes up |
+//! | `alarm_partial_period` | an alarm scales by a single period, which may not be whole |
+//! | `retained` | an instance was kept for a human |
+//! | `told_and_running` | an instance was told to go, and does not come on |
+//! | `desired_stuck` | more than wanted have been idle for an hour |
+//! | `jicofo_sees_more` | Jicofo can use more Jibris than this group has idle |
+//! | `unread` | a section could not be read |
 
 mod agents;
 mod alarms;
@@ -270,5 +308,16 @@ mod tests {
         assert!(RULES.is_sorted_by_key(|(_, danger, _)| *danger));
         let names: BTreeSet<_> = RULES.iter().map(|(name, ..)| name).collect();
         assert_eq!(names.len(), RULES.len());
+    }
+
+    #[test]
+    fn the_documentation_lists_the_rules_in_their_order() {
+        let documented: Vec<_> = include_str!("doctor.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("//! | `")?.split_once('`'))
+            .map(|(name, _)| name)
+            .collect();
+        let rules: Vec<_> = RULES.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(documented, rules);
     }
 }

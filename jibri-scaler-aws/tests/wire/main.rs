@@ -4,5 +4,6 @@ mod agent;
 mod answers;
 mod cbor;
 mod group;
+mod inspect;
 mod ownership;
 mod sink;
