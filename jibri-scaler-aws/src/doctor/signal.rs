@@ -223,8 +223,8 @@ pub(super) fn missing(case: &Case<'_>) -> Vec<Sign> {
             span(published.period),
             is(in_service),
         ),
-        "look at the agents of the instances: an agent publishes once its Jibri has answered, and only if it may call \
-         cloudwatch:PutMetricData",
+        "look for those that are silent: an agent publishes once its Jibri has answered, and only if it may call \
+         cloudwatch:PutMetricData; a controller publishes what it has heard, so see which Jibris it cannot reach",
     )]
 }
 
