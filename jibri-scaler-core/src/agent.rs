@@ -2,11 +2,34 @@
 //!
 //! It publishes the idle signal, holds the instance's scale-in protection, and drains the Jibri when its instance is to go, so
 //! that a group can be kept right by alarms and its own agents, without a server.
+//!
+//! [`Agent`] is a pure state machine: [`Input`]s go in, [`Output`]s come out, time is an argument. [`Drain`] is its part in the
+//! retirement protocol, by itself. [`AgentLoop`] drives both over the [ports](port).
 
+mod act;
+mod concern;
+mod config;
+mod drain;
+mod health;
+mod machine;
+mod pace;
 pub mod port;
+mod protection;
+mod publish;
+mod run;
+mod surplus;
+mod whereabouts;
 
-/// The name of the lifecycle hook that holds an instance on its way into service until its Jibri answers.
+pub use act::{Act, ActKind, Input, Output};
+pub use config::{AgentConfig, OnSpot, Publish};
+pub use drain::{Drain, DrainAct, DrainPhase, Keep, Place};
+pub use health::Reading;
+pub use machine::Agent;
+pub use run::{AgentEvent, AgentLoop, Ending, GroupPorts, LocalPorts};
+pub use surplus::{SurplusWindow, is_surplus, surplus, wanted_idle};
+
+/// The name of the lifecycle hook that holds a launching instance until its Jibri has answered.
 pub const HOOK_LAUNCHING: &str = "jibri-scaler-launching";
 
-/// The name of the lifecycle hook that holds an instance on its way out until its Jibri is gone.
+/// The name of the lifecycle hook that holds a terminating instance until its Jibri is gone.
 pub const HOOK_TERMINATING: &str = "jibri-scaler-terminating";

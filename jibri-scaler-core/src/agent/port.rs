@@ -23,3 +23,9 @@ pub use metadata::{InstanceMetadata, Notices, TargetState};
 pub use own_instance::{HookResult, OwnInstance, OwnState, Transition};
 pub use service::{CheckResult, JibriService, ServiceState};
 pub use signal::{DrainPoint, IdleSignal, SignalPoint, SignalSum};
+
+#[cfg(feature = "mock")]
+pub use self::{
+    latch::MockLatchStore, metadata::MockInstanceMetadata, own_instance::MockOwnInstance,
+    service::MockJibriService, signal::MockIdleSignal,
+};

@@ -19,6 +19,9 @@ pub struct Latch {
     pub because: String,
     /// Whether the group is to keep its size, where the agent itself ends the instance.
     pub replace: bool,
+    /// Whether the instance goes to the warm pool and not to its end: when it returns, the latch is removed and the Jibri started.
+    #[serde(default)]
+    pub to_pool: bool,
 }
 
 impl Latch {
@@ -29,7 +32,15 @@ impl Latch {
             since,
             because: because.into(),
             replace,
+            to_pool: false,
         }
+    }
+
+    /// The same for an instance on its way to the warm pool.
+    #[must_use]
+    pub const fn with_to_pool(mut self, to_pool: bool) -> Self {
+        self.to_pool = to_pool;
+        self
     }
 }
 
@@ -38,6 +49,33 @@ impl Latch {
 /// # Contract
 /// - [`set`](Self::set) is durable and atomic: once it has returned `Ok`, neither a crash nor a reboot loses the latch.
 /// - There is one latch per machine, for all Jibris on it.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::{agent::port::{Latch, LatchStore}, port::PortError};
+///
+/// /// A latch that a restart of the agent forgets: for tests only.
+/// #[derive(Default)]
+/// struct Forgetful(Mutex<Option<Latch>>);
+///
+/// #[async_trait]
+/// impl LatchStore for Forgetful {
+///     async fn load(&self) -> Result<Option<Latch>, PortError> {
+///         Ok(self.0.lock().expect("not poisoned").clone())
+///     }
+///
+///     async fn set(&self, latch: &Latch) -> Result<(), PortError> {
+///         *self.0.lock().expect("not poisoned") = Some(latch.clone());
+///         Ok(())
+///     }
+///
+///     async fn clear(&self) -> Result<(), PortError> {
+///         *self.0.lock().expect("not poisoned") = None;
+///         Ok(())
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait LatchStore: Send + Sync {

@@ -50,9 +50,11 @@ impl From<&str> for TargetState {
 /// What the host announces of this instance's end.
 ///
 /// ```
-/// use jibri_scaler_core::agent::port::Notices;
+/// use jibri_scaler_core::{Timestamp, agent::port::Notices};
 ///
-/// assert_eq!(Notices::default().spot_ends_at, None);
+/// let mut notices = Notices::default();
+/// notices.spot_ends_at = Some(Timestamp::from_secs(1_763_800_120));
+/// assert_eq!(notices.event_at, None);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -68,6 +70,28 @@ pub struct Notices {
 /// # Contract
 /// - What is not there (HTTP 404) is `None`, never an error; what could not be read is an error, never `None`.
 /// - Harmless and cancel-safe.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::{
+///     agent::port::{InstanceMetadata, Notices, TargetState},
+///     port::PortError,
+/// };
+///
+/// /// A machine outside of EC2, of which nothing is announced.
+/// struct OnMyDesk;
+///
+/// #[async_trait]
+/// impl InstanceMetadata for OnMyDesk {
+///     async fn target_state(&self) -> Result<Option<TargetState>, PortError> {
+///         Ok(None)
+///     }
+///
+///     async fn notices(&self) -> Result<Notices, PortError> {
+///         Ok(Notices::default())
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait InstanceMetadata: Send + Sync {

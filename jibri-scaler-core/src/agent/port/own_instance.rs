@@ -7,6 +7,16 @@ use crate::{
 };
 
 /// The transition that a lifecycle hook holds.
+///
+/// ```
+/// use jibri_scaler_core::agent::{HOOK_LAUNCHING, HOOK_TERMINATING, port::Transition};
+///
+/// let name = |hook| match hook {
+///     Transition::Launching => HOOK_LAUNCHING,
+///     _ => HOOK_TERMINATING,
+/// };
+/// assert_eq!(name(Transition::Launching), "jibri-scaler-launching");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Transition {
@@ -33,7 +43,14 @@ impl Transition {
     }
 }
 
-/// How a lifecycle action is completed.
+/// How a lifecycle action is completed: the
+/// [`LifecycleActionResult`](https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CompleteLifecycleAction.html).
+///
+/// ```
+/// use jibri_scaler_core::agent::port::HookResult;
+///
+/// assert_ne!(HookResult::Continue, HookResult::Abandon);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HookResult {
@@ -44,6 +61,13 @@ pub enum HookResult {
 }
 
 /// What the group says of this instance.
+///
+/// ```
+/// use jibri_scaler_core::{Lifecycle, agent::port::OwnState};
+///
+/// let own = OwnState::new(Lifecycle::InService, true);
+/// assert!(own.protected, "instances are born protected");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OwnState {
@@ -71,6 +95,40 @@ impl OwnState {
 /// - Nothing that is not idempotent is retried inside; an act that failed may have happened.
 /// - A hook that does not exist, or no longer waits, makes [`heartbeat`](Self::heartbeat) and [`complete`](Self::complete)
 ///   answer `Ok(false)`.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::{
+///     agent::port::{HookResult, OwnInstance, OwnState, Transition},
+///     port::{Decrement, PortError},
+/// };
+///
+/// /// An instance that is in no group.
+/// struct Alone;
+///
+/// #[async_trait]
+/// impl OwnInstance for Alone {
+///     async fn look(&self) -> Result<Option<OwnState>, PortError> {
+///         Ok(None)
+///     }
+///
+///     async fn set_protection(&self, _: bool) -> Result<(), PortError> {
+///         Ok(())
+///     }
+///
+///     async fn heartbeat(&self, _: Transition) -> Result<bool, PortError> {
+///         Ok(false)
+///     }
+///
+///     async fn complete(&self, _: Transition, _: HookResult) -> Result<bool, PortError> {
+///         Ok(false)
+///     }
+///
+///     async fn terminate(&self, _: Decrement) -> Result<(), PortError> {
+///         Ok(())
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait OwnInstance: Send + Sync {

@@ -3,6 +3,14 @@ use async_trait::async_trait;
 use crate::port::{PortError, forward};
 
 /// The process of a Jibri, as its supervisor (systemd, a container runtime) sees it.
+///
+/// ```
+/// use jibri_scaler_core::agent::port::ServiceState;
+///
+/// let told_to_end = ServiceState::Ended { code: Some(255) };
+/// let crashed = ServiceState::Ended { code: Some(1) };
+/// assert_ne!(told_to_end, crashed);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ServiceState {
@@ -20,6 +28,16 @@ pub enum ServiceState {
 }
 
 /// What a check on this machine gave.
+///
+/// ```
+/// use jibri_scaler_core::agent::port::CheckResult;
+///
+/// let of = |left: usize| match left {
+///     0 => CheckResult::Passed,
+///     left => CheckResult::Failed(format!("{left} recordings were not uploaded")),
+/// };
+/// assert_eq!(of(0), CheckResult::Passed);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum CheckResult {
@@ -36,6 +54,40 @@ pub enum CheckResult {
 /// # Contract
 /// - [`state`](Self::state) never fails and ends within a second or so.
 /// - The checks may take longer; they end by a deadline of their own, and are harmless.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::{
+///     agent::port::{CheckResult, JibriService, ServiceState},
+///     port::PortError,
+/// };
+///
+/// /// Nobody can say anything about the process, so that its machine is never given back.
+/// struct Unseen;
+///
+/// #[async_trait]
+/// impl JibriService for Unseen {
+///     async fn state(&self) -> ServiceState {
+///         ServiceState::Unknown
+///     }
+///
+///     async fn start(&self) -> Result<(), PortError> {
+///         Ok(())
+///     }
+///
+///     async fn stop_now(&self) -> Result<(), PortError> {
+///         Ok(())
+///     }
+///
+///     async fn release_check(&self) -> CheckResult {
+///         CheckResult::Inconclusive("there is none".into())
+///     }
+///
+///     async fn self_check(&self) -> CheckResult {
+///         CheckResult::Inconclusive("there is none".into())
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait JibriService: Send + Sync {

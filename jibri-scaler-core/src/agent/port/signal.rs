@@ -80,6 +80,13 @@ impl DrainPoint {
 }
 
 /// What all instances of the group have published in one closed period.
+///
+/// ```
+/// use jibri_scaler_core::{Timestamp, agent::port::SignalSum};
+///
+/// let sum = SignalSum::new(Timestamp::from_secs(1_763_800_000), 3.0, 12.0);
+/// assert_eq!(sum.idle / sum.publishers, 0.25, "the idle share");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct SignalSum {
@@ -109,6 +116,35 @@ impl SignalSum {
 /// - [`publish`](Self::publish) and [`publish_drain`](Self::publish_drain) make exactly one request, and never a second: a point
 ///   that arrives twice counts twice. The metrics are those of [`native::metric`](crate::native::metric).
 /// - A point that may be lost is an error, and is not sent again by the caller either.
+///
+/// ```
+/// use std::time::Duration;
+/// use async_trait::async_trait;
+/// use jibri_scaler_core::{
+///     Timestamp,
+///     agent::port::{IdleSignal, SignalPoint, SignalSum},
+///     port::PortError,
+/// };
+///
+/// /// Prints the points, and knows of none.
+/// struct Printed;
+///
+/// #[async_trait]
+/// impl IdleSignal for Printed {
+///     async fn publish(&self, points: &[SignalPoint]) -> Result<(), PortError> {
+///         for point in points {
+///             println!("{} {}", point.at, u8::from(point.idle));
+///         }
+///         Ok(())
+///     }
+///
+///     async fn sums(
+///         &self, _from: Timestamp, _to: Timestamp, _period: Duration,
+///     ) -> Result<Vec<SignalSum>, PortError> {
+///         Ok(vec![])
+///     }
+/// }
+/// ```
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait IdleSignal: Send + Sync {

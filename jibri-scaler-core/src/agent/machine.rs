@@ -1,0 +1,472 @@
+//! The agent as a state machine: what it takes in, and in which order it decides.
+
+mod ending;
+mod serving;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    InstanceId, Timestamp,
+    agent::{
+        Act, ActKind, AgentConfig, Drain, DrainPhase, Input, Output, Reading,
+        concern::{Concern, Concerns},
+        health::Health,
+        pace::{Clock, Pace, Seed},
+        port::{HookResult, Latch, Notices, ServiceState, TargetState, Transition},
+        protection::Protection,
+        publish::Publisher,
+        surplus::Cadence,
+        whereabouts::Whereabouts,
+    },
+    port::{Decrement, PortErrorKind},
+};
+
+/// What lasts longer than it should is tried again after so long at first.
+const FIRST_RETRY: Duration = Duration::from_secs(5);
+/// And after no more than that.
+const LAST_RETRY: Duration = Duration::from_secs(300);
+
+/// The agent of one instance, as a pure state machine.
+///
+/// [`step`](Self::step) takes in what has happened and says what is to be done. Each [`Act`] is answered by the [`Input`] of its
+/// kind, whenever it is done; no more than one of a kind is outstanding. A [`Tick`](Input::Tick) is due about once a second.
+///
+/// What an agent does, in the order of what it does not let wait:
+///
+/// | what | when | why |
+/// |---|---|---|
+/// | nothing but to look | before it is known whether there is a latch | an agent before it may have told the Jibri to end |
+/// | begin a [`Drain`] | the group ends the instance; the Jibri is broken and not busy; the host ends; it goes to the warm pool | nothing ends that may be recording |
+/// | prolong the wait of the terminating hook | held there, every quarter of its timeout | a recording may last for hours |
+/// | stop the Jibri at once | a Spot notice, busy or not known, unless it is to drain | two minutes are less than a recording |
+/// | complete the launching hook | the first answer that is idle and healthy and passes the self check, or BUSY | what never comes up is replaced by the group itself; what records must not be |
+/// | start the Jibri | not started, bound for service, no latch | in the warm pool it is not started |
+/// | protect, at once | in service, and not idle and healthy for `idle_timeout` without a gap | nobody may choose it |
+/// | take the protection away | idle and healthy for `idle_timeout` without a gap | it may be chosen |
+/// | publish 1 or 0 | in service, not draining, its Jibri has answered, once per period | a booting or leaving instance is not a 0 |
+/// | end itself with decrement | unprotected, surplus for `surplus_hold`, by rank | the desired count falls together with its victim |
+///
+/// ```
+/// use jibri_scaler_core::{Timestamp, agent::{Act, Agent, AgentConfig, Input, Output}};
+///
+/// let start = Timestamp::from_secs(1_763_800_000);
+/// let mut agent = Agent::new(AgentConfig::default(), "i-0abc".parse()?, start);
+/// let first = agent.step(start, Input::Tick);
+/// assert!(first.contains(&Output::Do(Act::ReadHealth)));
+/// assert!(!agent.step(start, Input::Tick).contains(&Output::Do(Act::ReadHealth)), "one is under way");
+/// # Ok::<(), jibri_scaler_core::EmptyInstanceId>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Agent {
+    config: AgentConfig,
+    id: InstanceId,
+    seed: Seed,
+    clock: Clock,
+    /// What was begun and has not been answered.
+    outstanding: BTreeSet<ActKind>,
+    paces: BTreeMap<ActKind, Pace>,
+    begun: Begun,
+    whereabouts: Whereabouts,
+    health: Health,
+    /// Where the process is, and since when.
+    service: Option<(ServiceState, Duration)>,
+    notices: Notices,
+    latch: Latched,
+    /// Whether an attempt to set the latch has failed.
+    latch_failed: bool,
+    drain: Option<Drain>,
+    came_back: bool,
+    protection: Protection,
+    publisher: Publisher,
+    cadence: Cadence,
+    looking: Option<serving::Looking>,
+    launch: serving::Launch,
+    finished: bool,
+    concerns: Concerns,
+    found: Vec<Output>,
+}
+
+/// The restart latch, as far as it is known.
+#[derive(Clone, Debug)]
+enum Latched {
+    Unknown,
+    No,
+    Yes(Latch),
+}
+
+/// What was the case when the outstanding acts were begun.
+#[derive(Clone, Copy, Debug, Default)]
+struct Begun {
+    /// The health: when, and how far the drain was.
+    health: (Duration, Option<DrainPhase>),
+    /// The process: how far the drain was.
+    service: Option<DrainPhase>,
+    look: Duration,
+    /// How far the drain was in the last step.
+    phase: Option<DrainPhase>,
+    completing: Option<(Transition, HookResult)>,
+    ending: Option<Decrement>,
+    /// Whether a hint came while a reading was under way.
+    hinted: bool,
+}
+
+impl Agent {
+    /// The agent of this instance, started at that time. It knows nothing yet, also not whether an agent before it has begun to
+    /// drain: it asks.
+    #[must_use]
+    pub fn new(config: AgentConfig, id: InstanceId, now: Timestamp) -> Self {
+        let seed = Seed::new(&id);
+        Self {
+            publisher: Publisher::new(&config, seed, now),
+            cadence: Cadence::new(config.surplus_every(), seed.share(1), now),
+            health: Health::new(config.freshness()),
+            clock: Clock::new(now),
+            config,
+            id,
+            seed,
+            outstanding: BTreeSet::new(),
+            paces: BTreeMap::new(),
+            begun: Begun::default(),
+            whereabouts: Whereabouts::default(),
+            service: None,
+            notices: Notices::default(),
+            latch: Latched::Unknown,
+            latch_failed: false,
+            drain: None,
+            came_back: false,
+            protection: Protection::default(),
+            looking: None,
+            launch: serving::Launch::default(),
+            finished: false,
+            concerns: Concerns::default(),
+            found: Vec::new(),
+        }
+    }
+
+    /// The instance.
+    #[must_use]
+    pub const fn id(&self) -> &InstanceId {
+        &self.id
+    }
+
+    /// The drain that is under way.
+    #[must_use]
+    pub const fn drain(&self) -> Option<&Drain> {
+        self.drain.as_ref()
+    }
+
+    /// What the Jibris say, as far as it is not too old.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        self.health.now(self.clock.elapsed)
+    }
+
+    /// Whether the instance is in service and not leaving, as far as the agent knows.
+    #[must_use]
+    pub fn in_service(&self) -> bool {
+        self.launch.done.is_some() && self.whereabouts.is_bound_for_service(self.clock.elapsed)
+    }
+
+    /// Takes in what has happened, and says what is to be done now.
+    #[must_use = "what is not done is not answered, and is not asked for again"]
+    pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Output> {
+        self.clock.advance(now);
+        let is_tick = input == Input::Tick;
+        let is_hint = input == Input::Hint;
+        if let Some(kind) = input.answers() {
+            self.outstanding.remove(&kind);
+        }
+        self.take(input);
+        let phase = self.drain.as_ref().map(Drain::phase);
+        if self.begun.phase != phase {
+            // What is under way was begun before this.
+            self.begun.phase = phase;
+            self.begun.service = None;
+        }
+        if !self.finished {
+            self.look_around(is_tick, is_hint);
+            match self.latch {
+                Latched::Unknown => self.load_latch(),
+                Latched::No | Latched::Yes(_) => {
+                    self.leave();
+                    self.go_on_draining();
+                    self.serve();
+                }
+            }
+            self.worry();
+        }
+        std::mem::take(&mut self.found)
+    }
+
+    fn take(&mut self, input: Input) {
+        let elapsed = self.clock.elapsed;
+        match input {
+            Input::Tick | Input::Hint => {}
+            Input::Health(outcomes) => {
+                let (begun, phase) = self.begun.health;
+                let reading = Reading::of(&outcomes);
+                self.health.read(reading, begun);
+                if let Some(drain) = &mut self.drain
+                    && reading != Reading::Unknown
+                {
+                    let before = drain.phase();
+                    let busy = reading == Reading::Busy;
+                    drain.answered(phase.unwrap_or(DrainPhase::Latching), busy);
+                    self.came_back |= before != drain.phase();
+                }
+            }
+            Input::Target(result) => {
+                self.settle(ActKind::ReadTarget, &result);
+                if let Ok(target) = result {
+                    self.whereabouts.read(target, elapsed);
+                }
+            }
+            Input::Notices(result) => {
+                if let Ok(notices) = result {
+                    self.notices = notices;
+                }
+            }
+            Input::Service(state) => self.take_service(state),
+            Input::Own(result) => {
+                self.settle(ActKind::Look, &result);
+                let protected = result.as_ref().ok().and_then(|own| own.as_ref());
+                let protected = protected.map(|own| own.protected);
+                self.protection.looked(protected, self.begun.look);
+                if let Ok(own) = result {
+                    self.whereabouts.looked(own.as_ref(), elapsed);
+                    let lifecycle = self.whereabouts.lifecycle();
+                    self.launch.not_waiting = false;
+                    if lifecycle == Some(&crate::Lifecycle::InService) {
+                        self.launch.done.get_or_insert(elapsed);
+                    }
+                }
+            }
+            Input::LatchLoaded(result) => {
+                self.settle_local(ActKind::LoadLatch, &result);
+                match result {
+                    Ok(Some(latch)) => {
+                        self.drain = Some(Drain::resumed(&latch));
+                        self.latch = Latched::Yes(latch);
+                    }
+                    Ok(None) => self.latch = Latched::No,
+                    Err(_) => {}
+                }
+            }
+            Input::LatchSet(result) => {
+                self.settle_local(ActKind::SetLatch, &result);
+                self.latch_failed = result.is_err();
+                if let (Ok(()), Some(drain)) = (result, &mut self.drain) {
+                    drain.latched();
+                }
+            }
+            Input::LatchCleared(result) => {
+                self.settle_local(ActKind::ClearLatch, &result);
+                if result.is_ok() {
+                    self.return_from_pool();
+                }
+            }
+            Input::Told(told) => {
+                if let Some(drain) = &mut self.drain {
+                    drain.told(told);
+                }
+            }
+            Input::Published(result) => {
+                self.settle(ActKind::Publish, &result);
+                // The next point is another one, and has its own time.
+                self.paces.entry(ActKind::Publish).or_default().now();
+            }
+            Input::ProtectionSet(result) => {
+                self.settle(ActKind::SetProtection, &result);
+                self.protection.set(result.is_ok());
+            }
+            Input::Heartbeat(result) => {
+                let cap = self.config.hook_timeout() / 16;
+                self.settle_within(ActKind::Heartbeat, &result, cap);
+                if result == Ok(false) {
+                    self.whereabouts.nothing_waited();
+                }
+            }
+            Input::Completed(result) => self.completed(result),
+            Input::Ended(result) => self.ended(result),
+            Input::Started(result) => {
+                self.settle(ActKind::StartService, &result);
+                self.launch.returned &= result.is_err();
+            }
+            Input::Stopped(result) => self.settle_local(ActKind::StopNow, &result),
+            Input::ReleaseChecked(result) => self.release_checked(&result),
+            Input::SelfChecked(result) => self.self_checked(&result),
+            Input::Sums(result) => self.summed(result.ok().as_deref()),
+            Input::Listed(result) => self.listed(result.ok().as_ref()),
+        }
+    }
+
+    fn take_service(&mut self, state: ServiceState) {
+        let elapsed = self.clock.elapsed;
+        let since = match self.service {
+            Some((before, since)) if before == state => since,
+            _ => elapsed,
+        };
+        self.service = Some((state, since));
+        if let Some(drain) = &mut self.drain {
+            let before = drain.phase();
+            drain.process(self.begun.service.unwrap_or(DrainPhase::Latching), state);
+            self.came_back |= before != drain.phase() && drain.phase() == DrainPhase::Telling;
+        }
+    }
+
+    /// What is read again and again.
+    fn look_around(&mut self, is_tick: bool, is_hint: bool) {
+        let elapsed = self.clock.elapsed;
+        let phase = self.drain.as_ref().map(Drain::phase);
+        let is_reading = self.outstanding.contains(&ActKind::ReadHealth);
+        self.begun.hinted |= is_hint && is_reading;
+        if !is_reading && (is_tick || is_hint || self.begun.hinted) {
+            self.begun.hinted = false;
+            self.begun.health = (elapsed, phase);
+            self.begin(Act::ReadHealth, Duration::ZERO);
+        }
+        self.begin(Act::ReadTarget, Duration::from_secs(5));
+        self.begin(Act::ReadNotices, Duration::from_secs(5));
+        // The process matters while it is to end, and where nothing is heard of it.
+        let pause = if phase.is_some() || self.reading() == Reading::Unknown {
+            1
+        } else {
+            10
+        };
+        if self.begin(Act::ReadService, Duration::from_secs(pause)) {
+            self.begun.service = phase;
+        }
+        let heartbeat = self.config.hook_timeout() / 4;
+        let pause = if self.whereabouts.target(elapsed).is_some() {
+            self.config.reconcile_every().min(heartbeat)
+        } else {
+            Duration::from_secs(60).min(heartbeat)
+        };
+        self.look(pause);
+    }
+
+    /// Asks the group, and again after about so long.
+    fn look(&mut self, pause: Duration) {
+        let elapsed = self.clock.elapsed;
+        let jitter = 0.75 + 0.5 * self.seed.share(self.begun.look.as_secs());
+        let since = elapsed.saturating_sub(self.begun.look);
+        let is_first = !self.paces.contains_key(&ActKind::Look);
+        if (is_first || since >= pause.mul_f64(jitter))
+            && self.begin(Act::Look, Duration::from_secs(10))
+        {
+            self.begun.look = elapsed;
+        }
+    }
+
+    fn load_latch(&mut self) {
+        self.begin(Act::LoadLatch, Duration::from_secs(1));
+    }
+
+    /// Begins an act, unless one of its kind is outstanding or its time has not come; not again before so long.
+    fn begin(&mut self, act: Act, pause: Duration) -> bool {
+        let (kind, elapsed) = (act.kind(), self.clock.elapsed);
+        let pace = self.paces.entry(kind).or_default();
+        if self.outstanding.contains(&kind) || !pace.is_due(elapsed) {
+            return false;
+        }
+        pace.wait(elapsed, pause);
+        self.outstanding.insert(kind);
+        self.found.push(Output::Do(act));
+        true
+    }
+
+    /// Takes in whether a call to AWS worked: a failure is followed by a pause that grows.
+    fn settle<T>(&mut self, kind: ActKind, result: &Result<T, PortErrorKind>) {
+        self.settle_within(kind, result, LAST_RETRY);
+    }
+
+    /// The same for what happens on this machine, and has no reason to be spared.
+    fn settle_local<T>(&mut self, kind: ActKind, result: &Result<T, PortErrorKind>) {
+        self.settle_within(kind, result, FIRST_RETRY);
+    }
+
+    fn settle_within<T>(
+        &mut self,
+        kind: ActKind,
+        result: &Result<T, PortErrorKind>,
+        cap: Duration,
+    ) {
+        let pace = self.paces.entry(kind).or_default();
+        if result.is_ok() {
+            pace.succeeded();
+        } else {
+            pace.failed(self.clock.elapsed, FIRST_RETRY, cap, self.seed);
+        }
+    }
+
+    fn failures(&self, kind: ActKind) -> u32 {
+        self.paces.get(&kind).map_or(0, Pace::failures)
+    }
+
+    fn target_is(&self, target: &TargetState) -> bool {
+        self.whereabouts.target(self.clock.elapsed) == Some(target)
+    }
+
+    fn note(&mut self, concern: Concern, lasts: bool) {
+        self.note_with(concern, lasts, "");
+    }
+
+    fn note_with(&mut self, concern: Concern, lasts: bool, more: &str) {
+        let finding = self.concerns.note(concern, lasts, &self.id, more);
+        self.found.extend(finding.map(Output::Found));
+    }
+
+    /// What somebody should know.
+    fn worry(&mut self) {
+        let elapsed = self.clock.elapsed;
+        let reading = self.reading();
+        let phase = self.drain.as_ref().map(Drain::phase);
+        let deadline = self.config.boot_deadline();
+        let silent = self.health.silent_for(elapsed);
+        let busy = self.health.busy_for(elapsed);
+        let is_serving = self.in_service() && self.drain.is_none();
+
+        let is_unknown = matches!(self.latch, Latched::Unknown);
+        let failed = self.failures(ActKind::LoadLatch) > 0;
+        self.note(Concern::LatchUnreadable, is_unknown && failed);
+        let overbusy = busy.is_some_and(|busy| busy > self.config.max_busy());
+        self.note(Concern::Overbusy, overbusy);
+        let answered = self.health.answered;
+        let is_silent = answered && reading == Reading::Unknown && silent > FIRST_RETRY * 12;
+        self.note(Concern::Silent, is_silent && phase.is_none());
+        let is_late = is_serving && !answered && silent > deadline;
+        self.note(Concern::NeverAnswered, is_late);
+        self.note(
+            Concern::Unhealthy,
+            is_serving && reading == Reading::Unhealthy,
+        );
+        self.note(Concern::Expired, is_serving && reading == Reading::Expired);
+        let ended = matches!(self.service, Some((ServiceState::Ended { .. }, _)));
+        self.note(Concern::ProcessEnded, is_serving && ended);
+
+        let latching = phase == Some(DrainPhase::Latching);
+        self.note(Concern::LatchNotSet, latching && self.latch_failed);
+        let keep = |keep| phase == Some(DrainPhase::Kept(keep));
+        let (crashed, failed) = (
+            keep(crate::agent::Keep::Crashed),
+            keep(crate::agent::Keep::CheckFailed),
+        );
+        self.note(Concern::Crashed, crashed);
+        self.note(Concern::CheckFailed, failed);
+        let came_back = std::mem::take(&mut self.came_back);
+        self.note(Concern::CameBack, came_back);
+
+        let no_metadata = self.whereabouts.target(elapsed).is_none();
+        let is_long = elapsed > FIRST_RETRY * 12;
+        self.note(Concern::NoMetadata, no_metadata && is_long);
+        self.note(Concern::NotInGroup, self.whereabouts.in_no_group());
+        let not_publishing = self.failures(ActKind::Publish) >= 3;
+        self.note(Concern::NotPublishing, not_publishing);
+        let silent_until = self.publisher.silent_until(self.clock.wall);
+        let more = silent_until.map_or_else(String::new, |until| format!("until {until}"));
+        self.note_with(Concern::ClockBack, silent_until.is_some(), &more);
+    }
+}

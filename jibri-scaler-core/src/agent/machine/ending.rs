@@ -1,0 +1,246 @@
+//! How an agent's instance leaves.
+
+use std::time::Duration;
+
+use super::{Agent, LAST_RETRY, Latched, serving::Launch};
+use crate::{
+    agent::{
+        Act, ActKind, Drain, DrainAct, DrainPhase, OnSpot, Output, Place, Reading,
+        concern::Concern,
+        health::Health,
+        port::{CheckResult, HookResult, Latch, ServiceState, TargetState, Transition},
+    },
+    port::{Decrement, PortErrorKind},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Agent {
+    /// Begins to drain where there is a reason to.
+    pub(super) fn leave(&mut self) {
+        if self.drain.is_none()
+            && let Some(latch) = self.reason_to_leave()
+        {
+            self.begin_drain(latch);
+        }
+    }
+
+    pub(super) fn begin_drain(&mut self, latch: Latch) {
+        let because = latch.because.clone();
+        self.drain = Some(Drain::new(latch.replace));
+        self.latch = Latched::Yes(latch);
+        self.latch_failed = false;
+        self.looking = None;
+        self.note_with(Concern::Draining, true, &because);
+    }
+
+    fn reason_to_leave(&self) -> Option<Latch> {
+        let (wall, elapsed) = (self.clock.wall, self.clock.elapsed);
+        let latch = |because| Some(Latch::new(wall, because, true));
+        if self.whereabouts.is_ending(elapsed) {
+            return latch("the group ends this instance");
+        }
+        let has_run = matches!(
+            self.service,
+            Some((ServiceState::Running | ServiceState::Ended { .. }, _))
+        );
+        if self.target_is(&TargetState::Warmed) && has_run {
+            return latch("it goes to the warm pool").map(|latch| latch.with_to_pool(true));
+        }
+        if self.notices.spot_ends_at.is_some() {
+            return latch("Spot takes the instance back");
+        }
+        if !self.in_service() {
+            return None;
+        }
+        let (deadline, lead) = (self.config.boot_deadline(), self.config.event_lead());
+        let lasts = |since: Duration| elapsed.saturating_sub(since) >= deadline;
+        if self.notices.event_at.is_some_and(|at| at <= wall + lead) {
+            return latch("its host is about to be stopped, rebooted or retired");
+        }
+        match (self.reading(), self.service) {
+            (Reading::Unhealthy, _) => latch("its Jibri cannot record"),
+            (Reading::Expired, _) => latch("its Jibri has done its single recording"),
+            (Reading::Unknown, Some((ServiceState::Ended { .. }, since))) if lasts(since) => {
+                latch("the process of its Jibri has ended")
+            }
+            (Reading::Unknown, _)
+                if !self.health.answered && self.launch.done.is_some_and(lasts) =>
+            {
+                latch("its Jibri has not answered within the boot deadline")
+            }
+            (Reading::Busy, _) if self.config.tell_overbusy() => {
+                let busy = self.health.busy_for(elapsed);
+                let overbusy = busy.is_some_and(|busy| busy > self.config.max_busy());
+                overbusy.then(|| latch("its Jibri is busy for longer than max_busy"))?
+            }
+            _ => None,
+        }
+    }
+
+    /// Does what is due for the drain that is under way.
+    pub(super) fn go_on_draining(&mut self) {
+        let elapsed = self.clock.elapsed;
+        let lead = self.config.event_lead();
+        let event = self.notices.event_at;
+        let is_soon = event.is_some_and(|at| at <= self.clock.wall + lead);
+        self.note(Concern::Event, is_soon);
+        let (Some(drain), Latched::Yes(latch)) = (self.drain.clone(), self.latch.clone()) else {
+            return;
+        };
+        let to_pool = latch.to_pool;
+        let place = self.whereabouts.place(to_pool, elapsed);
+        let phase = drain.phase();
+        let is_back = to_pool && self.target_is(&TargetState::InService);
+        if is_back && matches!(phase, DrainPhase::Releasing | DrainPhase::Released) {
+            self.begin(Act::ClearLatch, SECOND);
+            return;
+        }
+        if phase == DrainPhase::Released {
+            return;
+        }
+        self.prolong(place, to_pool);
+        self.stop_for_spot(phase);
+        match drain.next(place) {
+            DrainAct::SetLatch => {
+                self.begin(Act::SetLatch(latch), SECOND);
+            }
+            DrainAct::Tell => {
+                self.begin(Act::Tell, 10 * SECOND);
+            }
+            DrainAct::CheckRelease => {
+                self.begin(Act::CheckRelease, 10 * SECOND);
+            }
+            DrainAct::LookAtGroup => self.look(20 * SECOND),
+            DrainAct::Complete(result) => {
+                self.complete(Transition::Terminating, result, 5 * SECOND);
+            }
+            DrainAct::End(decrement) => self.end(decrement),
+            DrainAct::Watch | DrainAct::Rest => {}
+        }
+        if phase == DrainPhase::Releasing && place == Place::Ending {
+            self.given_back();
+        }
+    }
+
+    /// Keeps the hook waiting, whether or not it is certain that it does.
+    fn prolong(&mut self, place: Place, to_pool: bool) {
+        let to_pool = to_pool && self.target_is(&TargetState::Warmed);
+        let is_leaving = to_pool || self.whereabouts.is_ending(self.clock.elapsed);
+        let may_wait = matches!(place, Place::Held | Place::Unknown | Place::Leaving);
+        if !(is_leaving && may_wait) {
+            return;
+        }
+        if self.config.terminating_hook() {
+            let quarter = self.config.hook_timeout() / 4;
+            self.begin(Act::Heartbeat(Transition::Terminating), quarter);
+        }
+        if place != Place::Held {
+            self.look(60 * SECOND);
+        }
+    }
+
+    /// On a Spot notice there is no time for the end of a recording. The latch comes first, but is not waited for when it fails.
+    fn stop_for_spot(&mut self, phase: DrainPhase) {
+        let is_spot = self.notices.spot_ends_at.is_some();
+        let reading = self.reading();
+        self.note(Concern::Spot, is_spot);
+        self.note(Concern::SpotLoss, is_spot && reading == Reading::Busy);
+        // One that has just ended as it was told does not answer either.
+        let is_silent = self.health.silent_for(self.clock.elapsed) > self.config.freshness();
+        let may_record = match reading {
+            Reading::Busy => true,
+            Reading::Unknown => is_silent,
+            _ => false,
+        };
+        let is_there = matches!(
+            phase,
+            DrainPhase::Latching | DrainPhase::Telling | DrainPhase::Finishing
+        );
+        if is_spot
+            && self.config.on_spot() == OnSpot::Stop
+            && is_there
+            && (phase.is_latched() || self.latch_failed)
+            && may_record
+        {
+            self.begin(Act::StopNow, 60 * SECOND);
+        }
+    }
+
+    pub(super) fn complete(&mut self, hook: Transition, result: HookResult, pause: Duration) {
+        if self.begin(Act::Complete(hook, result), pause) {
+            self.begun.completing = Some((hook, result));
+        }
+    }
+
+    pub(super) fn end(&mut self, decrement: Decrement) {
+        if self.begin(Act::End(decrement), 60 * SECOND) {
+            self.begun.ending = Some(decrement);
+        }
+    }
+
+    pub(super) fn completed(&mut self, result: Result<bool, PortErrorKind>) {
+        self.settle_within(ActKind::Complete, &result, 60 * SECOND);
+        let Ok(waited) = result else { return };
+        match self.begun.completing.take() {
+            Some((Transition::Launching, _)) => self.launch_completed(waited),
+            Some((Transition::Terminating, HookResult::Continue)) if waited => self.given_back(),
+            // After an ABANDON it is retained, or ended, or held by another hook: the group knows.
+            Some((Transition::Terminating, _)) => self.whereabouts.nothing_waited(),
+            None => {}
+        }
+    }
+
+    pub(super) fn ended(&mut self, result: Result<(), PortErrorKind>) {
+        self.settle_within(ActKind::End, &result, LAST_RETRY);
+        let decrement = self.begun.ending.take();
+        let is_refused = result == Err(PortErrorKind::Permanent);
+        match &mut self.drain {
+            Some(drain) if is_refused && decrement == Some(Decrement::Yes) => {
+                drain.keep_size();
+                self.paces.entry(ActKind::End).or_default().now();
+            }
+            Some(_) => {
+                self.note(Concern::EndRefused, is_refused);
+                // Even a call that failed may have acted. It is not repeated before the group was asked.
+                self.whereabouts.moved();
+            }
+            None if result.is_ok() => {
+                let latch = Latch::new(self.clock.wall, "it is surplus", false);
+                self.begin_drain(latch);
+                self.whereabouts.moved();
+            }
+            // That the group may not become smaller is normal; what is not known is shown by the target soon.
+            None => {}
+        }
+    }
+
+    pub(super) fn release_checked(&mut self, result: &CheckResult) {
+        let Some(drain) = &mut self.drain else { return };
+        drain.checked(result);
+        if matches!(drain.phase(), DrainPhase::Kept(_)) {
+            let pace = self.paces.entry(ActKind::CheckRelease).or_default();
+            pace.wait(self.clock.elapsed, self.config.release_check_every());
+        }
+    }
+
+    /// Takes in that the latch is gone, since the instance is back from the warm pool.
+    pub(super) fn return_from_pool(&mut self) {
+        self.latch = Latched::No;
+        self.drain = None;
+        self.launch = Launch::from_pool();
+        self.health = Health::new(self.config.freshness());
+        self.note(Concern::Draining, false);
+    }
+
+    fn given_back(&mut self) {
+        if let Some(drain) = &mut self.drain {
+            drain.released();
+            let to_pool = matches!(&self.latch, Latched::Yes(latch) if latch.to_pool);
+            if drain.phase() == DrainPhase::Released && !to_pool {
+                self.finished = true;
+                self.found.push(Output::Finished);
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The agent, alone and with others, over a group in memory and on virtual time.
+
+mod draining;
+mod driver;
+mod faults;
+mod launching;
+mod ports;
+mod protecting;
+mod publishing;
+mod shrinking;
+mod spot;
+mod world;
