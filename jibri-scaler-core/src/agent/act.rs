@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::{
     Finding, Timestamp,
     agent::port::{
-        CheckResult, HookResult, Latch, Notices, OwnState, ServiceState, SignalPoint, SignalSum,
-        TargetState, Transition,
+        CheckResult, DrainPoint, HookResult, Latch, Notices, OwnState, ServiceState, SignalPoint,
+        SignalSum, TargetState, Transition,
     },
     port::{Decrement, Listing, PortErrorKind, ProbeOutcome, Told},
 };
@@ -46,6 +46,8 @@ pub enum Input {
     Told(Told),
     /// Whether the points were published.
     Published(Result<(), PortErrorKind>),
+    /// Whether the point of the drain was published.
+    DrainPublished(Result<(), PortErrorKind>),
     /// Whether the protection was set.
     ProtectionSet(Result<(), PortErrorKind>),
     /// Whether an action waited that was prolonged.
@@ -84,6 +86,7 @@ impl Input {
             Self::LatchCleared(_) => ActKind::ClearLatch,
             Self::Told(_) => ActKind::Tell,
             Self::Published(_) => ActKind::Publish,
+            Self::DrainPublished(_) => ActKind::PublishDrain,
             Self::ProtectionSet(_) => ActKind::SetProtection,
             Self::Heartbeat(_) => ActKind::Heartbeat,
             Self::Completed(_) => ActKind::Complete,
@@ -130,6 +133,8 @@ pub enum Act {
     Tell,
     /// Publish these points, in one request, once.
     Publish(Vec<SignalPoint>),
+    /// Publish this point of an instance that is held, once.
+    PublishDrain(DrainPoint),
     /// Set or take away the protection from scale-in.
     SetProtection(bool),
     /// Prolong the wait of this hook.
@@ -174,6 +179,7 @@ impl Act {
             Self::ClearLatch => ActKind::ClearLatch,
             Self::Tell => ActKind::Tell,
             Self::Publish(_) => ActKind::Publish,
+            Self::PublishDrain(_) => ActKind::PublishDrain,
             Self::SetProtection(_) => ActKind::SetProtection,
             Self::Heartbeat(_) => ActKind::Heartbeat,
             Self::Complete(..) => ActKind::Complete,
@@ -210,6 +216,7 @@ pub enum ActKind {
     ClearLatch,
     Tell,
     Publish,
+    PublishDrain,
     SetProtection,
     Heartbeat,
     Complete,
@@ -241,6 +248,7 @@ impl ActKind {
             | Self::ClearLatch
             | Self::Tell
             | Self::Publish
+            | Self::PublishDrain
             | Self::SetProtection
             | Self::Heartbeat
             | Self::Complete
@@ -264,6 +272,7 @@ impl std::fmt::Display for ActKind {
             Self::ClearLatch => "remove the restart latch",
             Self::Tell => "tell the Jibri to end when it is free",
             Self::Publish => "publish the idle signal",
+            Self::PublishDrain => "publish how long it drains",
             Self::SetProtection => "set the scale-in protection",
             Self::Heartbeat => "prolong the wait of the hook",
             Self::Complete => "complete the hook",

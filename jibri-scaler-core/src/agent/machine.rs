@@ -1,5 +1,6 @@
 //! The agent as a state machine: what it takes in, and in which order it decides.
 
+mod beside;
 mod ending;
 mod serving;
 
@@ -60,6 +61,7 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// # Ok::<(), jibri_scaler_core::EmptyInstanceId>(())
 /// ```
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Agent {
     config: AgentConfig,
     id: InstanceId,
@@ -83,6 +85,9 @@ pub struct Agent {
     publisher: Publisher,
     cadence: Cadence,
     looking: Option<serving::Looking>,
+    group_seen: Option<beside::GroupSeen>,
+    /// Whether it was published that the release check has failed.
+    failure_told: bool,
     launch: serving::Launch,
     finished: bool,
     concerns: Concerns,
@@ -139,6 +144,8 @@ impl Agent {
             came_back: false,
             protection: Protection::default(),
             looking: None,
+            group_seen: None,
+            failure_told: false,
             launch: serving::Launch::default(),
             finished: false,
             concerns: Concerns::default(),
@@ -194,6 +201,7 @@ impl Agent {
                     self.leave();
                     self.go_on_draining();
                     self.serve();
+                    self.publish_drain();
                 }
             }
             self.worry();
@@ -278,6 +286,7 @@ impl Agent {
                 // The next point is another one, and has its own time.
                 self.paces.entry(ActKind::Publish).or_default().now();
             }
+            Input::DrainPublished(result) => self.settle(ActKind::PublishDrain, &result),
             Input::ProtectionSet(result) => {
                 self.settle(ActKind::SetProtection, &result);
                 self.protection.set(result.is_ok());

@@ -42,13 +42,14 @@ impl Publisher {
         }
     }
 
-    /// The points that are to be sent now. `idle` is `None` where the instance has nothing to say: it is booting, or leaving.
+    /// The points that are to be sent now. `point` is what there is to say now, `None` where the instance has nothing to say: it is
+    /// booting, or leaving.
     ///
     /// Where a request is still under way the points are dropped: what is sent later would pile up, and be read as new.
     pub(super) fn due(
         &mut self,
         now: Timestamp,
-        idle: Option<bool>,
+        point: Option<SignalPoint>,
         under_way: bool,
     ) -> Option<Vec<SignalPoint>> {
         let micros = now.as_micros();
@@ -62,18 +63,18 @@ impl Publisher {
             self.batch.clear();
         }
         let late = self.period / 4 * 3;
-        if let Some(idle) = idle
+        if let Some(point) = point
             && slot > self.done
             && (self.phase..late).contains(&inside)
         {
             self.done = slot;
             if self.batched || !under_way {
-                self.batch.push(SignalPoint::new(now, idle));
+                self.batch.push(point);
             }
         }
         let oldest = self.batch.first()?.at.as_micros().div_euclid(self.period);
         let full = slot >= oldest + BATCH - 1 && inside >= self.phase;
-        if self.batched && !full && idle.is_some() {
+        if self.batched && !full && point.is_some() {
             return None;
         }
         let points = std::mem::take(&mut self.batch);
@@ -116,7 +117,8 @@ mod tests {
         (0..secs * 10)
             .filter_map(|tick| {
                 let now = from + f64::from(tick) / 10.0;
-                let points = publisher.due(at(now), Some(true), false)?;
+                let points =
+                    publisher.due(at(now), Some(SignalPoint::new(at(now), true)), false)?;
                 Some((now, points.len()))
             })
             .collect()
@@ -159,10 +161,17 @@ mod tests {
     #[test]
     fn a_late_tick_publishes_nothing() {
         let mut publisher = publisher(10, Publish::Each, 0.0);
-        assert_eq!(publisher.due(at(17.5), Some(true), false), None);
-        assert!(publisher.due(at(27.4), Some(true), false).is_some());
         assert_eq!(
-            publisher.due(at(27.45), Some(true), false),
+            publisher.due(at(17.5), Some(SignalPoint::new(at(17.5), true)), false),
+            None
+        );
+        assert!(
+            publisher
+                .due(at(27.4), Some(SignalPoint::new(at(27.4), true)), false)
+                .is_some()
+        );
+        assert_eq!(
+            publisher.due(at(27.45), Some(SignalPoint::new(at(27.45), true)), false),
             None,
             "one is enough"
         );
@@ -173,9 +182,14 @@ mod tests {
         let mut publisher = publisher(10, Publish::Each, 0.0);
         for n in 1..400 {
             let now = f64::from(n) * 10.0 + 6.5;
-            assert_eq!(publisher.due(at(now), Some(true), true), None);
+            assert_eq!(
+                publisher.due(at(now), Some(SignalPoint::new(at(now), true)), true),
+                None
+            );
         }
-        let points = publisher.due(at(4006.5), Some(true), false).unwrap();
+        let points = publisher
+            .due(at(4006.5), Some(SignalPoint::new(at(4006.5), true)), false)
+            .unwrap();
         assert_eq!(points, [SignalPoint::new(at(4006.5), true)]);
     }
 
@@ -184,7 +198,9 @@ mod tests {
         let mut publisher = publisher(10, Publish::Each, 0.0);
         assert_eq!(publisher.due(at(16.5), None, false), None);
         assert!(
-            publisher.due(at(16.6), Some(false), false).is_some(),
+            publisher
+                .due(at(16.6), Some(SignalPoint::new(at(16.6), false)), false)
+                .is_some(),
             "it came into service"
         );
     }
@@ -196,7 +212,11 @@ mod tests {
         for second in 0..3600 {
             sent.extend(
                 publisher
-                    .due(at(f64::from(second)), Some(true), false)
+                    .due(
+                        at(f64::from(second)),
+                        Some(SignalPoint::new(at(f64::from(second)), true)),
+                        false,
+                    )
                     .inspect(|batch| {
                         assert_eq!(batch.len(), 6);
                     }),
@@ -215,11 +235,23 @@ mod tests {
     fn batches_that_cannot_be_sent_are_dropped() {
         let mut publisher = publisher(10, Publish::Batched, 0.0);
         for second in 0..3600 {
-            assert_eq!(publisher.due(at(f64::from(second)), Some(true), true), None);
+            assert_eq!(
+                publisher.due(
+                    at(f64::from(second)),
+                    Some(SignalPoint::new(at(f64::from(second)), true)),
+                    true
+                ),
+                None
+            );
             assert!(publisher.batch.len() <= 6, "nothing is queued for ever");
         }
-        let oldest =
-            (3600..3700).find_map(|second| publisher.due(at(f64::from(second)), Some(true), false));
+        let oldest = (3600..3700).find_map(|second| {
+            publisher.due(
+                at(f64::from(second)),
+                Some(SignalPoint::new(at(f64::from(second)), true)),
+                false,
+            )
+        });
         assert!(oldest.unwrap().iter().all(|point| point.at >= at(3540.0)));
     }
 
@@ -228,7 +260,11 @@ mod tests {
         let mut publisher = publisher(10, Publish::Batched, 0.0);
         for second in 0..40 {
             assert_eq!(
-                publisher.due(at(f64::from(second)), Some(true), false),
+                publisher.due(
+                    at(f64::from(second)),
+                    Some(SignalPoint::new(at(f64::from(second)), true)),
+                    false
+                ),
                 None
             );
         }

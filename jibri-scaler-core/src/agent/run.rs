@@ -347,6 +347,13 @@ impl AgentLoop {
                 async move { outcome(group.signal.publish(&points).await, Input::Published) }
                     .boxed()
             }
+            Act::PublishDrain(point) => async move {
+                outcome(
+                    group.signal.publish_drain(point).await,
+                    Input::DrainPublished,
+                )
+            }
+            .boxed(),
             Act::ReadSums { from, to, period } => {
                 async move { outcome(group.signal.sums(from, to, period).await, Input::Sums) }
                     .boxed()

@@ -1,5 +1,6 @@
 //! The agent, alone and with others, over a group in memory and on virtual time.
 
+mod beside;
 mod draining;
 mod driver;
 mod faults;

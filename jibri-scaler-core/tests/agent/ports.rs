@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use jibri_scaler_core::{
     Group, Instance, InstanceId, JibriStatus, Lifecycle, Timestamp,
     agent::port::{
-        CheckResult, HookResult, IdleSignal, InstanceMetadata, JibriService, Latch, LatchStore,
-        Notices, OwnInstance, OwnState, ServiceState, SignalPoint, SignalSum, TargetState,
-        Transition,
+        CheckResult, DrainPoint, HookResult, IdleSignal, InstanceMetadata, JibriService, Latch,
+        LatchStore, Notices, OwnInstance, OwnState, ServiceState, SignalPoint, SignalSum,
+        TargetState, Transition,
     },
+    native::{SHRINK_ENABLED, SHRINK_TAG},
     port::{
         Decrement, DrainClient, GroupListing, HealthProbe, Listing, PortError, PortErrorKind,
         Presence, ProbeOutcome, Target, Told,
@@ -264,6 +265,14 @@ impl IdleSignal for Port {
         self.call("publish", "", publish).await
     }
 
+    async fn publish_drain(&self, point: DrainPoint) -> Result<(), PortError> {
+        let publish = |state: &mut State, id: &InstanceId| {
+            state.drain_points.push((id.clone(), point));
+            Ok(())
+        };
+        self.call("publish_drain", "", publish).await
+    }
+
     async fn sums(
         &self,
         from: Timestamp,
@@ -318,7 +327,13 @@ impl GroupListing for Port {
                 row
             });
             let group = Group::new(state.min, 99, state.desired);
-            Ok(Listing::new(group, rows.collect()))
+            let mut listing = Listing::new(group, rows.collect());
+            listing.drains_on_termination = !state.has_no_hook;
+            if !state.may_not_shrink {
+                let (tag, value) = (SHRINK_TAG.to_owned(), SHRINK_ENABLED.to_owned());
+                listing.tags.insert(tag, value);
+            }
+            Ok(listing)
         };
         self.call("list", "", list).await
     }

@@ -17,7 +17,7 @@ use jibri_scaler_core::{
     InstanceId, Lifecycle, Timestamp,
     agent::{
         AgentConfig, AgentEvent, AgentLoop, Ending, GroupPorts, LocalPorts,
-        port::{HookResult, Latch, Notices, ServiceState, SignalPoint, TargetState},
+        port::{DrainPoint, HookResult, Latch, Notices, ServiceState, SignalPoint, TargetState},
     },
     port::{PortErrorKind, Target},
 };
@@ -47,6 +47,10 @@ pub(crate) struct State {
     pub(crate) members: BTreeMap<InstanceId, Member>,
     /// What was published, by whom.
     pub(crate) points: Vec<(InstanceId, SignalPoint)>,
+    pub(crate) drain_points: Vec<(InstanceId, DrainPoint)>,
+    /// Whether the group has no tag that lets agents end themselves, and no hook.
+    pub(crate) may_not_shrink: bool,
+    pub(crate) has_no_hook: bool,
     /// What has happened, for tests of order.
     pub(crate) journal: Vec<(i64, InstanceId, String)>,
     pub(crate) findings: Vec<(InstanceId, String)>,

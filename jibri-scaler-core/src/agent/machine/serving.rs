@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Agent;
+use super::{Agent, beside::GroupSeen};
 use crate::{
     Timestamp,
     agent::{
@@ -168,9 +168,9 @@ impl Agent {
             && self.drain.is_none()
             && self.health.answered
             && !self.outstanding.contains(&ActKind::End);
-        let idle = has_a_say.then(|| self.reading() == Reading::Idle);
+        let point = has_a_say.then(|| self.point());
         let under_way = self.outstanding.contains(&ActKind::Publish);
-        let points = self.publisher.due(self.clock.wall, idle, under_way);
+        let points = self.publisher.due(self.clock.wall, point, under_way);
         if let Some(points) = points {
             self.begin(Act::Publish(points), Duration::ZERO);
         }
@@ -188,9 +188,11 @@ impl Agent {
     fn look_whether_surplus(&mut self) {
         self.end_if_chosen();
         let Some(boundary) = self.cadence.due(self.clock.wall) else {
+            self.see_group_once();
             return;
         };
         if !self.may_be_surplus() {
+            self.see_group();
             return;
         }
         let (period, hold) = (self.config.period(), self.config.surplus_hold());
@@ -209,6 +211,7 @@ impl Agent {
         let Some(looking) = self.looking.take() else {
             return;
         };
+        self.see_group();
         let (Some(sums), Found::Nothing) = (sums, looking.found) else {
             return;
         };
@@ -216,19 +219,24 @@ impl Agent {
         let wanted = |idle, publishers| wanted_idle(min, share, idle, publishers);
         let count = surplus(sums, &looking.window, wanted).unwrap_or(0);
         let publishers = sums.last().map_or(0.0, |sum| sum.publishers);
-        if count > 0 && self.may_be_surplus() && self.begin(Act::List, SECOND) {
+        // The listing that is under way now shows what is needed.
+        let is_listing = self.outstanding.contains(&ActKind::List);
+        if count > 0 && self.may_be_surplus() && is_listing {
             let found = Found::Surplus(count, publishers);
             self.looking = Some(Looking { found, ..looking });
         }
     }
 
     pub(super) fn listed(&mut self, listing: Option<&Listing>) {
-        let Some(looking) = self.looking.take() else {
+        if let Some(listing) = listing {
+            self.group_seen = Some(GroupSeen::new(listing));
+        }
+        let Some(looking) = self.looking else { return };
+        let Found::Surplus(count, publishers) = looking.found else {
             return;
         };
-        let (Some(listing), Found::Surplus(count, publishers)) = (listing, looking.found) else {
-            return;
-        };
+        self.looking = None;
+        let Some(listing) = listing else { return };
         let listed = u32::try_from(listing.instances.len()).unwrap_or(u32::MAX);
         let is_doubled = publishers > f64::from(listed);
         // A few more than are listed may have left just now.
@@ -236,7 +244,11 @@ impl Agent {
             Concern::DoubledPoints,
             publishers >= 2.0 * f64::from(listed),
         );
-        let goes = is_surplus(&self.id, listing, count, looking.boundary);
+        // Without the hook nothing would hold it until it is drained.
+        let hook_is_missing = self.config.terminating_hook() && !listing.drains_on_termination;
+        self.note(Concern::HookMissing, hook_is_missing);
+        let may_go = listing.shrinks() && !hook_is_missing;
+        let goes = may_go && is_surplus(&self.id, listing, count, looking.boundary);
         if goes && !is_doubled && is_in_time(looking.boundary, self.clock.wall) {
             let found = Found::Chosen;
             self.looking = Some(Looking { found, ..looking });
