@@ -1,7 +1,5 @@
 //! Rules about the alarms.
 
-use std::time::Duration;
-
 use super::{
     case::{Case, Sign, span},
     command,
@@ -65,10 +63,13 @@ pub(super) fn period(case: &Case<'_>) -> Vec<Sign> {
     };
     let kept = published.period;
     let mut signs = Vec::new();
-    for (alarm, period, statistic, _) in idle_queries(case) {
-        let Some(period) = period else { continue };
+    for (alarm, query, statistic, _) in idle_queries(case) {
+        let Some(period) = query.period else { continue };
         let effect = if period < kept {
             "most of its periods have no point".to_owned()
+        } else if !case.scales(alarm) && !query.is_result {
+            // Its math may divide by the number of points, as that of the alarms for a human does.
+            continue;
         } else if period > kept && statistic != "Average" {
             let times = period.as_secs_f64() / kept.as_secs_f64();
             format!("{statistic} adds up {times:.3} points of each instance").replace(".000", "")
@@ -172,10 +173,10 @@ pub(super) fn partial(case: &Case<'_>) -> Vec<Sign> {
         .collect()
 }
 
-/// Every look at our idle signal: the alarm, the period, the statistic and the unit.
+/// Every look at our idle signal: the alarm, the query, the statistic and the unit.
 fn idle_queries<'a>(
     case: &'a Case<'_>,
-) -> impl Iterator<Item = (&'a Alarm, Option<Duration>, &'a str, Option<&'a str>)> {
+) -> impl Iterator<Item = (&'a Alarm, &'a MetricQuery, &'a str, Option<&'a str>)> {
     case.alarms().iter().flat_map(move |alarm| {
         alarm
             .queries
@@ -184,7 +185,7 @@ fn idle_queries<'a>(
                 QuerySource::Metric {
                     statistic, unit, ..
                 } if case.is_idle(&query.source) => {
-                    Some((alarm, query.period, statistic.as_str(), unit.as_deref()))
+                    Some((alarm, query, statistic.as_str(), unit.as_deref()))
                 }
                 _ => None,
             })
@@ -202,6 +203,8 @@ fn described(query: &MetricQuery) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::{Doctor, sample};
     use super::*;
     use crate::inspect::GroupSetup;
