@@ -129,6 +129,13 @@ impl Failure {
             .is_some_and(|message| texts.iter().any(|text| message.contains(text)))
     }
 
+    /// Whether the service answered with one of these codes.
+    pub(crate) fn has_code(&self, codes: &[&str]) -> bool {
+        self.code
+            .as_deref()
+            .is_some_and(|code| codes.contains(&code))
+    }
+
     /// The error of that operation, which completes the sentence "could not …".
     pub(crate) fn during(self, operation: impl Into<String>) -> PortError {
         let error = PortError::new(self.kind, operation);
@@ -181,7 +188,7 @@ where
     }
     match error.code()? {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Some(format!(
-            "allow {action} in the IAM policy of these credentials (the README of jibri-scaler-aws has the whole policy)"
+            "allow {action} in the IAM policy of these credentials (`provision --iam`, or `provision::iam`, has the whole policy)"
         )),
         "InvalidClientTokenId"
         | "UnrecognizedClientException"

@@ -14,6 +14,7 @@ mod metric;
 mod name;
 mod ownership;
 mod page;
+pub mod provision;
 mod publisher;
 mod sink;
 

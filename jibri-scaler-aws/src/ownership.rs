@@ -194,7 +194,7 @@ pub(crate) fn is_fresh(mark: &str, now: Timestamp) -> bool {
 }
 
 /// The name in a mark that is fresh.
-fn fresh(mark: &str, now: Timestamp) -> Option<&str> {
+pub(crate) fn fresh(mark: &str, now: Timestamp) -> Option<&str> {
     let (name, at) = mark.rsplit_once(' ')?;
     let at: Timestamp = at.parse().ok()?;
     (now.since(at) <= FRESH && at.since(now) <= FRESH).then_some(name)

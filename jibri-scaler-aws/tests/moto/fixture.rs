@@ -26,9 +26,14 @@ static SERVER: LazyLock<(u16, Child)> = LazyLock::new(start);
 
 /// A configuration that reaches moto, for one test: an HTTP client belongs to the runtime of its test.
 pub(crate) fn sdk() -> SdkConfig {
+    sdk_in("eu-central-1")
+}
+
+/// The same in a region of its own, for tests that make what moto keeps by its name alone, whatever the group: scaling policies.
+pub(crate) fn sdk_in(region: &'static str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
+        .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
             "test", "test", None, None, "test",
         )))
@@ -60,7 +65,7 @@ pub(crate) async fn group(sdk: &SdkConfig, min: i32, max: i32, desired: i32) -> 
         .create_auto_scaling_group()
         .auto_scaling_group_name(name.as_str())
         .launch_configuration_name(name.as_str())
-        .availability_zones("eu-central-1a")
+        .availability_zones(format!("{}a", sdk.region().unwrap()))
         .min_size(min)
         .max_size(max)
         .desired_capacity(desired)

@@ -11,4 +11,5 @@ mod fixture;
 mod group;
 mod inspect;
 mod ownership;
+mod provision;
 mod sink;

@@ -39,6 +39,7 @@ pub(crate) fn answer(value: &Value) -> Answer {
 /// As much of CBOR as the tests need.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
+    Bool(bool),
     List(Vec<Self>),
     Map(BTreeMap<String, Self>),
     Number(f64),
@@ -89,6 +90,7 @@ impl Value {
             }
             Type::String | Type::StringIndef => Self::Text(decoder.str().unwrap().into_owned()),
             Type::F32 | Type::F64 => Self::Number(decoder.double().unwrap()),
+            Type::Bool => Self::Bool(decoder.boolean().unwrap()),
             Type::Tag => Self::Time(decoder.timestamp().unwrap()),
             _ => Self::Number(f64::from(decoder.integer().unwrap())),
         }
@@ -96,6 +98,9 @@ impl Value {
 
     fn encode(&self, encoder: &mut Encoder) {
         match self {
+            Self::Bool(truth) => {
+                encoder.boolean(*truth);
+            }
             Self::List(members) => {
                 encoder.array(members.len());
                 for member in members {

@@ -6,4 +6,5 @@ mod cbor;
 mod group;
 mod inspect;
 mod ownership;
+mod provision;
 mod sink;

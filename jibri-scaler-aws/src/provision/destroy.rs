@@ -1,0 +1,237 @@
+//! The way back.
+
+use std::collections::BTreeSet;
+
+use jibri_scaler_core::{
+    InstanceId,
+    agent::{HOOK_LAUNCHING, HOOK_TERMINATING},
+    native::{SHRINK_ENABLED, SHRINK_TAG},
+};
+
+use super::{
+    Change, Current, ProvisionPlan, ProvisionStep, Refusal, Stage, dashboard, desired,
+    record::{Made, RECORD_TAG, Record},
+    there::There,
+    words,
+};
+use crate::inspect::GroupSetup;
+
+/// What is to be done to take away what provisioning has made, in the reverse order, and nothing else. It changes nothing.
+///
+/// What was changed goes back to what it was. Instances keep their protection: to take it away is the business of their agents,
+/// or of who knows that they are idle.
+///
+/// # Errors
+/// Where an instance is on its way out, since deleting a hook would let it go; or where what was made can't be told.
+///
+/// ```
+/// use jibri_scaler_aws::{inspect::GroupSetup, provision::{Current, destroy}};
+/// use jibri_scaler_core::Timestamp;
+///
+/// let setup = GroupSetup::new("jibri".parse()?, Timestamp::from_secs(1_763_800_000));
+/// let plan = destroy(&Current::new(setup, "eu-central-1"))?;
+/// assert!(plan.is_empty(), "nothing was made");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn destroy(current: &Current) -> Result<ProvisionPlan, Refusal> {
+    let setup = &current.setup;
+    let there = There::of(setup)?;
+    let mut plan = ProvisionPlan::default();
+    if !setup.tags.contains_key(RECORD_TAG) {
+        plan.notes.push(format!(
+            "the group has no tag `{RECORD_TAG}`: provisioning has made nothing here"
+        ));
+        return Ok(plan);
+    }
+    let leaving = leaving(setup);
+    if !leaving.is_empty() {
+        return Err(Refusal::Leaving(leaving));
+    }
+    let record = &there.record;
+    let mut steps = Vec::new();
+    shrinking(setup, record, &mut steps);
+    growth(current, &there, &mut steps);
+    group_protection(setup, record, &mut steps);
+    hooks_and_retention(setup, &there, &mut steps);
+    steps.push(ProvisionStep::new(
+        Stage::Record,
+        Change::DeleteTag {
+            key: RECORD_TAG.into(),
+        },
+        format!("tag {RECORD_TAG}"),
+        "what was made",
+        NONE,
+    ));
+    plan.steps = steps;
+    let shrinks = setup.tags.get(SHRINK_TAG);
+    if !record.has(Made::Shrink) && shrinks.is_some_and(|tag| tag.value == SHRINK_ENABLED) {
+        plan.notes.push(format!(
+            "the tag `{SHRINK_TAG}` is not of provisioning and stays: agents go on ending themselves, without a hook"
+        ));
+    }
+    let protected = setup.instances.iter().filter(|member| member.protected);
+    match protected.count() {
+        0 => {}
+        n => plan.notes.push(format!(
+            "{n} instances stay protected from scale-in: whoever takes that away must know that they are idle"
+        )),
+    }
+    plan.notes.push(
+        "instances that end from now on are not held: stop what ends instances of this group first, its agents included".into(),
+    );
+    Ok(plan)
+}
+
+/// The instances on their way out.
+pub(super) fn leaving(setup: &GroupSetup) -> Vec<InstanceId> {
+    setup
+        .instances
+        .iter()
+        .filter(|member| member.lifecycle.as_str().starts_with("Terminating"))
+        .map(|member| member.id.clone())
+        .collect()
+}
+
+const NONE: &str = "none";
+
+fn shrinking(setup: &GroupSetup, record: &Record, steps: &mut Vec<ProvisionStep>) {
+    if let Some(tag) = setup
+        .tags
+        .get(SHRINK_TAG)
+        .filter(|_| record.has(Made::Shrink))
+    {
+        let change = Change::DeleteTag {
+            key: SHRINK_TAG.into(),
+        };
+        let what = format!("tag {SHRINK_TAG}");
+        steps.push(ProvisionStep::new(
+            Stage::Shrinking,
+            change,
+            what,
+            &tag.value,
+            NONE,
+        ));
+    }
+}
+
+fn growth(current: &Current, there: &There<'_>, steps: &mut Vec<ProvisionStep>) {
+    let (setup, record) = (&current.setup, &there.record);
+    let mut push = |change, what: String, now: String, then: &str| {
+        steps.push(ProvisionStep::new(Stage::Growth, change, what, now, then));
+    };
+    let dashboard = dashboard::name(&setup.name);
+    if record.has(Made::Dashboard) && current.dashboard.is_some() {
+        let what = format!("dashboard {dashboard}");
+        push(
+            Change::DeleteDashboard(dashboard),
+            what,
+            "there".into(),
+            NONE,
+        );
+    }
+    let alarms: Vec<String> = there
+        .our_alarms(setup)
+        .into_keys()
+        .map(str::to_owned)
+        .collect();
+    if record.has(Made::Alarms) && !alarms.is_empty() {
+        let what = format!("alarms {}", desired::alarm_name("…", &setup.name));
+        let now = alarms.len().to_string();
+        push(Change::DeleteAlarms(alarms), what, now, NONE);
+    }
+    if let Some(policy) = there.policy().filter(|_| record.has(Made::Policy)) {
+        let change = Change::DeletePolicy(policy.name.clone());
+        push(
+            change,
+            format!("policy {}", policy.name),
+            words::policy(policy),
+            NONE,
+        );
+    }
+    let collected = &setup.collected_metrics;
+    let metrics: BTreeSet<String> = record.metrics.intersection(collected).cloned().collect();
+    if !metrics.is_empty() {
+        let what = words::group_metrics(&metrics);
+        push(
+            Change::DisableMetrics(metrics),
+            what,
+            "collected".into(),
+            "not collected",
+        );
+    }
+}
+
+fn group_protection(setup: &GroupSetup, record: &Record, steps: &mut Vec<ProvisionStep>) {
+    let mut push = |change, what: String, now: &str, then: &str| {
+        steps.push(ProvisionStep::new(
+            Stage::GroupProtection,
+            change,
+            what,
+            now,
+            then,
+        ));
+    };
+    if let Some(before) = &record.health_check
+        && *before != setup.health_check_type
+    {
+        let change = Change::SetHealthCheck(before.clone());
+        push(
+            change,
+            "health checks".into(),
+            &setup.health_check_type,
+            before,
+        );
+    }
+    if record.has(Made::Rebalance) && setup.is_suspended(desired::REBALANCE) {
+        let change = Change::Resume(desired::REBALANCE.into());
+        push(
+            change,
+            format!("process {}", desired::REBALANCE),
+            "suspended",
+            "running",
+        );
+    }
+    if record.has(Made::Protection) && setup.new_instances_protected {
+        let change = Change::SetNewInstanceProtection(false);
+        push(
+            change,
+            "new instances protected".into(),
+            words::yes(true),
+            words::yes(false),
+        );
+    }
+}
+
+fn hooks_and_retention(setup: &GroupSetup, there: &There<'_>, steps: &mut Vec<ProvisionStep>) {
+    let stage = Stage::HooksAndRetention;
+    let record = &there.record;
+    let made = [
+        (HOOK_LAUNCHING, record.has(Made::LaunchingHook)),
+        (HOOK_TERMINATING, record.has(Made::TerminatingHook)),
+    ];
+    for hook in made
+        .iter()
+        .filter(|(_, made)| *made)
+        .filter_map(|(name, _)| there.hook(name))
+    {
+        let change = Change::DeleteHook(hook.name.clone());
+        let what = format!("hook {}", hook.name);
+        steps.push(ProvisionStep::new(
+            stage,
+            change,
+            what,
+            words::hook(hook),
+            NONE,
+        ));
+    }
+    if record.has(Made::Retention) && setup.retains_abandoned {
+        let change = Change::SetRetention(false);
+        steps.push(ProvisionStep::new(
+            stage,
+            change,
+            "abandoned instances",
+            "retained",
+            "ended",
+        ));
+    }
+}

@@ -1,0 +1,379 @@
+//! All calls that the code makes, and for whom.
+
+use super::Role;
+
+/// What a right is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum On {
+    /// IAM knows no resource for it, or the call is about all there are.
+    Anything,
+    /// The same, but a condition holds it to one namespace.
+    Namespace,
+    Group,
+    Alarms,
+    Dashboard,
+}
+
+impl On {
+    pub(super) const ALL: [Self; 5] = [
+        Self::Anything,
+        Self::Namespace,
+        Self::Group,
+        Self::Alarms,
+        Self::Dashboard,
+    ];
+
+    pub(super) const fn sid(self) -> &'static str {
+        match self {
+            Self::Anything => "Read",
+            Self::Namespace => "Publish",
+            Self::Group => "Group",
+            Self::Alarms => "Alarms",
+            Self::Dashboard => "Dashboard",
+        }
+    }
+}
+
+/// A call, by its IAM action.
+pub(super) struct Call {
+    pub(super) action: &'static str,
+    pub(super) on: On,
+    pub(super) roles: &'static [Role],
+}
+
+const fn call(action: &'static str, on: On, roles: &'static [Role]) -> Call {
+    Call { action, on, roles }
+}
+
+use Role::{Agent, Controller, Provision};
+
+/// The list. What is called elsewhere in this crate fails its test.
+pub(super) const CALLS: &[Call] = &[
+    call(
+        "autoscaling:CompleteLifecycleAction",
+        On::Group,
+        &[Agent, Controller],
+    ),
+    call(
+        "autoscaling:CreateOrUpdateTags",
+        On::Group,
+        &[Controller, Provision],
+    ),
+    call("autoscaling:DeleteLifecycleHook", On::Group, &[Provision]),
+    call("autoscaling:DeletePolicy", On::Group, &[Provision]),
+    call("autoscaling:DeleteTags", On::Group, &[Provision]),
+    call(
+        "autoscaling:DescribeAutoScalingGroups",
+        On::Anything,
+        &[Agent, Controller, Provision],
+    ),
+    call(
+        "autoscaling:DescribeAutoScalingInstances",
+        On::Anything,
+        &[Agent],
+    ),
+    call(
+        "autoscaling:DescribeInstanceRefreshes",
+        On::Anything,
+        &[Provision],
+    ),
+    call(
+        "autoscaling:DescribeLifecycleHooks",
+        On::Anything,
+        &[Controller, Provision],
+    ),
+    call(
+        "autoscaling:DescribePolicies",
+        On::Anything,
+        &[Controller, Provision],
+    ),
+    call("autoscaling:DescribeTags", On::Anything, &[Controller]),
+    call("autoscaling:DescribeWarmPool", On::Anything, &[Provision]),
+    call(
+        "autoscaling:DisableMetricsCollection",
+        On::Group,
+        &[Provision],
+    ),
+    call(
+        "autoscaling:EnableMetricsCollection",
+        On::Group,
+        &[Provision],
+    ),
+    call("autoscaling:PutLifecycleHook", On::Group, &[Provision]),
+    call("autoscaling:PutScalingPolicy", On::Group, &[Provision]),
+    call(
+        "autoscaling:RecordLifecycleActionHeartbeat",
+        On::Group,
+        &[Agent],
+    ),
+    call("autoscaling:ResumeProcesses", On::Group, &[Provision]),
+    call("autoscaling:SetDesiredCapacity", On::Group, &[Controller]),
+    call(
+        "autoscaling:SetInstanceProtection",
+        On::Group,
+        &[Agent, Controller, Provision],
+    ),
+    call("autoscaling:SuspendProcesses", On::Group, &[Provision]),
+    call(
+        "autoscaling:TerminateInstanceInAutoScalingGroup",
+        On::Group,
+        &[Agent, Controller],
+    ),
+    call(
+        "autoscaling:UpdateAutoScalingGroup",
+        On::Group,
+        &[Provision],
+    ),
+    call("cloudwatch:DeleteAlarms", On::Alarms, &[Provision]),
+    call("cloudwatch:DeleteDashboards", On::Dashboard, &[Provision]),
+    call("cloudwatch:DescribeAlarms", On::Anything, &[Provision]),
+    call("cloudwatch:GetDashboard", On::Dashboard, &[Provision]),
+    call(
+        "cloudwatch:GetMetricData",
+        On::Anything,
+        &[Agent, Provision],
+    ),
+    call("cloudwatch:PutDashboard", On::Dashboard, &[Provision]),
+    call("cloudwatch:PutMetricAlarm", On::Alarms, &[Provision]),
+    call(
+        "cloudwatch:PutMetricData",
+        On::Namespace,
+        &[Agent, Controller],
+    ),
+    // No call of its own: the tags of an alarm need it.
+    call("cloudwatch:TagResource", On::Alarms, &[Provision]),
+    call("ec2:DescribeInstances", On::Anything, &[Controller]),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        fs,
+        path::{Path, PathBuf},
+    };
+
+    use super::*;
+
+    /// Whose code is where. What is in no such place makes no calls.
+    const WHERE: [(&str, &[Role]); 10] = [
+        ("agent.rs", &[Agent]),
+        ("agent/", &[Agent]),
+        ("ec2.rs", &[Controller]),
+        ("ec2/", &[Controller]),
+        ("group/", &[Controller]),
+        ("inspect/", &[Provision]),
+        ("ownership.rs", &[Controller]),
+        ("provision/", &[Provision]),
+        ("publisher.rs", &[Agent, Controller]),
+        ("sink.rs", &[Controller]),
+    ];
+
+    /// What a role reaches in a place that is not its own: all of it in the code of the group, which they share.
+    const ELSEWHERE: [(Role, &str); 7] = [
+        (Agent, "autoscaling:CompleteLifecycleAction"),
+        (Agent, "autoscaling:DescribeAutoScalingGroups"),
+        (Agent, "autoscaling:RecordLifecycleActionHeartbeat"),
+        (Agent, "autoscaling:SetInstanceProtection"),
+        (Agent, "autoscaling:TerminateInstanceInAutoScalingGroup"),
+        (Provision, "autoscaling:DescribeAutoScalingGroups"),
+        (Provision, "autoscaling:SetInstanceProtection"),
+    ];
+
+    /// What is in the code of the group, and not for the controller.
+    const NOT_CONTROLLER: &str = "autoscaling:RecordLifecycleActionHeartbeat";
+
+    const NO_CALLS: [&str; 1] = ["cloudwatch:TagResource"];
+
+    /// A call in the source: the file, the method of the SDK, and the action that its failure names.
+    #[derive(Debug)]
+    struct Site {
+        file: String,
+        method: String,
+        action: Option<String>,
+    }
+
+    fn sites() -> Vec<Site> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut files = Vec::new();
+        collect(&root, &mut files);
+        let mut sites = Vec::new();
+        for path in files {
+            let file = path.strip_prefix(&root).unwrap();
+            let file = file.to_str().unwrap().replace('\\', "/");
+            let source = fs::read_to_string(&path).unwrap();
+            let code = source.split("#[cfg(test)]\nmod tests").next().unwrap();
+            let dense: String = code.split_whitespace().collect();
+            for (at, _) in dense.match_indices(".send()") {
+                sites.push(Site {
+                    file: file.clone(),
+                    method: method(&dense[..at]),
+                    action: action(&dense[at..]),
+                });
+            }
+        }
+        sites
+    }
+
+    fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+
+    /// The method of the client that began the request which is sent here.
+    fn method(before: &str) -> String {
+        let clients = ["client.", "autoscaling.", "cloudwatch.", "ec2."];
+        let calls = clients.iter().flat_map(|client| {
+            before.match_indices(client).filter_map(|(at, _)| {
+                let rest = &before[at + client.len()..];
+                let name = rest.split_once("()")?.0;
+                let is_name = name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                is_name.then_some((at, name))
+            })
+        });
+        calls
+            .max()
+            .map_or_else(String::new, |(_, name)| name.into())
+    }
+
+    /// The first text after it that looks like an action, which its failure is given.
+    fn action(after: &str) -> Option<String> {
+        let next = after[1..].find(".send()").map_or(after.len(), |at| at + 1);
+        let texts = after[..next].split('"').skip(1).step_by(2);
+        let mut actions = texts.filter(|text| {
+            let (service, operation) = text.split_once(':').unwrap_or_default();
+            let is_operation = operation.chars().all(|c| c.is_ascii_alphanumeric());
+            ["autoscaling", "cloudwatch", "ec2"].contains(&service)
+                && operation.starts_with(|c: char| c.is_ascii_uppercase())
+                && is_operation
+        });
+        actions.next().map(str::to_owned)
+    }
+
+    fn snake(operation: &str) -> String {
+        let mut out = String::new();
+        for c in operation.chars() {
+            if c.is_ascii_uppercase() && !out.is_empty() {
+                out.push('_');
+            }
+            out.push(c.to_ascii_lowercase());
+        }
+        out
+    }
+
+    fn roles(file: &str) -> &'static [Role] {
+        let place = WHERE
+            .iter()
+            .find(|(place, _)| file.starts_with(place))
+            .unwrap_or_else(|| panic!("{file} makes calls: say in WHERE whose they are"));
+        place.1
+    }
+
+    #[test]
+    fn every_call_in_the_source_is_in_the_list_for_whom_it_is_made() {
+        let sites = sites();
+        assert!(sites.len() > 30, "the source was not read");
+        for site in sites {
+            let action = site
+                .action
+                .clone()
+                .unwrap_or_else(|| panic!("{site:?}: its failure must name the IAM action"));
+            let (_, operation) = action.split_once(':').unwrap();
+            assert_eq!(
+                snake(operation),
+                site.method,
+                "{site:?} names another action"
+            );
+            let listed = CALLS.iter().find(|call| call.action == action);
+            let listed = listed.unwrap_or_else(|| panic!("{site:?} is not in CALLS"));
+            for role in roles(&site.file) {
+                if *role == Controller && action == NOT_CONTROLLER {
+                    continue;
+                }
+                assert!(
+                    listed.roles.contains(role),
+                    "{site:?}: CALLS does not have it for {role:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_in_the_list_that_is_not_called() {
+        let sites = sites();
+        for call in CALLS.iter().filter(|call| !NO_CALLS.contains(&call.action)) {
+            let callers: BTreeSet<_> = sites
+                .iter()
+                .filter(|site| site.action.as_deref() == Some(call.action))
+                .map(|site| site.file.as_str())
+                .collect();
+            assert!(!callers.is_empty(), "{} is not called", call.action);
+            for role in call.roles {
+                let own = callers.iter().any(|file| roles(file).contains(role));
+                assert!(
+                    own || ELSEWHERE.contains(&(*role, call.action)),
+                    "{} is not called for {role:?}, only in {callers:?}",
+                    call.action
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_action_is_listed_twice() {
+        let mut seen = BTreeSet::new();
+        for call in CALLS {
+            assert!(seen.insert(call.action), "{} is there twice", call.action);
+        }
+    }
+
+    #[test]
+    fn nothing_else_in_the_workspace_calls_aws() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+        let mut files = Vec::new();
+        // Not there where the crate is tested as it was published.
+        if examples.exists() {
+            collect(&examples, &mut files);
+        }
+        for path in files {
+            let source = fs::read_to_string(&path).unwrap();
+            assert!(
+                !source.contains("aws_sdk_"),
+                "{} uses an SDK crate, whose calls are not in the list",
+                path.display()
+            );
+        }
+    }
+    #[test]
+    fn the_template_in_the_documentation_gives_agents_the_same() {
+        let template =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/native/jibri-group.yaml");
+        // Not there where the crate is tested as it was published.
+        let Ok(template) = fs::read_to_string(template) else {
+            return;
+        };
+        let (_, role) = template
+            .split_once("PolicyName: jibri-scaler-agent")
+            .unwrap();
+        let (role, _) = role.split_once("InstanceProfile:").unwrap();
+        let mut given: Vec<_> = role
+            .split_whitespace()
+            .filter(|word| {
+                word.starts_with("autoscaling:")
+                    || word.starts_with("cloudwatch:P")
+                    || word.starts_with("cloudwatch:G")
+            })
+            .collect();
+        given.sort_unstable();
+        let of_agents = CALLS.iter().filter(|call| call.roles.contains(&Agent));
+        let mut listed: Vec<_> = of_agents.map(|call| call.action).collect();
+        listed.sort_unstable();
+        assert_eq!(given, listed);
+    }
+}
