@@ -1,27 +1,21 @@
+mod ending;
 mod knock;
 mod outstanding;
+mod stop;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::FutureExt as _;
-use jibri_scaler_core::{
-    InstanceId,
-    port::{DrainClient, Presence, Target, Told},
-};
-use reqwest::{Client, StatusCode};
+use jibri_scaler_core::port::{DrainClient, Presence, Target, Told};
 use tokio::time::timeout;
 
-use crate::{
-    AddressBook, BuildError, TimeoutOutOfRange, client, failure::Failure, timeout::in_range,
-};
+use crate::{AddressBook, BuildError, TimeoutOutOfRange, timeout::in_range};
+use ending::Ending;
 use knock::{Knock, knock};
-use outstanding::{Answer, Outstanding};
+
+pub use stop::HttpStop;
 
 const GRACEFUL_SHUTDOWN_PATH: &str = "/jibri/api/internal/v1.0/gracefulShutdown";
-/// A `gracefulShutdown` may wait for hours. Where the other side vanishes without a word, this ends the wait.
-const KEEPALIVE: Duration = Duration::from_secs(15);
-const KEEPALIVE_RETRIES: u32 = 4;
 
 /// How long the drain client waits.
 ///
@@ -103,10 +97,9 @@ impl DrainConfig {
 #[derive(Debug)]
 pub struct HttpDrain {
     addresses: Arc<dyn AddressBook>,
-    client: Client,
+    ending: Ending,
     patience: Duration,
     connect_timeout: Duration,
-    outstanding: Outstanding,
 }
 
 impl HttpDrain {
@@ -118,70 +111,12 @@ impl HttpDrain {
         addresses: impl AddressBook + 'static,
         config: &DrainConfig,
     ) -> Result<Self, BuildError> {
-        let builder = client::builder(config.connect_timeout())
-            .pool_max_idle_per_host(0)
-            .tcp_keepalive(KEEPALIVE)
-            .tcp_keepalive_interval(KEEPALIVE)
-            .tcp_keepalive_retries(KEEPALIVE_RETRIES);
         Ok(Self {
             addresses: Arc::new(addresses),
-            client: client::build(builder)?,
+            ending: Ending::new(config)?,
             patience: config.patience(),
             connect_timeout: config.connect_timeout(),
-            outstanding: Outstanding::default(),
         })
-    }
-
-    /// Waits for the request under way and asks anew where that one was taken: the process that took it may have died and been
-    /// restarted since, and the new one has been told nothing. Telling twice does no harm.
-    async fn ask_to_end(&self, id: &InstanceId, url: &str) -> Told {
-        let (answer, is_new) = self
-            .outstanding
-            .join(id, || self.graceful_shutdown(url).boxed());
-        let told = self.outcome(id, answer).await;
-        if is_new || told != Told::Yes {
-            return told;
-        }
-        let again = || {
-            let again = self.graceful_shutdown(url);
-            // Nobody is there any more: the one that took the first request was the last.
-            again.map(|told| {
-                if told == Told::Refused {
-                    Told::Yes
-                } else {
-                    told
-                }
-            })
-        };
-        let (answer, _) = self.outstanding.join(id, || again().boxed());
-        self.outcome(id, answer).await
-    }
-
-    async fn outcome(&self, id: &InstanceId, answer: Answer) -> Told {
-        let told = answer.clone().await;
-        self.outstanding.finished(id, &answer);
-        told
-    }
-
-    fn graceful_shutdown(&self, url: &str) -> impl Future<Output = Told> + Send + use<> {
-        let request = self.client.post(url);
-        async move {
-            match request.send().await {
-                Ok(response) if response.status() == StatusCode::OK => Told::Yes,
-                Ok(_) => Told::Unknown,
-                Err(error) => told_by(error),
-            }
-        }
-    }
-}
-
-/// What a request without an answer means. Only where the connection had come about can the Jibri have taken it.
-fn told_by(error: reqwest::Error) -> Told {
-    let connected = !error.is_connect();
-    match Failure::of(error) {
-        Failure::Refused => Told::Refused,
-        Failure::Broken if connected => Told::Yes,
-        _ => Told::Unknown,
     }
 }
 
@@ -191,7 +126,7 @@ impl DrainClient for HttpDrain {
         let Ok(bases) = self.addresses.find(target) else {
             return false;
         };
-        let answer = self.client.get(bases.internal.join("/")).send();
+        let answer = self.ending.client.get(bases.internal.join("/")).send();
         matches!(timeout(self.patience, answer).await, Ok(Ok(_)))
     }
 
@@ -200,9 +135,7 @@ impl DrainClient for HttpDrain {
             return Told::Unknown;
         };
         let url = bases.internal.join(GRACEFUL_SHUTDOWN_PATH);
-        timeout(self.patience, self.ask_to_end(&target.id, &url))
-            .await
-            .unwrap_or(Told::Unknown)
+        self.ending.ask(&target.id, &url).await
     }
 
     async fn look(&self, target: &Target) -> Presence {

@@ -15,6 +15,6 @@ mod timeout;
 
 pub use addresses::{AddressBook, Addresses};
 pub use client::BuildError;
-pub use drain::{DrainConfig, HttpDrain};
+pub use drain::{DrainConfig, HttpDrain, HttpStop};
 pub use probe::{HttpProbe, ProbeConfig};
 pub use timeout::TimeoutOutOfRange;
