@@ -12,6 +12,9 @@ mod probe;
 #[cfg_attr(docsrs, doc(cfg(feature = "reports")))]
 pub mod reports;
 mod timeout;
+#[cfg(feature = "webhook")]
+#[cfg_attr(docsrs, doc(cfg(feature = "webhook")))]
+pub mod webhook;
 
 pub use addresses::{AddressBook, Addresses};
 pub use client::BuildError;
