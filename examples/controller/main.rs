@@ -18,6 +18,7 @@
 
 mod address_file;
 mod arguments;
+#[path = "../support/clock.rs"]
 mod clock;
 #[path = "../support/memory_file.rs"]
 mod memory_file;

@@ -1,10 +1,8 @@
 //! Keeps a controller's memory in a file.
 
-use std::{
-    fs, io,
-    io::Write as _,
-    path::{Path, PathBuf},
-};
+mod durable;
+
+use std::{fs, io, path::PathBuf};
 
 use async_trait::async_trait;
 use jibri_scaler_core::{
@@ -21,26 +19,6 @@ pub(crate) struct MemoryFile {
 impl MemoryFile {
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
-    }
-
-    /// Written beside the file and renamed over it, so that a crash leaves the old one or the new one, and never half of one.
-    fn replace(&self, text: &[u8]) -> io::Result<()> {
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        let beside = Path::new(&beside);
-        let mut file = fs::File::create(beside)?;
-        file.write_all(text)?;
-        file.sync_all()?;
-        fs::rename(beside, &self.path)?;
-        // The rename itself is on the disk only when the folder is.
-        match self
-            .path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            Some(folder) => fs::File::open(folder)?.sync_all(),
-            None => fs::File::open(".")?.sync_all(),
-        }
     }
 
     fn error(
@@ -77,8 +55,7 @@ impl MemoryStore for MemoryFile {
 
     async fn save(&self, memory: &Memory) -> Result<(), PortError> {
         let text = serde_json::to_vec(memory).map_err(|error| self.error("write", error))?;
-        self.replace(&text)
-            .map_err(|error| self.error("write", error))
+        durable::replace(&self.path, &text).map_err(|error| self.error("write", error))
     }
 }
 
