@@ -12,4 +12,5 @@ mod group;
 mod inspect;
 mod ownership;
 mod provision;
+mod server;
 mod sink;
