@@ -135,7 +135,7 @@ async fn build(
     let signal = CloudWatchIdle::new(&sdk, group.clone(), config.period())?
         .with_namespace(arguments.namespace.clone());
     let own = AgentInstance::new(&sdk, group.clone(), instance.clone())?;
-    let listing = AutoScalingGroup::new(&sdk, group.clone())?;
+    let listing = AutoScalingGroup::new(&sdk, group.clone())?.with_agents(true);
 
     let (targets, addresses) = arguments.jibris(&instance)?;
     let probe = arguments.reporting(HttpProbe::new(addresses.clone(), &ProbeConfig::default())?)?;

@@ -28,8 +28,8 @@ pub use machine::Agent;
 pub use run::{AgentEvent, AgentLoop, Ending, GroupPorts, LocalPorts};
 pub use surplus::{SurplusWindow, is_surplus, surplus, wanted_idle};
 
-/// The name of the lifecycle hook that holds a launching instance until its Jibri has answered.
+/// The name of the lifecycle hook that holds an instance on its way into service until its Jibri answers.
 pub const HOOK_LAUNCHING: &str = "jibri-scaler-launching";
 
-/// The name of the lifecycle hook that holds a terminating instance until its Jibri is gone.
+/// The name of the lifecycle hook that holds an instance on its way out until its Jibri is gone.
 pub const HOOK_TERMINATING: &str = "jibri-scaler-terminating";

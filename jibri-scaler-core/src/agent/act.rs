@@ -133,7 +133,7 @@ pub enum Act {
     Tell,
     /// Publish these points, in one request, once.
     Publish(Vec<SignalPoint>),
-    /// Publish this point of an instance that is held, once.
+    /// Publish that the instance is held, once.
     PublishDrain(DrainPoint),
     /// Set or take away the protection from scale-in.
     SetProtection(bool),
@@ -272,7 +272,7 @@ impl std::fmt::Display for ActKind {
             Self::ClearLatch => "remove the restart latch",
             Self::Tell => "tell the Jibri to end when it is free",
             Self::Publish => "publish the idle signal",
-            Self::PublishDrain => "publish how long it drains",
+            Self::PublishDrain => "publish that this instance drains",
             Self::SetProtection => "set the scale-in protection",
             Self::Heartbeat => "prolong the wait of the hook",
             Self::Complete => "complete the hook",

@@ -28,7 +28,6 @@ pub(super) enum Concern {
     ClockBack,
     EndRefused,
     DoubledPoints,
-    HookMissing,
 }
 
 impl Concern {
@@ -132,11 +131,6 @@ impl Concern {
                 Warning,
                 "the group refuses to end it",
                 "look at the problem that is reported with it",
-            ),
-            Self::HookMissing => (
-                Critical,
-                "the group has no terminating hook, so that nothing would hold this instance until it is drained; it does not end itself",
-                "provision the group anew, or start the agents with --without-terminating-hook",
             ),
             Self::DoubledPoints => (
                 Warning,

@@ -155,8 +155,8 @@ pub enum DrainAct {
 ///
 /// A driver asks for the [`next`](Self::next) act, does it, and hands in what came of it. From the latch on it also looks at the
 /// process and at the health again and again, and hands in each look together with the phase in which the look was *begun*: a look
-/// that was under way before the latch was set proves nothing, nor does one that was under way while the phase changed, also where it
-/// has changed back since; such a one is handed in as begun in [`Latching`](DrainPhase::Latching).
+/// that was under way before the latch was set proves nothing, nor does a look or a release check that was under way while the
+/// phase changed, also where it has changed back since; such a one is handed in as begun in [`Latching`](DrainPhase::Latching).
 ///
 /// | phase | input | next phase | why |
 /// |---|---|---|---|
@@ -198,7 +198,7 @@ pub enum DrainAct {
 /// drain.told(Told::Yes);
 /// drain.process(DrainPhase::Finishing, gone);
 /// assert_eq!(drain.next(Place::Held), DrainAct::CheckRelease);
-/// drain.checked(&CheckResult::Passed);
+/// drain.checked(DrainPhase::Checking, &CheckResult::Passed);
 /// drain.process(DrainPhase::Confirming, gone);
 /// assert_eq!(drain.next(Place::Held), DrainAct::Complete(HookResult::Continue));
 /// ```
@@ -318,8 +318,16 @@ impl Drain {
         }
     }
 
-    /// Takes in what the release check gave.
-    pub const fn checked(&mut self, result: &CheckResult) {
+    /// Takes in what the release check gave that was begun in that phase. What was checked before the process was started again says
+    /// nothing.
+    pub fn checked(&mut self, begun_in: DrainPhase, result: &CheckResult) {
+        let is_due = matches!(
+            self.phase,
+            DrainPhase::Checking | DrainPhase::Kept(Keep::CheckFailed)
+        );
+        if !is_due || begun_in != self.phase {
+            return;
+        }
         let failed = match result {
             CheckResult::Passed => false,
             CheckResult::Failed(_) => true,
@@ -331,17 +339,12 @@ impl Drain {
                 true
             }
         };
-        if matches!(
-            self.phase,
-            DrainPhase::Checking | DrainPhase::Kept(Keep::CheckFailed)
-        ) {
-            self.inconclusive = 0;
-            self.phase = if failed {
-                DrainPhase::Kept(Keep::CheckFailed)
-            } else {
-                DrainPhase::Confirming
-            };
-        }
+        self.inconclusive = 0;
+        self.phase = if failed {
+            DrainPhase::Kept(Keep::CheckFailed)
+        } else {
+            DrainPhase::Confirming
+        };
     }
 
     /// Takes in that the hook was completed, or that the instance is about to end or no longer in the group.

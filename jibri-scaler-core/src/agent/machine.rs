@@ -1,6 +1,5 @@
 //! The agent as a state machine: what it takes in, and in which order it decides.
 
-mod beside;
 mod ending;
 mod serving;
 
@@ -10,13 +9,13 @@ use std::{
 };
 
 use crate::{
-    InstanceId, Timestamp,
+    InstanceId, Lifecycle, Timestamp,
     agent::{
         Act, ActKind, AgentConfig, Drain, DrainPhase, Input, Output, Reading,
         concern::{Concern, Concerns},
         health::Health,
         pace::{Clock, Pace, Seed},
-        port::{HookResult, Latch, Notices, ServiceState, TargetState, Transition},
+        port::{HookResult, Latch, Notices, OwnState, ServiceState, TargetState, Transition},
         protection::Protection,
         publish::Publisher,
         surplus::Cadence,
@@ -29,6 +28,9 @@ use crate::{
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// And after no more than that.
 const LAST_RETRY: Duration = Duration::from_secs(300);
+
+/// What lasts so long is said.
+const LONG: Duration = Duration::from_secs(60);
 
 /// The agent of one instance, as a pure state machine.
 ///
@@ -47,8 +49,9 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// | start the Jibri | not started, bound for service, no latch | in the warm pool it is not started |
 /// | protect, at once | in service, and not idle and healthy for `idle_timeout` without a gap | nobody may choose it |
 /// | take the protection away | idle and healthy for `idle_timeout` without a gap | it may be chosen |
+/// | publish that it is held | with each heartbeat, and when a release check has failed | so that a human hears of it |
 /// | publish 1 or 0 | in service, not draining, its Jibri has answered, once per period | a booting or leaving instance is not a 0 |
-/// | end itself with decrement | unprotected, surplus for `surplus_hold`, by rank | the desired count falls together with its victim |
+/// | end itself with decrement | unprotected, surplus for `surplus_hold`, by rank, in a group whose tag allows it | the desired count falls together with its victim |
 ///
 /// ```
 /// use jibri_scaler_core::{Timestamp, agent::{Act, Agent, AgentConfig, Input, Output}};
@@ -61,7 +64,6 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// # Ok::<(), jibri_scaler_core::EmptyInstanceId>(())
 /// ```
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Agent {
     config: AgentConfig,
     id: InstanceId,
@@ -77,17 +79,16 @@ pub struct Agent {
     service: Option<(ServiceState, Duration)>,
     notices: Notices,
     latch: Latched,
-    /// Whether an attempt to set the latch has failed.
-    latch_failed: bool,
     drain: Option<Drain>,
     came_back: bool,
     protection: Protection,
     publisher: Publisher,
     cadence: Cadence,
     looking: Option<serving::Looking>,
-    group_seen: Option<beside::GroupSeen>,
-    /// Whether it was published that the release check has failed.
-    failure_told: bool,
+    /// How many were in service and how many retained when the group was last listed.
+    counts: Option<(u32, u32)>,
+    /// Whether it is to be published that a release check has failed.
+    check_failed: bool,
     launch: serving::Launch,
     finished: bool,
     concerns: Concerns,
@@ -109,6 +110,8 @@ struct Begun {
     health: (Duration, Option<DrainPhase>),
     /// The process: how far the drain was.
     service: Option<DrainPhase>,
+    /// The release check: how far the drain was.
+    check: Option<DrainPhase>,
     look: Duration,
     /// How far the drain was in the last step.
     phase: Option<DrainPhase>,
@@ -139,13 +142,12 @@ impl Agent {
             service: None,
             notices: Notices::default(),
             latch: Latched::Unknown,
-            latch_failed: false,
             drain: None,
             came_back: false,
             protection: Protection::default(),
             looking: None,
-            group_seen: None,
-            failure_told: false,
+            counts: None,
+            check_failed: false,
             launch: serving::Launch::default(),
             finished: false,
             concerns: Concerns::default(),
@@ -192,6 +194,7 @@ impl Agent {
             // What is under way was begun before this.
             self.begun.phase = phase;
             self.begun.service = None;
+            self.begun.check = None;
         }
         if !self.finished {
             self.look_around(is_tick, is_hint);
@@ -201,7 +204,6 @@ impl Agent {
                     self.leave();
                     self.go_on_draining();
                     self.serve();
-                    self.publish_drain();
                 }
             }
             self.worry();
@@ -213,19 +215,7 @@ impl Agent {
         let elapsed = self.clock.elapsed;
         match input {
             Input::Tick | Input::Hint => {}
-            Input::Health(outcomes) => {
-                let (begun, phase) = self.begun.health;
-                let reading = Reading::of(&outcomes);
-                self.health.read(reading, begun);
-                if let Some(drain) = &mut self.drain
-                    && reading != Reading::Unknown
-                {
-                    let before = drain.phase();
-                    let busy = reading == Reading::Busy;
-                    drain.answered(phase.unwrap_or(DrainPhase::Latching), busy);
-                    self.came_back |= before != drain.phase();
-                }
-            }
+            Input::Health(outcomes) => self.take_health(Reading::of(&outcomes)),
             Input::Target(result) => {
                 self.settle(ActKind::ReadTarget, &result);
                 if let Ok(target) = result {
@@ -238,25 +228,13 @@ impl Agent {
                 }
             }
             Input::Service(state) => self.take_service(state),
-            Input::Own(result) => {
-                self.settle(ActKind::Look, &result);
-                let protected = result.as_ref().ok().and_then(|own| own.as_ref());
-                let protected = protected.map(|own| own.protected);
-                self.protection.looked(protected, self.begun.look);
-                if let Ok(own) = result {
-                    self.whereabouts.looked(own.as_ref(), elapsed);
-                    let lifecycle = self.whereabouts.lifecycle();
-                    self.launch.not_waiting = false;
-                    if lifecycle == Some(&crate::Lifecycle::InService) {
-                        self.launch.done.get_or_insert(elapsed);
-                    }
-                }
-            }
+            Input::Own(result) => self.take_own(result),
             Input::LatchLoaded(result) => {
                 self.settle_local(ActKind::LoadLatch, &result);
                 match result {
                     Ok(Some(latch)) => {
                         self.drain = Some(Drain::resumed(&latch));
+                        self.note_with(Concern::Draining, true, &latch.because);
                         self.latch = Latched::Yes(latch);
                     }
                     Ok(None) => self.latch = Latched::No,
@@ -265,7 +243,6 @@ impl Agent {
             }
             Input::LatchSet(result) => {
                 self.settle_local(ActKind::SetLatch, &result);
-                self.latch_failed = result.is_err();
                 if let (Ok(()), Some(drain)) = (result, &mut self.drain) {
                     drain.latched();
                 }
@@ -286,7 +263,7 @@ impl Agent {
                 // The next point is another one, and has its own time.
                 self.paces.entry(ActKind::Publish).or_default().now();
             }
-            Input::DrainPublished(result) => self.settle(ActKind::PublishDrain, &result),
+            Input::DrainPublished(result) => self.settle_local(ActKind::PublishDrain, &result),
             Input::ProtectionSet(result) => {
                 self.settle(ActKind::SetProtection, &result);
                 self.protection.set(result.is_ok());
@@ -308,7 +285,38 @@ impl Agent {
             Input::ReleaseChecked(result) => self.release_checked(&result),
             Input::SelfChecked(result) => self.self_checked(&result),
             Input::Sums(result) => self.summed(result.ok().as_deref()),
-            Input::Listed(result) => self.listed(result.ok().as_ref()),
+            Input::Listed(result) => {
+                self.settle(ActKind::List, &result);
+                self.listed(result.ok().as_ref());
+            }
+        }
+    }
+
+    fn take_health(&mut self, reading: Reading) {
+        let (begun, phase) = self.begun.health;
+        self.health.read(reading, begun);
+        if let Some(drain) = &mut self.drain
+            && reading != Reading::Unknown
+        {
+            let before = drain.phase();
+            let busy = reading == Reading::Busy;
+            drain.answered(phase.unwrap_or(DrainPhase::Latching), busy);
+            self.came_back |= before != drain.phase();
+        }
+    }
+
+    fn take_own(&mut self, result: Result<Option<OwnState>, PortErrorKind>) {
+        let elapsed = self.clock.elapsed;
+        self.settle(ActKind::Look, &result);
+        let protected = result.as_ref().ok().and_then(|own| own.as_ref());
+        let protected = protected.map(|own| own.protected);
+        self.protection.looked(protected, self.begun.look);
+        if let Ok(own) = result {
+            self.whereabouts.looked(own.as_ref(), elapsed);
+            self.launch.not_waiting = false;
+            if self.whereabouts.lifecycle() == Some(&Lifecycle::InService) {
+                self.launch.done.get_or_insert(elapsed);
+            }
         }
     }
 
@@ -411,6 +419,10 @@ impl Agent {
         }
     }
 
+    fn latch_failed(&self) -> bool {
+        self.failures(ActKind::SetLatch) > 0
+    }
+
     fn failures(&self, kind: ActKind) -> u32 {
         self.paces.get(&kind).map_or(0, Pace::failures)
     }
@@ -444,7 +456,7 @@ impl Agent {
         let overbusy = busy.is_some_and(|busy| busy > self.config.max_busy());
         self.note(Concern::Overbusy, overbusy);
         let answered = self.health.answered;
-        let is_silent = answered && reading == Reading::Unknown && silent > FIRST_RETRY * 12;
+        let is_silent = answered && reading == Reading::Unknown && silent > LONG;
         self.note(Concern::Silent, is_silent && phase.is_none());
         let is_late = is_serving && !answered && silent > deadline;
         self.note(Concern::NeverAnswered, is_late);
@@ -457,7 +469,7 @@ impl Agent {
         self.note(Concern::ProcessEnded, is_serving && ended);
 
         let latching = phase == Some(DrainPhase::Latching);
-        self.note(Concern::LatchNotSet, latching && self.latch_failed);
+        self.note(Concern::LatchNotSet, latching && self.latch_failed());
         let keep = |keep| phase == Some(DrainPhase::Kept(keep));
         let (crashed, failed) = (
             keep(crate::agent::Keep::Crashed),
@@ -469,7 +481,7 @@ impl Agent {
         self.note(Concern::CameBack, came_back);
 
         let no_metadata = self.whereabouts.target(elapsed).is_none();
-        let is_long = elapsed > FIRST_RETRY * 12;
+        let is_long = elapsed > LONG;
         self.note(Concern::NoMetadata, no_metadata && is_long);
         self.note(Concern::NotInGroup, self.whereabouts.in_no_group());
         let not_publishing = self.failures(ActKind::Publish) >= 3;

@@ -42,7 +42,7 @@ impl Publisher {
         }
     }
 
-    /// The points that are to be sent now. `point` is what there is to say now, `None` where the instance has nothing to say: it is
+    /// The points that are to be sent now. `point` is what is observed now, and `None` where the instance has nothing to say: it is
     /// booting, or leaving.
     ///
     /// Where a request is still under way the points are dropped: what is sent later would pile up, and be read as new.
@@ -100,6 +100,10 @@ mod tests {
         Timestamp::from_secs(0) + Duration::from_secs_f64(secs)
     }
 
+    fn say(secs: f64, idle: bool) -> SignalPoint {
+        SignalPoint::new(at(secs), idle)
+    }
+
     fn config(period: u64, publish: Publish) -> AgentConfig {
         AgentConfig::default()
             .with_period(Duration::from_secs(period))
@@ -117,8 +121,7 @@ mod tests {
         (0..secs * 10)
             .filter_map(|tick| {
                 let now = from + f64::from(tick) / 10.0;
-                let points =
-                    publisher.due(at(now), Some(SignalPoint::new(at(now), true)), false)?;
+                let points = publisher.due(at(now), Some(say(now, true)), false)?;
                 Some((now, points.len()))
             })
             .collect()
@@ -161,17 +164,14 @@ mod tests {
     #[test]
     fn a_late_tick_publishes_nothing() {
         let mut publisher = publisher(10, Publish::Each, 0.0);
-        assert_eq!(
-            publisher.due(at(17.5), Some(SignalPoint::new(at(17.5), true)), false),
-            None
-        );
+        assert_eq!(publisher.due(at(17.5), Some(say(17.5, true)), false), None);
         assert!(
             publisher
-                .due(at(27.4), Some(SignalPoint::new(at(27.4), true)), false)
+                .due(at(27.4), Some(say(27.4, true)), false)
                 .is_some()
         );
         assert_eq!(
-            publisher.due(at(27.45), Some(SignalPoint::new(at(27.45), true)), false),
+            publisher.due(at(27.45), Some(say(27.45, true)), false),
             None,
             "one is enough"
         );
@@ -182,13 +182,10 @@ mod tests {
         let mut publisher = publisher(10, Publish::Each, 0.0);
         for n in 1..400 {
             let now = f64::from(n) * 10.0 + 6.5;
-            assert_eq!(
-                publisher.due(at(now), Some(SignalPoint::new(at(now), true)), true),
-                None
-            );
+            assert_eq!(publisher.due(at(now), Some(say(now, true)), true), None);
         }
         let points = publisher
-            .due(at(4006.5), Some(SignalPoint::new(at(4006.5), true)), false)
+            .due(at(4006.5), Some(say(4006.5, true)), false)
             .unwrap();
         assert_eq!(points, [SignalPoint::new(at(4006.5), true)]);
     }
@@ -199,7 +196,7 @@ mod tests {
         assert_eq!(publisher.due(at(16.5), None, false), None);
         assert!(
             publisher
-                .due(at(16.6), Some(SignalPoint::new(at(16.6), false)), false)
+                .due(at(16.6), Some(say(16.6, false)), false)
                 .is_some(),
             "it came into service"
         );
@@ -214,7 +211,7 @@ mod tests {
                 publisher
                     .due(
                         at(f64::from(second)),
-                        Some(SignalPoint::new(at(f64::from(second)), true)),
+                        Some(say(f64::from(second), true)),
                         false,
                     )
                     .inspect(|batch| {
@@ -238,7 +235,7 @@ mod tests {
             assert_eq!(
                 publisher.due(
                     at(f64::from(second)),
-                    Some(SignalPoint::new(at(f64::from(second)), true)),
+                    Some(say(f64::from(second), true)),
                     true
                 ),
                 None
@@ -248,7 +245,7 @@ mod tests {
         let oldest = (3600..3700).find_map(|second| {
             publisher.due(
                 at(f64::from(second)),
-                Some(SignalPoint::new(at(f64::from(second)), true)),
+                Some(say(f64::from(second), true)),
                 false,
             )
         });
@@ -262,7 +259,7 @@ mod tests {
             assert_eq!(
                 publisher.due(
                     at(f64::from(second)),
-                    Some(SignalPoint::new(at(f64::from(second)), true)),
+                    Some(say(f64::from(second), true)),
                     false
                 ),
                 None

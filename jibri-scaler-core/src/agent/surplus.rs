@@ -229,7 +229,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{Instance, policy::Percent};
+    use crate::{
+        Instance,
+        native::Growth,
+        policy::{MaxOf, Percent, Policy},
+    };
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -288,6 +292,21 @@ mod tests {
         ];
         for (least, idle, publishers, wanted) in cases {
             assert_eq!(wanted_idle(min(least), share, idle, publishers), wanted);
+        }
+    }
+
+    #[test]
+    fn alarms_grow_by_the_same_number() {
+        let share = PercentIdle::new(Percent::new(12.5).unwrap());
+        let min = MinIdle::new(2).unwrap();
+        let policy = MaxOf::new([Box::new(min) as Box<dyn Policy>, Box::new(share)]);
+        let growth = Growth::new(&policy, 20, 1).unwrap();
+        for publishers in 0..100 {
+            for idle in 0..=publishers {
+                let short = growth.short(f64::from(idle), f64::from(publishers));
+                let wanted = f64::from(wanted_idle(min, share, idle, publishers));
+                assert!((wanted - f64::from(idle) - short).abs() < f64::EPSILON);
+            }
         }
     }
 

@@ -64,7 +64,8 @@ impl Whereabouts {
             0
         };
         self.settled = !contradicts || self.contradictions >= CONTRADICTIONS;
-        self.no_action = contradicts;
+        // That it is nowhere explains why nothing waited, and does not say that anything will.
+        self.no_action = contradicts || (self.no_action && self.own == Seen::Nowhere);
     }
 
     /// Takes in that something was done, so that what the group said before no longer holds.
@@ -112,16 +113,16 @@ impl Whereabouts {
 
     /// Where it is, as far as giving it back is concerned; `to_pool` for one on its way to the warm pool.
     pub(super) fn place(&self, to_pool: bool, elapsed: Duration) -> Place {
-        if self.settled {
-            match &self.own {
-                Seen::At(lifecycle) => return Place::from(lifecycle),
-                Seen::Nowhere => return Place::Ending,
-                Seen::Never => {}
-            }
-        }
         let target = self.target(elapsed);
         let held = target == Some(&TargetState::Terminated)
             || (to_pool && target == Some(&TargetState::Warmed));
+        if self.settled {
+            match &self.own {
+                Seen::At(lifecycle) => return Place::from(lifecycle),
+                Seen::Nowhere if !held || self.no_action => return Place::Ending,
+                Seen::Nowhere | Seen::Never => {}
+            }
+        }
         if held && !self.no_action {
             Place::Held
         } else {
@@ -130,11 +131,12 @@ impl Whereabouts {
     }
 
     fn group_ends_it(&self) -> bool {
-        self.lifecycle().is_some_and(|lifecycle| {
-            matches!(
-                Place::from(lifecycle),
-                Place::Leaving | Place::Held | Place::Retained | Place::Ending
-            ) && lifecycle.is_leaving()
+        use Lifecycle as L;
+        self.lifecycle().is_some_and(|lifecycle| match lifecycle {
+            L::Detaching | L::Detached => false,
+            // From the warm pool too an instance leaves through the hook.
+            L::WarmedTerminating | L::WarmedTerminatingWait | L::WarmedTerminatingRetained => true,
+            other => other.is_leaving(),
         })
     }
 }
@@ -167,7 +169,8 @@ mod tests {
             (None, Some(L::InService), true, false),
             (None, Some(L::PendingWait), true, false),
             (None, Some(L::Standby), false, false),
-            (None, Some(L::WarmedTerminatingWait), false, false),
+            (None, Some(L::WarmedTerminatingWait), false, true),
+            (None, Some(L::WarmedRunning), false, false),
             (None, Some(L::Detaching), false, false),
             (None, None, false, false),
             (unknown(), Some(L::InService), true, false),
@@ -212,7 +215,17 @@ mod tests {
         assert_eq!(at.place(false, NOW), Place::Held);
         at.moved();
         at.looked(None, NOW);
+        assert_eq!(
+            at.place(false, NOW),
+            Place::Held,
+            "its metadata say that it is there"
+        );
+        at.nothing_waited();
+        at.looked(None, NOW);
         assert_eq!(at.place(false, NOW), Place::Ending);
+        let mut nowhere = Whereabouts::default();
+        nowhere.looked(None, NOW);
+        assert_eq!(nowhere.place(false, NOW), Place::Ending);
         let mut pool = Whereabouts::default();
         pool.read(Some(TargetState::Warmed), NOW);
         assert_eq!(

@@ -1,10 +1,9 @@
-//! What is published beside the idle signal, and what a listing of the group says about ending oneself.
+//! What is published beside the idle signal.
 
 use jibri_scaler_core::{
     Lifecycle,
     agent::{AgentConfig, port::SignalPoint},
     policy::MinIdle,
-    port::PortErrorKind,
 };
 
 use crate::world::{World, id, secs};
@@ -68,26 +67,6 @@ fn how_long_it_is_busy_is_published_while_it_is() {
 }
 
 #[test]
-fn nobody_ends_itself_where_the_group_does_not_say_that_it_may() {
-    let mut world = World::new(4, config());
-    world.state().may_not_shrink = true;
-    world.pass(3600);
-    assert_eq!(world.state().desired, 4);
-    world.state().may_not_shrink = false;
-    world.pass(600);
-    assert_eq!(world.state().desired, 1);
-}
-
-#[test]
-fn nobody_ends_itself_where_nothing_would_hold_it() {
-    let mut world = World::new(4, config());
-    world.state().has_no_hook = true;
-    world.pass(3600);
-    assert_eq!(world.state().desired, 4);
-    assert!(world.found("no terminating hook") > 0);
-}
-
-#[test]
 fn a_held_one_says_for_how_long_and_that_its_check_has_failed_once() {
     let mut world = World::new(1, config().with_shrink(false));
     world.pass(30);
@@ -114,20 +93,4 @@ fn a_held_one_says_for_how_long_and_that_its_check_has_failed_once() {
             .count(),
         0
     );
-}
-
-#[test]
-fn what_cannot_be_published_is_not_said_twice() {
-    let mut world = World::new(1, config());
-    world.pass(30);
-    world.change(&id(0), |member| {
-        member
-            .failing
-            .insert("publish_drain", PortErrorKind::Throttled);
-        member.terminate();
-    });
-    assert!(world.until(60, |state| state.member(&id(0)).lifecycle
-        == Lifecycle::Terminated));
-    assert!(world.state().drain_points.is_empty());
-    assert_eq!(world.state().lost, 0);
 }

@@ -55,6 +55,13 @@ fn a_recording_that_starts_in_the_same_second_finishes() {
         Lifecycle::TerminatingWait,
         "the hook was prolonged"
     );
+    let points = world.state().drain_points.clone();
+    assert!(
+        points
+            .windows(2)
+            .all(|pair| pair[0].1.held_for < pair[1].1.held_for)
+    );
+    assert!(points.len() > 15 && points.iter().all(|(_, point)| !point.release_check_failed));
     let beats = world.change(&id(0), |member| member.heartbeats);
     assert!(
         (16..=18).contains(&beats),
@@ -174,10 +181,20 @@ fn one_whose_upload_failed_is_retained_and_ended_when_somebody_has_saved_it() {
         world.found("critical: i-000: the release check has failed"),
         1
     );
+    let said = |world: &World| {
+        let state = world.state();
+        let failed = state
+            .drain_points
+            .iter()
+            .filter(|(_, point)| point.release_check_failed);
+        failed.count()
+    };
+    assert_eq!(said(&world), 1);
     world.pass(7200);
     assert_eq!(lifecycle(&world), Lifecycle::TerminatingRetained);
     let checks = world.calls(&id(0), "check").len();
     assert!((12..=15).contains(&checks), "now and then: {checks}");
+    assert_eq!(said(&world), 1, "once");
     world.change(&id(0), |member| member.files_left = false);
     world.pass(700);
     assert_eq!(

@@ -198,3 +198,19 @@ fn one_that_returns_to_the_warm_pool_is_drained_and_starts_anew() {
     world.pass(60);
     assert!(world.state().points.len() >= 5);
 }
+
+#[test]
+fn one_that_ends_in_the_warm_pool_is_let_go() {
+    let mut world = booting(config(), |member| {
+        member.lifecycle = Lifecycle::WarmedRunning;
+        member.target = Ok(Some(TargetState::Warmed));
+        member.process = ServiceState::NotStarted;
+    });
+    world.pass(100);
+    world.change(&id(0), |member| {
+        member.lifecycle = Lifecycle::WarmedTerminatingWait;
+    });
+    assert!(world.until(1500, |state| {
+        state.member(&id(0)).lifecycle == Lifecycle::Terminated
+    }));
+}

@@ -10,4 +10,5 @@ mod protecting;
 mod publishing;
 mod shrinking;
 mod spot;
+mod stale;
 mod world;

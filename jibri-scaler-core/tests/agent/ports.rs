@@ -219,9 +219,11 @@ impl OwnInstance for Port {
                 {
                     Lifecycle::TerminatingRetained
                 }
-                (Transition::Terminating, _, Lifecycle::TerminatingWait) => {
-                    Lifecycle::TerminatingProceed
-                }
+                (
+                    Transition::Terminating,
+                    _,
+                    Lifecycle::TerminatingWait | Lifecycle::WarmedTerminatingWait,
+                ) => Lifecycle::TerminatingProceed,
                 _ => return Ok(false),
             };
             member.lifecycle = next;
@@ -270,7 +272,7 @@ impl IdleSignal for Port {
             state.drain_points.push((id.clone(), point));
             Ok(())
         };
-        self.call("publish_drain", "", publish).await
+        self.call("drain_point", "", publish).await
     }
 
     async fn sums(
@@ -328,11 +330,9 @@ impl GroupListing for Port {
             });
             let group = Group::new(state.min, 99, state.desired);
             let mut listing = Listing::new(group, rows.collect());
-            listing.drains_on_termination = !state.has_no_hook;
-            if !state.may_not_shrink {
-                let (tag, value) = (SHRINK_TAG.to_owned(), SHRINK_ENABLED.to_owned());
-                listing.tags.insert(tag, value);
-            }
+            listing.drains_on_termination = state.hook;
+            let tag = if state.shrinks { SHRINK_ENABLED } else { "no" };
+            listing.tags.insert(SHRINK_TAG.into(), tag.into());
             Ok(listing)
         };
         self.call("list", "", list).await

@@ -266,3 +266,53 @@ fn unhealthy_expired_unreadable_and_silent_count_as_not_idle() {
     );
     assert_eq!(world.state().points.len(), 6);
 }
+
+#[test]
+fn with_the_signal_goes_what_alarms_read_of_the_rest() {
+    let mut world = World::new(3, config(secs(10)));
+    world.change(&id(1), |member| {
+        member.lifecycle = Lifecycle::TerminatingRetained;
+    });
+    world.kill_agent(&id(1));
+    world.pass(30);
+    let point = world.state().points.last().unwrap().1;
+    assert_eq!(
+        (point.in_service, point.retained, point.busy_for),
+        (Some(2), Some(1), None)
+    );
+    world.change(&id(0), |member| member.status.0 = "BUSY");
+    world.change(&id(2), |member| member.lifecycle = Lifecycle::Standby);
+    world.kill_agent(&id(2));
+    world.pass(330);
+    let point = world.state().points.last().unwrap().1;
+    assert_eq!((point.in_service, point.retained), (Some(1), Some(1)));
+    assert!(
+        point
+            .busy_for
+            .is_some_and(|busy| (secs(315)..secs(331)).contains(&busy))
+    );
+    let lists = world.calls(&id(0), "list").len();
+    assert!(
+        (2..=3).contains(&lists),
+        "once, and after each multiple of five minutes: {lists}"
+    );
+}
+
+#[test]
+fn while_the_group_cannot_be_listed_the_signal_goes_on() {
+    let mut world = World::new(1, config(secs(10)));
+    world.change(&id(0), |member| {
+        member.failing.insert("list", PortErrorKind::Throttled)
+    });
+    world.pass(3600);
+    assert!(world.state().points.len() > 350);
+    assert!(
+        world
+            .state()
+            .points
+            .iter()
+            .all(|(_, point)| point.in_service.is_none())
+    );
+    let lists = world.calls(&id(0), "list").len();
+    assert!(lists < 40, "it does not insist: {lists}");
+}

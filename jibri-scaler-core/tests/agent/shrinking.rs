@@ -159,6 +159,30 @@ fn without_the_hook_it_drains_before_it_ends_itself() {
 }
 
 #[test]
+fn a_hook_that_is_not_known_is_not_relied_on() {
+    let mut world = World::new(2, config(1));
+    world.state().hook = false;
+    assert!(world.until(1800, |state| state.desired == 1));
+    let at = |call: &str| {
+        let state = world.state();
+        let found = state.journal.iter().find(|(_, _, entry)| entry == call);
+        found.map(|(at, _, _)| *at).unwrap()
+    };
+    assert!(at("tell") < at("end Yes"));
+}
+
+#[test]
+fn nobody_goes_where_the_tag_of_the_group_does_not_allow_it() {
+    let mut world = World::new(COUNT, config(1));
+    world.state().shrinks = false;
+    world.pass(1800);
+    assert_eq!(in_service(&world), COUNT);
+    world.state().shrinks = true;
+    world.pass(700);
+    assert_eq!(in_service(&world), 1);
+}
+
+#[test]
 fn without_the_hook_one_that_the_group_does_not_let_go_is_replaced() {
     let mut world = World::new(2, config(0).with_terminating_hook(false));
     // The group says that it may become smaller, until it is asked to.

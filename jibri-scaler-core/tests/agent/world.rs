@@ -47,16 +47,16 @@ pub(crate) struct State {
     pub(crate) members: BTreeMap<InstanceId, Member>,
     /// What was published, by whom.
     pub(crate) points: Vec<(InstanceId, SignalPoint)>,
-    pub(crate) drain_points: Vec<(InstanceId, DrainPoint)>,
-    /// Whether the group has no tag that lets agents end themselves, and no hook.
-    pub(crate) may_not_shrink: bool,
-    pub(crate) has_no_hook: bool,
     /// What has happened, for tests of order.
     pub(crate) journal: Vec<(i64, InstanceId, String)>,
     pub(crate) findings: Vec<(InstanceId, String)>,
     /// Recordings that were cut off, or whose upload was.
     pub(crate) lost: u32,
+    pub(crate) drain_points: Vec<(InstanceId, DrainPoint)>,
     pub(crate) retention: bool,
+    /// Whether the listing knows of the terminating hook, and whether the group's tag lets agents end themselves.
+    pub(crate) hook: bool,
+    pub(crate) shrinks: bool,
     sleepers: Vec<Waker>,
 }
 
@@ -323,6 +323,8 @@ impl World {
             desired: u32::try_from(count).unwrap(),
             min: 0,
             retention: true,
+            hook: true,
+            shrinks: true,
             ..State::default()
         };
         Self {

@@ -80,7 +80,7 @@ pub(super) const CALLS: &[Call] = &[
     call(
         "autoscaling:DescribeLifecycleHooks",
         On::Anything,
-        &[Controller, Provision],
+        &[Agent, Controller, Provision],
     ),
     call(
         "autoscaling:DescribePolicies",
@@ -170,9 +170,10 @@ mod tests {
     ];
 
     /// What a role reaches in a place that is not its own: all of it in the code of the group, which they share.
-    const ELSEWHERE: [(Role, &str); 7] = [
+    const ELSEWHERE: [(Role, &str); 8] = [
         (Agent, "autoscaling:CompleteLifecycleAction"),
         (Agent, "autoscaling:DescribeAutoScalingGroups"),
+        (Agent, "autoscaling:DescribeLifecycleHooks"),
         (Agent, "autoscaling:RecordLifecycleActionHeartbeat"),
         (Agent, "autoscaling:SetInstanceProtection"),
         (Agent, "autoscaling:TerminateInstanceInAutoScalingGroup"),

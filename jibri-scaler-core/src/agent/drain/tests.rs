@@ -20,7 +20,7 @@ fn gone() -> Drain {
 
 fn releasing() -> Drain {
     let mut drain = gone();
-    drain.checked(&CheckResult::Passed);
+    drain.checked(DrainPhase::Checking, &CheckResult::Passed);
     drain.process(DrainPhase::Confirming, GONE);
     drain
 }
@@ -46,7 +46,7 @@ fn only_an_end_with_255_is_an_end() {
         let mut drain = told();
         drain.process(DrainPhase::Finishing, ServiceState::Ended { code });
         assert_eq!(drain.phase(), DrainPhase::Kept(Keep::Crashed), "{code:?}");
-        drain.checked(&CheckResult::Passed);
+        drain.checked(drain.phase(), &CheckResult::Passed);
         assert_eq!(drain.phase(), DrainPhase::Kept(Keep::Crashed));
         assert_eq!(
             drain.next(Place::Held),
@@ -94,9 +94,9 @@ fn one_that_is_free_since_it_was_told_was_restarted() {
 #[test]
 fn nothing_is_given_back_while_anybody_is_there() {
     let mut confirming = gone();
-    confirming.checked(&CheckResult::Passed);
+    confirming.checked(DrainPhase::Checking, &CheckResult::Passed);
     let mut kept = gone();
-    kept.checked(&CheckResult::Failed(String::new()));
+    kept.checked(DrainPhase::Checking, &CheckResult::Failed(String::new()));
     for drain in [gone(), confirming, releasing(), kept] {
         let phase = drain.phase();
         let mut runs = drain.clone();
@@ -122,7 +122,7 @@ fn nothing_is_given_back_while_anybody_is_there() {
 #[test]
 fn gone_is_seen_twice() {
     let mut drain = gone();
-    drain.checked(&CheckResult::Passed);
+    drain.checked(DrainPhase::Checking, &CheckResult::Passed);
     drain.process(DrainPhase::Checking, GONE);
     assert_eq!(
         drain.phase(),
@@ -138,19 +138,25 @@ fn a_check_that_fails_or_never_ends_keeps_the_machine_until_one_passes() {
     let failed = CheckResult::Failed("two files".into());
     let unclear = CheckResult::Inconclusive("it hangs".into());
     let mut drain = gone();
-    drain.checked(&unclear);
-    drain.checked(&unclear);
+    drain.checked(DrainPhase::Checking, &unclear);
+    drain.checked(DrainPhase::Checking, &unclear);
     assert_eq!(drain.phase(), DrainPhase::Checking);
-    drain.checked(&unclear);
+    drain.checked(DrainPhase::Checking, &unclear);
     assert_eq!(drain.phase(), DrainPhase::Kept(Keep::CheckFailed));
     let mut drain = gone();
-    drain.checked(&failed);
+    drain.checked(DrainPhase::Checking, &failed);
     assert_eq!(
         drain.next(Place::Held),
         DrainAct::Complete(HookResult::Abandon)
     );
     assert_eq!(drain.next(Place::Retained), DrainAct::CheckRelease);
-    drain.checked(&CheckResult::Passed);
+    drain.checked(DrainPhase::Checking, &CheckResult::Passed);
+    assert_eq!(
+        drain.phase(),
+        DrainPhase::Kept(Keep::CheckFailed),
+        "that check is an older one"
+    );
+    drain.checked(drain.phase(), &CheckResult::Passed);
     assert_eq!(drain.phase(), DrainPhase::Confirming);
 }
 
@@ -195,6 +201,8 @@ struct Machine {
     left: bool,
     /// A look at the process, and one at the health, that is under way: what it will say, and when it was begun.
     look: Option<(DrainPhase, ServiceState)>,
+    /// A release check that is under way.
+    check: Option<(DrainPhase, bool)>,
     reading: Option<(DrainPhase, bool)>,
     /// How often it may still crash, be restarted against the latch, and take a recording.
     crashes: u8,
@@ -274,7 +282,7 @@ impl Machine {
                     Drain::new(true)
                 };
                 m.agents -= 1;
-                (m.look, m.reading) = (None, None);
+                (m.look, m.check, m.reading) = (None, None, None);
             });
         }
         all
@@ -309,6 +317,20 @@ impl Machine {
                 m.with(|drain| drain.answered(begun, busy));
             });
         }
+        if let Some((begun, left)) = self.check {
+            let result = if left {
+                CheckResult::Failed(String::new())
+            } else {
+                CheckResult::Passed
+            };
+            let unclear = CheckResult::Inconclusive(String::new());
+            for result in [result, unclear] {
+                may(&|m| {
+                    m.check = None;
+                    m.with(|drain| drain.checked(begun, &result));
+                });
+            }
+        }
         match self.drain.next(Place::Held) {
             DrainAct::SetLatch => {
                 may(&|m| {
@@ -329,15 +351,8 @@ impl Machine {
                 });
                 may(&|m| m.with(|drain| drain.told(Told::Unknown)));
             }
-            DrainAct::CheckRelease => {
-                let result = if self.left {
-                    CheckResult::Failed(String::new())
-                } else {
-                    CheckResult::Passed
-                };
-                may(&|m| m.with(|drain| drain.checked(&result)));
-                let unclear = CheckResult::Inconclusive(String::new());
-                may(&|m| m.with(|drain| drain.checked(&unclear)));
+            DrainAct::CheckRelease if self.check.is_none() => {
+                may(&|m| m.check = Some((phase, m.left)));
             }
             _ => {}
         }
@@ -349,6 +364,9 @@ impl Machine {
         change(&mut self.drain);
         let changed = before != self.drain.phase();
         if let (true, Some((begun, _))) = (changed, &mut self.look) {
+            *begun = DrainPhase::Latching;
+        }
+        if let (true, Some((begun, _))) = (changed, &mut self.check) {
             *begun = DrainPhase::Latching;
         }
     }
@@ -371,6 +389,7 @@ fn nothing_is_given_back_with_a_recording_on_it() {
         told: false,
         left: false,
         look: None,
+        check: None,
         reading: None,
         crashes: 1,
         restarts,

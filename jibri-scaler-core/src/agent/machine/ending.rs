@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{Agent, LAST_RETRY, Latched, serving::Launch};
 use crate::{
     agent::{
-        Act, ActKind, Drain, DrainAct, DrainPhase, OnSpot, Output, Place, Reading,
+        Act, ActKind, Drain, DrainAct, DrainPhase, Keep, OnSpot, Output, Place, Reading,
         concern::Concern,
         health::Health,
-        port::{CheckResult, HookResult, Latch, ServiceState, TargetState, Transition},
+        port::{CheckResult, DrainPoint, HookResult, Latch, ServiceState, TargetState, Transition},
     },
     port::{Decrement, PortErrorKind},
 };
@@ -29,7 +29,6 @@ impl Agent {
         let because = latch.because.clone();
         self.drain = Some(Drain::new(latch.replace));
         self.latch = Latched::Yes(latch);
-        self.latch_failed = false;
         self.looking = None;
         self.note_with(Concern::Draining, true, &because);
     }
@@ -100,6 +99,9 @@ impl Agent {
             return;
         }
         self.prolong(place, to_pool);
+        if self.check_failed {
+            self.publish_drain();
+        }
         self.stop_for_spot(phase);
         match drain.next(place) {
             DrainAct::SetLatch => {
@@ -109,7 +111,9 @@ impl Agent {
                 self.begin(Act::Tell, 10 * SECOND);
             }
             DrainAct::CheckRelease => {
-                self.begin(Act::CheckRelease, 10 * SECOND);
+                if self.begin(Act::CheckRelease, 10 * SECOND) {
+                    self.begun.check = Some(phase);
+                }
             }
             DrainAct::LookAtGroup => self.look(20 * SECOND),
             DrainAct::Complete(result) => {
@@ -133,10 +137,26 @@ impl Agent {
         }
         if self.config.terminating_hook() {
             let quarter = self.config.hook_timeout() / 4;
-            self.begin(Act::Heartbeat(Transition::Terminating), quarter);
+            let beats = self.begin(Act::Heartbeat(Transition::Terminating), quarter);
+            if beats {
+                self.publish_drain();
+            }
         }
         if place != Place::Held {
             self.look(60 * SECOND);
+        }
+    }
+
+    /// Says that the instance is held, and once that its release check has failed.
+    fn publish_drain(&mut self) {
+        let Latched::Yes(latch) = &self.latch else {
+            return;
+        };
+        let wall = self.clock.wall;
+        let mut point = DrainPoint::new(wall, wall.since(latch.since));
+        point.release_check_failed = self.check_failed;
+        if self.begin(Act::PublishDrain(point), SECOND) {
+            self.check_failed = false;
         }
     }
 
@@ -160,7 +180,7 @@ impl Agent {
         if is_spot
             && self.config.on_spot() == OnSpot::Stop
             && is_there
-            && (phase.is_latched() || self.latch_failed)
+            && (phase.is_latched() || self.latch_failed())
             && may_record
         {
             self.begin(Act::StopNow, 60 * SECOND);
@@ -217,7 +237,10 @@ impl Agent {
 
     pub(super) fn release_checked(&mut self, result: &CheckResult) {
         let Some(drain) = &mut self.drain else { return };
-        drain.checked(result);
+        let begun_in = self.begun.check.unwrap_or(DrainPhase::Latching);
+        drain.checked(begun_in, result);
+        let has_failed = drain.phase() == DrainPhase::Kept(Keep::CheckFailed);
+        self.check_failed |= has_failed && begun_in == DrainPhase::Checking;
         if matches!(drain.phase(), DrainPhase::Kept(_)) {
             let pace = self.paces.entry(ActKind::CheckRelease).or_default();
             pace.wait(self.clock.elapsed, self.config.release_check_every());

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use super::{Agent, beside::GroupSeen};
+use super::Agent;
 use crate::{
-    Timestamp,
+    Lifecycle, Timestamp,
     agent::{
         Act, ActKind, Reading, SurplusWindow,
         concern::Concern,
         is_surplus,
-        port::{CheckResult, HookResult, Latch, ServiceState, SignalSum, TargetState, Transition},
+        port::{
+            CheckResult, HookResult, Latch, ServiceState, SignalPoint, SignalSum, TargetState,
+            Transition,
+        },
         surplus::{is_in_time, is_time_to_act, surplus},
         wanted_idle,
     },
@@ -17,6 +20,9 @@ use crate::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// The group is not listed more often than so, but for the next multiple of the cadence.
+const LISTED_AGAIN: Duration = Duration::from_secs(1);
 
 /// On the way into the warm pool the hook is tried so often: it may not wait yet, or there may be none.
 const POOL_ATTEMPTS: u8 = 10;
@@ -62,8 +68,8 @@ enum Found {
     Nothing,
     /// So many may go, and so many have published last; the group is being listed.
     Surplus(u32, f64),
-    /// The instance is among those that go.
-    Chosen,
+    /// The instance is among those that go, and whether the hook is known to hold it then.
+    Chosen { is_held: bool },
 }
 
 impl Agent {
@@ -168,9 +174,15 @@ impl Agent {
             && self.drain.is_none()
             && self.health.answered
             && !self.outstanding.contains(&ActKind::End);
-        let point = has_a_say.then(|| self.point());
+        let (wall, reading) = (self.clock.wall, self.reading());
+        let mut point = SignalPoint::new(wall, reading == Reading::Idle);
+        (point.in_service, point.retained) = self.counts.unzip();
+        let busy = self.health.busy_for(self.clock.elapsed);
+        point.busy_for = busy.filter(|_| reading == Reading::Busy);
         let under_way = self.outstanding.contains(&ActKind::Publish);
-        let points = self.publisher.due(self.clock.wall, point, under_way);
+        let points = self
+            .publisher
+            .due(wall, has_a_say.then_some(point), under_way);
         if let Some(points) = points {
             self.begin(Act::Publish(points), Duration::ZERO);
         }
@@ -185,58 +197,81 @@ impl Agent {
             && self.is_idle_for_long()
     }
 
+    /// Lists the group after each multiple of the cadence, for the numbers that are published with the idle signal, and looks
+    /// whether this instance is surplus.
     fn look_whether_surplus(&mut self) {
         self.end_if_chosen();
-        let Some(boundary) = self.cadence.due(self.clock.wall) else {
-            self.see_group_once();
-            return;
-        };
-        if !self.may_be_surplus() {
-            self.see_group();
+        let boundary = self.cadence.due(self.clock.wall);
+        if !self.in_service() || self.drain.is_some() {
             return;
         }
+        let Some(boundary) = boundary else {
+            if self.counts.is_none() && self.looking.is_none() {
+                self.begin(Act::List, LISTED_AGAIN);
+            }
+            return;
+        };
         let (period, hold) = (self.config.period(), self.config.surplus_hold());
         let window = SurplusWindow::before(boundary, period, hold);
         let (from, to) = (window.from, window.to);
-        if self.begin(Act::ReadSums { from, to, period }, SECOND) {
+        if self.may_be_surplus() && self.begin(Act::ReadSums { from, to, period }, SECOND) {
             self.looking = Some(Looking {
                 boundary,
                 window,
                 found: Found::Nothing,
             });
+        } else {
+            self.begin(Act::List, LISTED_AGAIN);
         }
     }
 
     pub(super) fn summed(&mut self, sums: Option<&[SignalSum]>) {
-        let Some(looking) = self.looking.take() else {
-            return;
-        };
-        self.see_group();
-        let (Some(sums), Found::Nothing) = (sums, looking.found) else {
-            return;
-        };
-        let (min, share) = (self.config.min_idle(), self.config.percent_idle());
-        let wanted = |idle, publishers| wanted_idle(min, share, idle, publishers);
-        let count = surplus(sums, &looking.window, wanted).unwrap_or(0);
-        let publishers = sums.last().map_or(0.0, |sum| sum.publishers);
-        // The listing that is under way now shows what is needed.
-        let is_listing = self.outstanding.contains(&ActKind::List);
-        if count > 0 && self.may_be_surplus() && is_listing {
-            let found = Found::Surplus(count, publishers);
-            self.looking = Some(Looking { found, ..looking });
+        if let (Some(sums), Some(looking)) = (sums, self.looking.take())
+            && matches!(looking.found, Found::Nothing)
+        {
+            let (min, share) = (self.config.min_idle(), self.config.percent_idle());
+            let wanted = |idle, publishers| wanted_idle(min, share, idle, publishers);
+            let count = surplus(sums, &looking.window, wanted).unwrap_or(0);
+            let publishers = sums.last().map_or(0.0, |sum| sum.publishers);
+            if count > 0 && self.may_be_surplus() && !self.outstanding.contains(&ActKind::List) {
+                let found = Found::Surplus(count, publishers);
+                self.looking = Some(Looking { found, ..looking });
+            }
         }
+        self.begin(Act::List, LISTED_AGAIN);
     }
 
     pub(super) fn listed(&mut self, listing: Option<&Listing>) {
-        if let Some(listing) = listing {
-            self.group_seen = Some(GroupSeen::new(listing));
-        }
-        let Some(looking) = self.looking else { return };
-        let Found::Surplus(count, publishers) = looking.found else {
-            return;
-        };
-        self.looking = None;
+        let looking = self.looking.take();
         let Some(listing) = listing else { return };
+        let count = |state: Lifecycle| {
+            let rows = listing.instances.iter();
+            let count = rows.filter(|row| row.lifecycle == state).count();
+            u32::try_from(count).unwrap_or(u32::MAX)
+        };
+        let retained = count(Lifecycle::TerminatingRetained);
+        self.counts = Some((count(Lifecycle::InService), retained));
+        let Some(looking) = looking else { return };
+        match looking.found {
+            Found::Surplus(count, publishers) => {
+                if self.is_chosen(looking.boundary, listing, count, publishers) {
+                    // What was not looked up is not relied on.
+                    let is_held = self.config.terminating_hook() && listing.drains_on_termination;
+                    let found = Found::Chosen { is_held };
+                    self.looking = Some(Looking { found, ..looking });
+                }
+            }
+            Found::Nothing | Found::Chosen { .. } => self.looking = Some(looking),
+        }
+    }
+
+    fn is_chosen(
+        &mut self,
+        boundary: Timestamp,
+        listing: &Listing,
+        count: u32,
+        publishers: f64,
+    ) -> bool {
         let listed = u32::try_from(listing.instances.len()).unwrap_or(u32::MAX);
         let is_doubled = publishers > f64::from(listed);
         // A few more than are listed may have left just now.
@@ -244,22 +279,17 @@ impl Agent {
             Concern::DoubledPoints,
             publishers >= 2.0 * f64::from(listed),
         );
-        // Without the hook nothing would hold it until it is drained.
-        let hook_is_missing = self.config.terminating_hook() && !listing.drains_on_termination;
-        self.note(Concern::HookMissing, hook_is_missing);
-        let may_go = listing.shrinks() && !hook_is_missing;
-        let goes = may_go && is_surplus(&self.id, listing, count, looking.boundary);
-        if goes && !is_doubled && is_in_time(looking.boundary, self.clock.wall) {
-            let found = Found::Chosen;
-            self.looking = Some(Looking { found, ..looking });
-        }
+        listing.shrinks()
+            && !is_doubled
+            && is_in_time(boundary, self.clock.wall)
+            && is_surplus(&self.id, listing, count, boundary)
     }
 
     /// Ends the instance where it was chosen, once all others have read what there was.
     fn end_if_chosen(&mut self) {
         let Some(Looking {
             boundary,
-            found: Found::Chosen,
+            found: Found::Chosen { is_held },
             ..
         }) = self.looking
         else {
@@ -273,7 +303,7 @@ impl Agent {
         if is_time.is_none() || !self.may_be_surplus() {
             return;
         }
-        if self.config.terminating_hook() {
+        if is_held {
             self.end(Decrement::Yes);
         } else {
             // Nothing would hold it: it drains first.

@@ -9,13 +9,9 @@ use crate::{
 /// The transition that a lifecycle hook holds.
 ///
 /// ```
-/// use jibri_scaler_core::agent::{HOOK_LAUNCHING, HOOK_TERMINATING, port::Transition};
+/// use jibri_scaler_core::agent::port::Transition;
 ///
-/// let name = |hook| match hook {
-///     Transition::Launching => HOOK_LAUNCHING,
-///     _ => HOOK_TERMINATING,
-/// };
-/// assert_eq!(name(Transition::Launching), "jibri-scaler-launching");
+/// assert_eq!(Transition::Launching.hook(), "jibri-scaler-launching");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

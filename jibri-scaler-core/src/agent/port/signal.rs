@@ -122,7 +122,7 @@ impl SignalSum {
 /// use async_trait::async_trait;
 /// use jibri_scaler_core::{
 ///     Timestamp,
-///     agent::port::{IdleSignal, SignalPoint, SignalSum},
+///     agent::port::{DrainPoint, IdleSignal, SignalPoint, SignalSum},
 ///     port::PortError,
 /// };
 ///
@@ -135,6 +135,11 @@ impl SignalSum {
 ///         for point in points {
 ///             println!("{} {}", point.at, u8::from(point.idle));
 ///         }
+///         Ok(())
+///     }
+///
+///     async fn publish_drain(&self, point: DrainPoint) -> Result<(), PortError> {
+///         println!("{} held for {:?}", point.at, point.held_for);
 ///         Ok(())
 ///     }
 ///
