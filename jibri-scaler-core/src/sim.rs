@@ -12,36 +12,53 @@
 //! - an instance ended by its id goes even if it is protected; with decrement the desired capacity falls by one, which is refused
 //!   at the minimum size; without, a replacement is launched;
 //! - what is on its way out stays listed for a while;
+//! - a *lifecycle hook* holds what it launches (`Pending:Wait`) or ends (`Terminating:Wait`), for its heartbeat timeout, again for as
+//!   long after each heartbeat, and at most a hundred timeouts or 48 hours; then its default result is taken;
+//! - an abandoned launch is ended and replaced; an abandoned termination ends like a completed one, unless the *instance lifecycle
+//!   policy* retains it: then it stays as `Terminating:Retained`, outside the desired capacity, until it is ended by its id;
+//! - deleting a hook abandons what launches and *lets end what it held*;
+//! - the metadata of an instance shows the target of its transition, nothing before the first;
 //! - a launch that fails is tried again later; the desired capacity stays.
 //!
-//! Auto Scaling's documents do not say whether a pending instance can be chosen when the capacity is lowered. Here it never is:
-//! for a scaler that is the harder case, since one in service goes in its place. A machine's end behind the group's back is
-//! noticed after a delay, and replaced. There are no lifecycle hooks, no warm pool and no rebalancing of zones.
+//! Where Auto Scaling's documents are silent it does what is harder for a scaler: a pending instance is never chosen when the
+//! capacity is lowered, so that one in service goes in its place; an instance whose launch was abandoned goes without the
+//! terminating hook; a hook that is changed leaves alone what waits. A machine's end behind the group's back is noticed after a
+//! delay, and replaced; there is nothing to retain of it. There is one hook per transition at most, no warm pool and no
+//! rebalancing of zones.
 //!
 //! Sources: [scale-in protection](https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-instance-protection.html),
 //! [termination policies](https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-termination-policies.html),
-//! [`TerminateInstanceInAutoScalingGroup`](https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceInAutoScalingGroup.html).
+//! [`TerminateInstanceInAutoScalingGroup`](https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_TerminateInstanceInAutoScalingGroup.html),
+//! [lifecycle hooks](https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html),
+//! [`DeleteLifecycleHook`](https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteLifecycleHook.html),
+//! [instance lifecycle policy](https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-lifecycle-policy.html),
+//! [target lifecycle state](https://docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html).
 
 mod config;
 mod draws;
 mod event;
+mod hook;
+mod member;
 mod state;
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 
 use crate::{
     InstanceId, OutOfRange, Timestamp,
+    agent::port::{Notices, Transition},
     port::{Decrement, GroupControl, GroupListing, Listing, PortError, PortErrorKind},
 };
-use state::State;
+use state::{State, member::Member};
 
 pub use config::SimGroupConfig;
-pub use event::{SimEvent, SimEventKind, TerminationCause};
+pub use event::{HookEnd, SimEvent, SimEventKind, TerminationCause};
+pub use hook::SimHook;
+pub use member::SimMember;
 
 /// An Auto Scaling group in memory. See the [module](self) for what it does.
 ///
@@ -83,13 +100,21 @@ pub struct SimGroup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SimOperation {
+    /// [`OwnInstance::complete`](crate::agent::port::OwnInstance::complete).
+    Complete,
+    /// [`OwnInstance::heartbeat`](crate::agent::port::OwnInstance::heartbeat).
+    Heartbeat,
     /// [`GroupListing::list`].
     List,
-    /// [`GroupControl::protect`].
+    /// [`OwnInstance::look`](crate::agent::port::OwnInstance::look).
+    Look,
+    /// All of [`InstanceMetadata`](crate::agent::port::InstanceMetadata).
+    Metadata,
+    /// [`GroupControl::protect`], and [`OwnInstance::set_protection`](crate::agent::port::OwnInstance::set_protection).
     Protect,
     /// [`GroupControl::set_capacity`].
     SetCapacity,
-    /// [`GroupControl::terminate`].
+    /// [`GroupControl::terminate`], and [`OwnInstance::terminate`](crate::agent::port::OwnInstance::terminate).
     Terminate,
 }
 
@@ -144,8 +169,46 @@ impl SimGroup {
         self.lock().state.set_bounds(min_size, max_size)
     }
 
+    /// One of its instances, as the agent on it sees itself: its own instance and its metadata.
+    #[must_use]
+    pub fn member(self: &Arc<Self>, id: &InstanceId) -> SimMember {
+        SimMember::new(Arc::clone(self), id.clone())
+    }
+
+    /// Whether the machine of this instance runs: from its launch until the group ends it, or it is
+    /// [lost](Self::lose_machine). While a hook holds it or it is retained, it runs.
+    #[must_use]
+    pub fn is_running(&self, id: &InstanceId) -> bool {
+        let shared = self.lock();
+        shared.state.member(id).is_some_and(Member::is_running)
+    }
+
+    /// An operator sets the lifecycle hook of its transition, in place of the one before. What waits already goes on waiting as it
+    /// began.
+    pub fn put_hook(&self, hook: SimHook) {
+        self.lock().state.put_hook(hook);
+    }
+
+    /// An operator deletes the lifecycle hook of this transition. What waits for it is ended: launches are abandoned, *terminations
+    /// go on*.
+    pub fn delete_hook(&self, transition: Transition) {
+        self.lock().state.delete_hook(transition);
+    }
+
+    /// An operator sets whether abandoned terminations are retained from now on.
+    pub fn set_retention(&self, retains: bool) {
+        self.lock().state.set_retention(retains);
+    }
+
+    /// The host announces the end of this instance in its metadata. Nothing follows by itself: a machine that is taken back is
+    /// [lost](Self::lose_machine). Returns whether there is such an instance.
+    pub fn announce(&self, id: &InstanceId, notices: Notices) -> bool {
+        self.lock().state.announce(id, notices)
+    }
+
     /// The machine of an instance ends behind the group's back, as when an operator ends it in EC2. The group goes on listing it
-    /// until it notices, then replaces it. Returns whether there was such an instance that was not on its way out.
+    /// until it notices, then replaces it. Returns whether there was
+    /// such an instance whose machine was not on its way out.
     pub fn lose_machine(&self, id: &InstanceId) -> bool {
         self.lock().state.lose_machine(id)
     }

@@ -1,6 +1,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
-use crate::{OutOfRange, Timestamp, Zone};
+use super::SimHook;
+use crate::{OutOfRange, Timestamp, Zone, agent::port::Transition};
 
 /// How a simulated group behaves.
 ///
@@ -19,6 +20,10 @@ use crate::{OutOfRange, Timestamp, Zone};
 /// # Ok::<(), jibri_scaler_core::OutOfRange>(())
 /// ```
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, reached by its own method"
+)]
 pub struct SimGroupConfig {
     pub(super) min_size: u32,
     pub(super) max_size: u32,
@@ -36,11 +41,14 @@ pub struct SimGroupConfig {
     pub(super) launch_times_listed: bool,
     pub(super) starts_in_service: bool,
     pub(super) listing_lag: Duration,
+    pub(super) launching_hook: Option<SimHook>,
+    pub(super) terminating_hook: Option<SimHook>,
+    pub(super) retains: bool,
 }
 
 impl SimGroupConfig {
     /// A group with these bounds and this desired capacity: launches that take one to two minutes and never fail, terminations
-    /// that take half a minute, two zones, new instances unprotected, a listing that is current and has no launch times.
+    /// that take half a minute, two zones, no hooks, new instances unprotected, a listing that is current and has no launch times.
     ///
     /// # Errors
     /// Where `min_size` ≤ `desired` ≤ `max_size` does not hold.
@@ -69,6 +77,9 @@ impl SimGroupConfig {
             launch_times_listed: false,
             starts_in_service: false,
             listing_lag: Duration::ZERO,
+            launching_hook: None,
+            terminating_hook: None,
+            retains: false,
         })
     }
 
@@ -195,6 +206,23 @@ impl SimGroupConfig {
     #[must_use]
     pub const fn with_listing_lag(mut self, lag: Duration) -> Self {
         self.listing_lag = lag;
+        self
+    }
+
+    /// Adds a lifecycle hook, in place of one of the same transition. Default none.
+    #[must_use]
+    pub const fn with_hook(mut self, hook: SimHook) -> Self {
+        match hook.transition() {
+            Transition::Launching => self.launching_hook = Some(hook),
+            Transition::Terminating => self.terminating_hook = Some(hook),
+        }
+        self
+    }
+
+    /// Whether the instance lifecycle policy of the group retains an instance whose termination was abandoned. Default no.
+    #[must_use]
+    pub const fn with_retention(mut self, retains: bool) -> Self {
+        self.retains = retains;
         self
     }
 }

@@ -1,4 +1,7 @@
-use crate::{InstanceId, Timestamp, Zone};
+use crate::{
+    InstanceId, Timestamp, Zone,
+    agent::port::{HookResult, Transition},
+};
 
 /// Something that happened in a simulated group, and when.
 ///
@@ -45,7 +48,30 @@ pub enum SimEventKind {
         /// Its id.
         id: InstanceId,
     },
-    /// An instance is on its way out.
+    /// A lifecycle hook holds an instance.
+    HookWaits {
+        /// Its id.
+        id: InstanceId,
+        /// Where it was going.
+        transition: Transition,
+    },
+    /// A lifecycle hook holds an instance no longer.
+    HookEnded {
+        /// Its id.
+        id: InstanceId,
+        /// Where it was going.
+        transition: Transition,
+        /// With what result.
+        result: HookResult,
+        /// What ended the wait.
+        how: HookEnd,
+    },
+    /// An instance is kept for a human, since its termination was abandoned.
+    Retained {
+        /// Its id.
+        id: InstanceId,
+    },
+    /// An instance is on its way out. Its machine runs on while a hook holds it.
     Terminating {
         /// Its id.
         id: InstanceId,
@@ -71,10 +97,30 @@ pub enum SimEventKind {
 pub enum TerminationCause {
     /// The group was deleted.
     GroupDeleted,
+    /// The lifecycle action of its launch was abandoned.
+    LaunchAbandoned,
     /// It was named by [`terminate`](crate::port::GroupControl::terminate).
     Requested,
     /// The group chose it, to come down to its desired capacity.
     ScaleIn,
     /// The group noticed that its machine had ended behind its back.
     Unhealthy,
+}
+
+/// What ended the wait of a lifecycle hook.
+///
+/// ```
+/// use jibri_scaler_core::sim::HookEnd;
+///
+/// assert_ne!(HookEnd::Completed, HookEnd::TimedOut);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HookEnd {
+    /// Somebody completed the action.
+    Completed,
+    /// The hook was deleted.
+    Deleted,
+    /// No heartbeat came in time, or the longest wait was over: the hook's default result was taken.
+    TimedOut,
 }

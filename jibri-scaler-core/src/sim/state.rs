@@ -1,54 +1,19 @@
-use std::collections::{BTreeSet, VecDeque};
+mod acts;
+mod hooks;
+pub(super) mod member;
+
+use std::collections::VecDeque;
 
 use super::{
-    SimEvent, SimEventKind, SimGroupConfig, TerminationCause,
+    SimEvent, SimEventKind, SimGroupConfig, SimHook, TerminationCause,
     draws::{Draws, Purpose},
 };
 use crate::{
-    Group, Instance, InstanceId, Lifecycle, OutOfRange, Timestamp,
-    port::{Decrement, Listing},
+    Group, Instance, InstanceId, Timestamp,
+    agent::port::{Notices, OwnState},
+    port::Listing,
 };
-
-/// Where an instance is, and until when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Pending { until: Timestamp },
-    InService,
-    Standby,
-    Terminating { until: Timestamp },
-}
-
-#[derive(Clone, Debug)]
-struct Member {
-    id: InstanceId,
-    /// Index into the configured zones.
-    zone: usize,
-    launched_at: Timestamp,
-    stage: Stage,
-    protected: bool,
-    /// When the group will notice that the machine has ended, if it has.
-    noticed_at: Option<Timestamp>,
-}
-
-impl Member {
-    const fn is_counting(&self) -> bool {
-        matches!(self.stage, Stage::Pending { .. } | Stage::InService)
-    }
-
-    const fn is_leaving(&self) -> bool {
-        matches!(self.stage, Stage::Terminating { .. })
-    }
-
-    /// When something next happens to it by itself.
-    fn next(&self) -> Option<Timestamp> {
-        let staged = match self.stage {
-            Stage::Pending { until } | Stage::Terminating { until } => Some(until),
-            Stage::InService | Stage::Standby => None,
-        };
-        let noticed = self.noticed_at.filter(|_| !self.is_leaving());
-        staged.into_iter().chain(noticed).min()
-    }
-}
+use member::{Member, Stage};
 
 /// The mechanism of a simulated group: what Auto Scaling does, without the ports around it.
 #[derive(Debug)]
@@ -60,6 +25,9 @@ pub(super) struct State {
     min_size: u32,
     max_size: u32,
     desired: u32,
+    launching_hook: Option<SimHook>,
+    terminating_hook: Option<SimHook>,
+    retains: bool,
     /// In the order of their launch.
     members: Vec<Member>,
     /// Launches that failed and are tried again then, one for each missing instance.
@@ -81,6 +49,9 @@ impl State {
             min_size: config.min_size,
             max_size: config.max_size,
             desired: config.desired,
+            launching_hook: config.launching_hook,
+            terminating_hook: config.terminating_hook,
+            retains: config.retains,
             members: Vec::new(),
             retries: Vec::new(),
             attempts: 0,
@@ -94,6 +65,7 @@ impl State {
             }
             for index in 0..state.members.len() {
                 state.come_into_service(index);
+                state.members[index].in_service_since = None;
             }
         }
         state.settle();
@@ -132,13 +104,7 @@ impl State {
     /// The group as it is now.
     pub(super) fn current(&self) -> Listing {
         let rows = self.members.iter().map(|member| {
-            let lifecycle = match member.stage {
-                Stage::Pending { .. } => Lifecycle::Pending,
-                Stage::InService => Lifecycle::InService,
-                Stage::Standby => Lifecycle::Standby,
-                Stage::Terminating { .. } => Lifecycle::Terminating,
-            };
-            let mut row = Instance::new(member.id.clone(), lifecycle);
+            let mut row = Instance::new(member.id.clone(), member.stage.lifecycle());
             row.zone = Some(self.config.zones[member.zone].clone());
             row.protected = member.protected;
             if self.config.launch_times_listed {
@@ -160,119 +126,25 @@ impl State {
         }
     }
 
-    /// Sets the protection of those that can have it: Auto Scaling refuses it outside these states.
-    pub(super) fn set_protection(&mut self, ids: &[InstanceId], protected: bool) {
-        let ids: BTreeSet<&InstanceId> = ids.iter().collect();
-        for member in &mut self.members {
-            if matches!(member.stage, Stage::InService | Stage::Standby) && ids.contains(&member.id)
-            {
-                member.protected = protected;
-            }
+    /// What a listing shows of one of its instances.
+    pub(super) fn look(&self, id: &InstanceId) -> Option<OwnState> {
+        if self.config.listing_lag.is_zero() {
+            let member = self.member(id)?;
+            return Some(OwnState::new(member.stage.lifecycle(), member.protected));
         }
-        self.settle();
+        let mut rows = self.listed().instances.into_iter();
+        let row = rows.find(|row| row.id == *id)?;
+        Some(OwnState::new(row.lifecycle, row.protected))
     }
 
-    pub(super) fn set_capacity(&mut self, desired: u32) -> Result<(), String> {
-        // The first text is Auto Scaling's, the second is made after it.
-        if desired > self.max_size {
-            let max = self.max_size;
-            return Err(format!(
-                "New SetDesiredCapacity value {desired} is above max value {max} for the AutoScalingGroup."
-            ));
-        }
-        if desired < self.min_size {
-            let min = self.min_size;
-            return Err(format!(
-                "New SetDesiredCapacity value {desired} is below min value {min} for the AutoScalingGroup."
-            ));
-        }
-        self.desired = desired;
-        self.settle();
-        Ok(())
+    /// One of its instances, as long as it is listed.
+    pub(super) fn member(&self, id: &InstanceId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == *id)
     }
 
-    pub(super) fn terminate(
-        &mut self,
-        id: &InstanceId,
-        decrement: Decrement,
-    ) -> Result<(), String> {
-        let Some(index) = self.staying(id) else {
-            return Ok(());
-        };
-        // An instance in standby is no part of the desired capacity.
-        if decrement == Decrement::Yes && self.members[index].is_counting() {
-            self.decrement("Terminating instance")?;
-        }
-        self.begin_termination(index, TerminationCause::Requested);
-        self.settle();
-        Ok(())
-    }
-
-    pub(super) fn enter_standby(
-        &mut self,
-        id: &InstanceId,
-        decrement: Decrement,
-    ) -> Result<(), String> {
-        let index = self
-            .position(id, |stage| stage == Stage::InService)
-            .ok_or_else(|| format!("The instance {id} is not in InService."))?;
-        if decrement == Decrement::Yes {
-            self.decrement("Placing instance into standby")?;
-        }
-        self.members[index].stage = Stage::Standby;
-        self.settle();
-        Ok(())
-    }
-
-    pub(super) fn exit_standby(&mut self, id: &InstanceId) -> Result<(), String> {
-        let index = self
-            .position(id, |stage| stage == Stage::Standby)
-            .ok_or_else(|| format!("The instance {id} is not in Standby."))?;
-        if self.desired >= self.max_size {
-            return Err(format!(
-                "Returning instance {id} would exceed the max size {} of the group.",
-                self.max_size
-            ));
-        }
-        self.desired += 1;
-        self.members[index].stage = Stage::InService;
-        self.settle();
-        Ok(())
-    }
-
-    /// The machine ends now, and the group notices later.
-    pub(super) fn lose_machine(&mut self, id: &InstanceId) -> bool {
-        let noticed_at = self.now + self.config.notice_delay;
-        let Some(index) = self.staying(id) else {
-            return false;
-        };
-        self.members[index].noticed_at.get_or_insert(noticed_at);
-        true
-    }
-
-    pub(super) fn set_bounds(&mut self, min_size: u32, max_size: u32) -> Result<(), OutOfRange> {
-        if min_size > max_size {
-            return Err(OutOfRange::new(
-                "min_size",
-                min_size.to_string(),
-                "0–max_size",
-            ));
-        }
-        (self.min_size, self.max_size) = (min_size, max_size);
-        self.desired = self.desired.clamp(min_size, max_size);
-        self.settle();
-        Ok(())
-    }
-
-    pub(super) fn delete(&mut self) {
-        self.exists = false;
-        (self.min_size, self.max_size, self.desired) = (0, 0, 0);
-        for index in 0..self.members.len() {
-            if !self.members[index].is_leaving() {
-                self.begin_termination(index, TerminationCause::GroupDeleted);
-            }
-        }
-        self.settle();
+    pub(super) fn announce(&mut self, id: &InstanceId, notices: Notices) -> bool {
+        let member = self.members.iter_mut().find(|member| member.id == *id);
+        member.map(|member| member.notices = notices).is_some()
     }
 
     /// Lets happen what is due now.
@@ -280,7 +152,7 @@ impl State {
         let now = self.now;
         let mut gone = Vec::new();
         self.members.retain(|member| {
-            let ended = matches!(member.stage, Stage::Terminating { until } if until <= now);
+            let ended = member.stage.ends_at().is_some_and(|ends_at| ends_at <= now);
             if ended {
                 gone.push(member.id.clone());
             }
@@ -290,9 +162,13 @@ impl State {
             self.happened(SimEventKind::Terminated { id });
         }
         for index in 0..self.members.len() {
-            let member = &self.members[index];
-            if matches!(member.stage, Stage::Pending { until } if until <= now) {
-                self.come_into_service(index);
+            match self.members[index].stage {
+                Stage::Pending { until } if until <= now => self.come_up(index),
+                Stage::PendingProceed { until } if until <= now => self.come_into_service(index),
+                Stage::PendingWait(wait) | Stage::TerminatingWait(wait) if wait.until() <= now => {
+                    self.time_out(index, wait);
+                }
+                _ => {}
             }
             let member = &self.members[index];
             if !member.is_leaving() && member.noticed_at.is_some_and(|at| at <= now) {
@@ -368,6 +244,8 @@ impl State {
                 until: self.now + delay,
             },
             protected: false,
+            in_service_since: None,
+            notices: Notices::default(),
             noticed_at: None,
         });
         let zone = self.config.zones[zone].clone();
@@ -389,38 +267,35 @@ impl State {
     fn come_into_service(&mut self, index: usize) {
         let member = &mut self.members[index];
         member.stage = Stage::InService;
+        member.in_service_since = Some(self.now);
         member.protected = self.config.new_instances_protected;
         let id = member.id.clone();
         self.happened(SimEventKind::InService { id });
     }
 
-    fn begin_termination(&mut self, index: usize, why: TerminationCause) {
-        let until = self.now + self.config.termination_delay;
-        let member = &mut self.members[index];
-        member.stage = Stage::Terminating { until };
-        let id = member.id.clone();
-        self.happened(SimEventKind::Terminating { id, why });
-    }
-
-    fn decrement(&mut self, what: &str) -> Result<(), String> {
-        if self.desired <= self.min_size {
-            return Err(format!(
-                "Currently, desiredSize equals minSize ({}). {what} without replacement will violate group's min size \
-                 constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.",
-                self.min_size
-            ));
+    /// The machine has been launched: it comes into service, or waits for its hook.
+    fn come_up(&mut self, index: usize) {
+        match self.launching_hook {
+            Some(hook) => self.wait(index, hook),
+            None => self.come_into_service(index),
         }
-        self.desired -= 1;
-        Ok(())
     }
 
-    fn staying(&self, id: &InstanceId) -> Option<usize> {
-        self.position(id, |stage| !matches!(stage, Stage::Terminating { .. }))
-    }
-
-    fn position(&self, id: &InstanceId, stage: impl Fn(Stage) -> bool) -> Option<usize> {
-        let fits = |member: &Member| member.id == *id && stage(member.stage);
-        self.members.iter().position(fits)
+    /// The instance is on its way out: at once, or after its hook.
+    fn begin_termination(&mut self, index: usize, why: TerminationCause) {
+        let held = match why {
+            // No hook runs where the group is deleted by force. Of an abandoned launch the documents do not say.
+            TerminationCause::GroupDeleted | TerminationCause::LaunchAbandoned => None,
+            _ => self.terminating_hook,
+        };
+        let id = self.members[index].id.clone();
+        self.happened(SimEventKind::Terminating { id, why });
+        if let Some(hook) = held.filter(|_| self.members[index].stage != Stage::Retained) {
+            self.wait(index, hook);
+        } else {
+            let until = self.now + self.config.termination_delay;
+            self.members[index].stage = Stage::Terminating { until };
+        }
     }
 
     fn counting(&self) -> u32 {

@@ -1,4 +1,6 @@
 mod faults;
+mod hooks;
+mod member;
 
 use std::{collections::BTreeMap, time::Duration};
 
