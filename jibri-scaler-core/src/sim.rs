@@ -1,10 +1,12 @@
-//! A group in memory, with the semantics of EC2 Auto Scaling, on virtual time.
+//! A group in memory, with the semantics of EC2 Auto Scaling, and the metrics and alarms of CloudWatch, on virtual time.
 //!
-//! It is a public implementation of [`GroupListing`] and [`GroupControl`]: to try a policy without a cloud, to drive a
-//! simulation, to test what embeds the controller. Nothing in it reads a clock or waits: time goes on only when
-//! [`SimGroup::advance`] is called, and all chance comes from the seed.
+//! [`SimGroup`] is a public implementation of [`GroupListing`] and [`GroupControl`], and of the agent's ports for each of its
+//! instances ([`SimGroup::member`]): to try a policy without a cloud, to drive a simulation, to test what embeds the controller or
+//! the agent. [`SimMetrics`] is the idle signal that agents publish and read; a [`SimAlarm`] on it and a [`SimStepPolicy`] grow
+//! the group. Nothing in it reads a clock or waits: time goes on only when `advance` is called, and all chance comes from the
+//! seed.
 //!
-//! What it does as Auto Scaling does:
+//! What the group does as Auto Scaling does:
 //! - a launched instance is pending for a while, then in service, and protected from then on if the group is set so;
 //! - the desired capacity is refused outside the bounds; raising it launches, in the zone with fewest instances; lowering it ends
 //!   instances that are not protected, in the zone with most of them, the oldest first;
@@ -34,11 +36,14 @@
 //! [instance lifecycle policy](https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-lifecycle-policy.html),
 //! [target lifecycle state](https://docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html).
 
+mod alarm;
 mod config;
 mod draws;
 mod event;
 mod hook;
 mod member;
+mod metrics;
+mod scaling;
 mod state;
 
 use std::{
@@ -50,15 +55,18 @@ use async_trait::async_trait;
 
 use crate::{
     InstanceId, OutOfRange, Timestamp,
-    agent::port::{Notices, Transition},
+    agent::port::{HookResult, Notices, Transition},
     port::{Decrement, GroupControl, GroupListing, Listing, PortError, PortErrorKind},
 };
 use state::{State, member::Member};
 
+pub use alarm::{AlarmState, SimAlarm, TreatMissingData};
 pub use config::SimGroupConfig;
 pub use event::{HookEnd, SimEvent, SimEventKind, TerminationCause};
 pub use hook::SimHook;
 pub use member::SimMember;
+pub use metrics::{SimMetrics, SimStatistics};
+pub use scaling::{Aggregation, SimStepPolicy};
 
 /// An Auto Scaling group in memory. See the [module](self) for what it does.
 ///
@@ -100,7 +108,7 @@ pub struct SimGroup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SimOperation {
-    /// [`OwnInstance::complete`](crate::agent::port::OwnInstance::complete).
+    /// [`GroupControl::complete_termination`], and [`OwnInstance::complete`](crate::agent::port::OwnInstance::complete).
     Complete,
     /// [`OwnInstance::heartbeat`](crate::agent::port::OwnInstance::heartbeat).
     Heartbeat,
@@ -200,10 +208,26 @@ impl SimGroup {
         self.lock().state.set_retention(retains);
     }
 
+    /// An operator tags the group, as with [`SHRINK_TAG`](crate::native::SHRINK_TAG).
+    pub fn set_tag(&self, key: &str, value: &str) {
+        self.lock().state.set_tag(key, value);
+    }
+
     /// The host announces the end of this instance in its metadata. Nothing follows by itself: a machine that is taken back is
     /// [lost](Self::lose_machine). Returns whether there is such an instance.
     pub fn announce(&self, id: &InstanceId, notices: Notices) -> bool {
         self.lock().state.announce(id, notices)
+    }
+
+    /// A step policy is invoked by its alarm, which has that threshold and saw these values. Returns the desired capacity where it
+    /// was raised.
+    ///
+    /// The step is added to the instances that are warm. Those that are launched or warm up are part of the desired capacity
+    /// already, so that a step that is repeated adds nothing, and a larger one only the difference. At most the maximum size is
+    /// reached.
+    pub fn scale_out(&self, policy: &SimStepPolicy, values: &[f64], threshold: f64) -> Option<u32> {
+        let by = policy.adjustment(values, threshold);
+        self.lock().state.scale_out(by, policy.warm_up())
     }
 
     /// The machine of an instance ends behind the group's back, as when an operator ends it in EC2. The group goes on listing it
@@ -303,9 +327,15 @@ impl GroupControl for SimGroup {
         )
     }
 
-    async fn complete_termination(&self, _id: &InstanceId) -> Result<(), PortError> {
-        // There are no hooks, so nothing waits.
-        Ok(())
+    async fn complete_termination(&self, id: &InstanceId) -> Result<(), PortError> {
+        self.lock().call(
+            SimOperation::Complete,
+            |name| format!("let instance `{id}` of group `{name}` go"),
+            |state| {
+                state.complete(id, Transition::Terminating, HookResult::Continue);
+                Ok(())
+            },
+        )
     }
 }
 

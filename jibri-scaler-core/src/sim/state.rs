@@ -2,7 +2,7 @@ mod acts;
 mod hooks;
 pub(super) mod member;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{
     SimEvent, SimEventKind, SimGroupConfig, SimHook, TerminationCause,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Group, Instance, InstanceId, Timestamp,
-    agent::port::{Notices, OwnState},
+    agent::port::{HookResult, Notices, OwnState},
     port::Listing,
 };
 use member::{Member, Stage};
@@ -28,6 +28,7 @@ pub(super) struct State {
     launching_hook: Option<SimHook>,
     terminating_hook: Option<SimHook>,
     retains: bool,
+    tags: BTreeMap<String, String>,
     /// In the order of their launch.
     members: Vec<Member>,
     /// Launches that failed and are tried again then, one for each missing instance.
@@ -52,6 +53,7 @@ impl State {
             launching_hook: config.launching_hook,
             terminating_hook: config.terminating_hook,
             retains: config.retains,
+            tags: BTreeMap::new(),
             members: Vec::new(),
             retries: Vec::new(),
             attempts: 0,
@@ -113,7 +115,11 @@ impl State {
             row
         });
         let group = Group::new(self.min_size, self.max_size, self.desired);
-        Listing::new(group, rows.collect())
+        let mut listing = Listing::new(group, rows.collect());
+        let keeps = |hook: SimHook| hook.default_result() == HookResult::Abandon && self.retains;
+        listing.drains_on_termination = self.terminating_hook.is_some_and(keeps);
+        listing.tags.clone_from(&self.tags);
+        listing
     }
 
     /// The group as its listing shows it, which may lag.

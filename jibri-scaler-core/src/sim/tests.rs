@@ -1,6 +1,7 @@
 mod faults;
 mod hooks;
 mod member;
+mod scaling;
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,6 +1,6 @@
 //! What is asked of the group.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{Member, Stage, State};
 use crate::{InstanceId, OutOfRange, port::Decrement, sim::TerminationCause};
@@ -34,6 +34,26 @@ impl State {
         self.desired = desired;
         self.settle();
         Ok(())
+    }
+
+    /// Raises the desired capacity to so many more than are warm, if that is more than is desired already.
+    pub(in crate::sim) fn scale_out(&mut self, by: u32, warm_up: Duration) -> Option<u32> {
+        let now = self.now;
+        let is_warm = |member: &&Member| {
+            member.stage == Stage::InService
+                && member
+                    .in_service_since
+                    .is_none_or(|since| now.since(since) >= warm_up)
+        };
+        let warm = self.members.iter().filter(is_warm).count();
+        let warm = u32::try_from(warm).unwrap_or(u32::MAX);
+        let desired = warm.saturating_add(by).min(self.max_size);
+        if by == 0 || desired <= self.desired {
+            return None;
+        }
+        self.desired = desired;
+        self.settle();
+        Some(desired)
     }
 
     pub(in crate::sim) fn terminate(
@@ -114,6 +134,11 @@ impl State {
         self.desired = self.desired.clamp(min_size, max_size);
         self.settle();
         Ok(())
+    }
+
+    pub(in crate::sim) fn set_tag(&mut self, key: &str, value: &str) {
+        self.tags.insert(key.to_owned(), value.to_owned());
+        self.show();
     }
 
     pub(in crate::sim) fn delete(&mut self) {

@@ -32,6 +32,7 @@ impl State {
     /// Sets the hook of its transition. What waits already goes on waiting as it began.
     pub(in crate::sim) fn put_hook(&mut self, hook: SimHook) {
         *self.hook_of(hook.transition()) = Some(hook);
+        self.show();
     }
 
     /// Removes the hook. What waits for it is ended first: launches are abandoned, terminations go on.
@@ -49,8 +50,9 @@ impl State {
         self.settle();
     }
 
-    pub(in crate::sim) const fn set_retention(&mut self, retains: bool) {
+    pub(in crate::sim) fn set_retention(&mut self, retains: bool) {
         self.retains = retains;
+        self.show();
     }
 
     /// Prolongs the wait. Returns whether there was one.

@@ -360,3 +360,37 @@ fn without_hooks_nothing_waits() {
     assert!(!heartbeat(&group, &id, Transition::Terminating));
     assert_eq!(group.advance(at(0)).len(), 1);
 }
+
+/// What a listing says of draining by agents: only where a hook holds what ends, and what nobody lets go is kept.
+#[test]
+fn a_listing_says_whether_agents_can_drain() {
+    let group = draining(config(0, 9, 1));
+    let drains = || block_on(group.list()).unwrap().drains_on_termination;
+    assert!(!drains(), "a dead agent's instance would be ended");
+    group.set_retention(true);
+    assert!(drains());
+    let hook = hook(Transition::Terminating);
+    group.put_hook(hook.with_default_result(HookResult::Continue));
+    assert!(!drains());
+    group.put_hook(hook);
+    assert!(drains());
+    group.delete_hook(Transition::Terminating);
+    assert!(!drains());
+}
+
+#[test]
+fn a_controller_can_let_go_what_waits() {
+    let group = draining(config(0, 9, 1));
+    let id = end_one(&group);
+    block_on(group.complete_termination(&id)).unwrap();
+    assert_eq!(state(&group, &id), Some(Lifecycle::TerminatingProceed));
+    block_on(group.complete_termination(&id)).unwrap();
+}
+
+#[test]
+fn tags_are_listed() {
+    let group = running(0, 9, 1);
+    assert!(!group.current().shrinks());
+    group.set_tag(crate::native::SHRINK_TAG, crate::native::SHRINK_ENABLED);
+    assert!(block_on(group.list()).unwrap().shrinks());
+}
