@@ -85,6 +85,23 @@ pub enum SimEventKind {
     },
 }
 
+impl SimEventKind {
+    /// The instance that it happened to, if to one.
+    #[must_use]
+    pub const fn id(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Launched { id, .. }
+            | Self::InService { id }
+            | Self::HookWaits { id, .. }
+            | Self::HookEnded { id, .. }
+            | Self::Retained { id }
+            | Self::Terminating { id, .. }
+            | Self::Terminated { id } => Some(id),
+            Self::LaunchFailed => None,
+        }
+    }
+}
+
 /// Why an instance of a simulated group goes.
 ///
 /// ```
