@@ -172,11 +172,16 @@ fn ready() {
 
 /// Prints an event on a line of standard output.
 fn tell(event: &AgentEvent) {
-    // Once in every period, and worth a line only when it fails.
-    if !matches!(event, AgentEvent::Begun(Act::Publish(_))) {
-        // An agent that nobody listens to does its work all the same.
-        let _ = writeln!(io::stdout(), "{event}");
-    }
+    let line = match event {
+        // Once in every period, and worth a line only when it fails.
+        AgentEvent::Begun(Act::Publish(_) | Act::PublishDrain(_)) => return,
+        AgentEvent::Begun(
+            act @ (Act::SetProtection(_) | Act::Heartbeat(_) | Act::Complete(..) | Act::End(_)),
+        ) => format!("{event}: {act:?}"),
+        _ => event.to_string(),
+    };
+    // An agent that nobody listens to does its work all the same.
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// Writes a line to standard error. (`eprintln!` panics where nobody reads it any more.)

@@ -253,6 +253,7 @@ mod tests {
       "Action": [
         "autoscaling:DescribeAutoScalingGroups",
         "autoscaling:DescribeAutoScalingInstances",
+        "autoscaling:DescribeLifecycleHooks",
         "cloudwatch:GetMetricData"
       ],
       "Resource": "*"

@@ -173,6 +173,7 @@ mod tests {
     const ELSEWHERE: [(Role, &str); 8] = [
         (Agent, "autoscaling:CompleteLifecycleAction"),
         (Agent, "autoscaling:DescribeAutoScalingGroups"),
+        // Agents end themselves only where the hook holds them.
         (Agent, "autoscaling:DescribeLifecycleHooks"),
         (Agent, "autoscaling:RecordLifecycleActionHeartbeat"),
         (Agent, "autoscaling:SetInstanceProtection"),
