@@ -10,4 +10,6 @@ mod answers;
 #[path = "../moto/fixture.rs"]
 mod fixture;
 mod moto;
+#[path = "../moto/server.rs"]
+mod server;
 mod wire;
