@@ -25,9 +25,15 @@ pub struct Listing {
     pub group: Group,
     /// The instances, in any order. Report, reachability and drain path are as [`Instance::new`] leaves them.
     pub instances: Vec<Instance>,
-    /// Whether this project's lifecycle hook holds an instance that is to end, and keeps it if nobody lets it go, so that the
-    /// agent on it can drain it. `false` where that was not looked up.
+    /// Whether this project's lifecycle hook holds an instance that is to end, so that the agent on it can drain it. `false`
+    /// where that was not looked up.
     pub drains_on_termination: bool,
+    /// Whether the instance lifecycle policy of the group keeps an instance whose termination is abandoned, as
+    /// `Terminating:Retained`. Without it ABANDON destroys the instance just as CONTINUE does. `false` where that was not looked
+    /// up.
+    ///
+    /// Source: [instance lifecycle policy](https://docs.aws.amazon.com/autoscaling/ec2/userguide/instance-lifecycle-policy.html).
+    pub retains_abandoned: bool,
     /// The tags of the group, such as [`SHRINK_TAG`](crate::native::SHRINK_TAG).
     pub tags: BTreeMap<String, String>,
     /// What is missing although the listing is complete, such as launch times; the report of the tick carries it on.
@@ -35,13 +41,14 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// A listing of these instances, in a group without the hook and without tags, and without findings.
+    /// A listing of these instances, in a group without the hook, without retention and without tags, and without findings.
     #[must_use]
     pub const fn new(group: Group, instances: Vec<Instance>) -> Self {
         Self {
             group,
             instances,
             drains_on_termination: false,
+            retains_abandoned: false,
             tags: BTreeMap::new(),
             findings: Vec::new(),
         }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Group, Instance, InstanceId, Timestamp,
-    agent::port::{HookResult, Notices, OwnState},
+    agent::port::{Notices, OwnState},
     port::Listing,
 };
 use member::{Member, Stage};
@@ -116,8 +116,8 @@ impl State {
         });
         let group = Group::new(self.min_size, self.max_size, self.desired);
         let mut listing = Listing::new(group, rows.collect());
-        let keeps = |hook: SimHook| hook.default_result() == HookResult::Abandon && self.retains;
-        listing.drains_on_termination = self.terminating_hook.is_some_and(keeps);
+        listing.drains_on_termination = self.terminating_hook.is_some();
+        listing.retains_abandoned = self.retains;
         listing.tags.clone_from(&self.tags);
         listing
     }

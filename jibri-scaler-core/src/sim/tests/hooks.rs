@@ -361,21 +361,21 @@ fn without_hooks_nothing_waits() {
     assert_eq!(group.advance(at(0)).len(), 1);
 }
 
-/// What a listing says of draining by agents: only where a hook holds what ends, and what nobody lets go is kept.
+/// What a listing says of draining by agents: whether a hook holds what ends, and whether what is abandoned is kept.
 #[test]
-fn a_listing_says_whether_agents_can_drain() {
+fn a_listing_says_whether_agents_can_drain_and_whether_the_group_retains() {
     let group = draining(config(0, 9, 1));
-    let drains = || block_on(group.list()).unwrap().drains_on_termination;
-    assert!(!drains(), "a dead agent's instance would be ended");
+    let says = || {
+        let listing = block_on(group.list()).unwrap();
+        (listing.drains_on_termination, listing.retains_abandoned)
+    };
+    assert_eq!(says(), (true, false));
     group.set_retention(true);
-    assert!(drains());
-    let hook = hook(Transition::Terminating);
-    group.put_hook(hook.with_default_result(HookResult::Continue));
-    assert!(!drains());
-    group.put_hook(hook);
-    assert!(drains());
+    assert_eq!(says(), (true, true));
     group.delete_hook(Transition::Terminating);
-    assert!(!drains());
+    assert_eq!(says(), (false, true));
+    group.put_hook(hook(Transition::Terminating));
+    assert_eq!(says(), (true, true));
 }
 
 #[test]
