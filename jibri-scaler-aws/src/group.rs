@@ -8,6 +8,8 @@ use std::time::Duration;
 use aws_sdk_autoscaling::{Client, config};
 use aws_types::SdkConfig;
 
+pub(crate) use listing::retains_abandoned;
+
 use crate::{
     BuildError, GroupName, build,
     call::{self, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use aws_sdk_autoscaling::{
     config,
     operation::describe_auto_scaling_groups::DescribeAutoScalingGroupsOutput,
-    types::{AutoScalingGroup as GroupRow, Instance as InstanceRow},
+    types::{AutoScalingGroup as GroupRow, Instance as InstanceRow, RetentionAction},
 };
 use jibri_scaler_core::{
     Group, Instance, InstanceId, Lifecycle, Zone,
@@ -37,6 +37,7 @@ impl GroupListing for AutoScalingGroup {
                     instances.push(self.instance(instance)?);
                 }
                 let mut page = Listing::new(self.group(row)?, instances);
+                page.retains_abandoned = retains_abandoned(row);
                 page.tags = tags(row);
                 listing = Some(page);
             }
@@ -63,6 +64,15 @@ impl GroupListing for AutoScalingGroup {
         }
         Ok(listing)
     }
+}
+
+/// Whether what is abandoned at the end is kept.
+pub(crate) fn retains_abandoned(row: &GroupRow) -> bool {
+    let triggers = row
+        .instance_lifecycle_policy()
+        .and_then(|policy| policy.retention_triggers());
+    triggers.and_then(|triggers| triggers.terminate_hook_abandon())
+        == Some(&RetentionAction::Retain)
 }
 
 fn tags(row: &GroupRow) -> BTreeMap<String, String> {

@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_autoscaling::types::{
     AutoScalingGroup as Row, Instance, LaunchTemplateSpecification, MixedInstancesPolicy,
-    RetentionAction,
 };
 use jibri_scaler_core::{
     InstanceId, Lifecycle, Timestamp, Zone,
@@ -14,7 +13,7 @@ use jibri_scaler_core::{
 use super::{
     DeletionProtection, GroupSetup, Inspector, MaintenancePolicy, Member, MixedInstances, Tag, page,
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, group::retains_abandoned};
 
 impl Inspector {
     pub(super) async fn group(&self, now: Timestamp) -> Result<GroupSetup, PortError> {
@@ -98,10 +97,7 @@ impl Inspector {
         setup.launched_from = launched_from(row.launch_template(), row.launch_configuration_name());
         setup.mixed_instances = row.mixed_instances_policy().map(mixed_instances);
         setup.capacity_rebalance = row.capacity_rebalance() == Some(true);
-        setup.retains_abandoned = row
-            .instance_lifecycle_policy()
-            .and_then(|policy| policy.retention_triggers()?.terminate_hook_abandon())
-            == Some(&RetentionAction::Retain);
+        setup.retains_abandoned = retains_abandoned(row);
         if let Some(protection) = row.deletion_protection() {
             setup.deletion_protection = DeletionProtection::from(protection.as_str());
         }

@@ -73,6 +73,26 @@ async fn every_lifecycle_state_is_read_and_unknown_ones_are_kept() {
 }
 
 #[tokio::test]
+async fn whether_the_group_keeps_what_is_abandoned_is_read_from_its_lifecycle_policy() {
+    let policy = |kept: &str| {
+        let trigger = format!("<TerminateHookAbandon>{kept}</TerminateHookAbandon>");
+        let triggers = format!("<RetentionTriggers>{trigger}</RetentionTriggers>");
+        format!("<InstanceLifecyclePolicy>{triggers}</InstanceLifecyclePolicy>")
+    };
+    for (policy, kept) in [
+        (policy("retain"), true),
+        (policy("terminate"), false),
+        ("<InstanceLifecyclePolicy/>".into(), false),
+        (String::new(), false),
+    ] {
+        let row = group_xml("jibri", "").replace("<MinSize>", &format!("{policy}<MinSize>"));
+        let server = Server::always(page(&row, None));
+        let listing = group(&server).list().await.unwrap();
+        assert_eq!(listing.retains_abandoned, kept, "{policy}");
+    }
+}
+
+#[tokio::test]
 async fn no_group_is_a_permanent_error() {
     let server = Server::always(page("", None));
     let error = group(&server).list().await.unwrap_err();
