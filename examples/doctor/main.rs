@@ -53,7 +53,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         doctor = doctor.with_memory(memory(path).await?);
     }
     if let Some(url) = &arguments.jicofo {
-        doctor = doctor.with_jicofo(jicofo::available(url).await?);
+        doctor = with_jicofo(doctor, url).await;
     }
     let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let inspector =
@@ -72,6 +72,14 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         print::text(&mut out, &setup, &findings)?;
     }
     Ok(findings.is_empty())
+}
+
+/// A Jicofo that does not answer is a finding, and no reason not to look at the group.
+async fn with_jicofo(doctor: Doctor, url: &str) -> Doctor {
+    match jicofo::available(url).await {
+        Ok(available) => doctor.with_jicofo(available),
+        Err(why) => doctor.with_jicofo_unread(why),
+    }
 }
 
 /// The memory in that file, which must be there: a wrong path is not an empty memory.
@@ -109,4 +117,23 @@ fn chain(error: &dyn Error) -> String {
     }
     // The SDK lists the places where it looked for credentials on lines of their own.
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_group_is_examined_without_jicofo_too() {
+        let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", unused.local_addr().unwrap());
+        drop(unused);
+        let doctor = with_jicofo(Doctor::default(), &url).await;
+        let setup = GroupSetup::new("jibri".parse().unwrap(), Timestamp::from_secs(0));
+        let findings = doctor.examine(&setup);
+        assert_eq!(findings[0].rule, "no_hook");
+        let last = findings.last().unwrap();
+        assert_eq!(last.rule, "unread");
+        assert!(last.what.contains(&url), "{}", last.what);
+    }
 }

@@ -17,7 +17,7 @@
 //! | `elb_health_check` | health checks other than EC2's own replace instances |
 //! | `az_rebalance` | instances are moved between zones |
 //! | `max_lifetime` | instances end at an age |
-//! | `spot` | capacity may be Spot |
+//! | `spot` | capacity may be Spot by the mixed instances policy (what a launch template asks for only EC2 knows) |
 //! | `warm_pool` | there is a warm pool |
 //! | `too_many_instances` | more instances count than are desired: who loses protection ends |
 //! | `two_scalers` | a controller and scaling policies |
@@ -28,7 +28,7 @@
 //! | `alarm_period` | an alarm looks at `Idle` over another period than that of publishing |
 //! | `alarm_missing_data` | an alarm takes silence for a shortage |
 //! | `alarm_off` | an alarm that should scale does nothing, or a policy has none |
-//! | `late_points` | the newest points are missing: batches, which go ill with alarms |
+//! | `late_points` | the newest points are missing, of all or of some: batches, which go ill with alarms |
 //! | `doubled_points` | more points than instances |
 //! | `uneven_points` | two points of an instance in one period and none in another |
 //! | `missing_points` | fewer points than instances, or none |
@@ -39,7 +39,7 @@
 //! | `told_and_running` | an instance was told to go, and does not come on |
 //! | `desired_stuck` | more than wanted have been idle for an hour |
 //! | `jicofo_sees_more` | Jicofo can use more Jibris than this group has idle |
-//! | `unread` | a section could not be read |
+//! | `unread` | a section, or Jicofo's count, could not be read |
 
 mod agents;
 mod alarms;
@@ -221,7 +221,7 @@ pub struct Doctor {
     agents: Option<BTreeSet<InstanceId>>,
     memory: Option<Memory>,
     growth: Option<Growth>,
-    jicofo: Option<u32>,
+    jicofo: Option<Result<u32, String>>,
 }
 
 impl Default for Doctor {
@@ -268,8 +268,25 @@ impl Doctor {
 
     /// How many Jibris Jicofo says it could use at the moment: its metric `jitsi_jicofo_jibri_instances_available`.
     #[must_use]
-    pub const fn with_jicofo(mut self, available: u32) -> Self {
-        self.jicofo = Some(available);
+    pub fn with_jicofo(mut self, available: u32) -> Self {
+        self.jicofo = Some(Ok(available));
+        self
+    }
+
+    /// Why that number of Jicofo's could not be read, though it should have been: a finding like any other.
+    ///
+    /// ```
+    /// use jibri_scaler_aws::{doctor::Doctor, inspect::GroupSetup};
+    /// use jibri_scaler_core::Timestamp;
+    ///
+    /// let setup = GroupSetup::new("jibri".parse()?, Timestamp::from_secs(1_763_800_000));
+    /// let findings = Doctor::default().with_jicofo_unread("it does not answer").examine(&setup);
+    /// assert_eq!(findings.last().map(|finding| finding.rule), Some("unread"));
+    /// # Ok::<(), jibri_scaler_aws::InvalidName>(())
+    /// ```
+    #[must_use]
+    pub fn with_jicofo_unread(mut self, why: impl Into<String>) -> Self {
+        self.jicofo = Some(Err(why.into()));
         self
     }
 

@@ -41,11 +41,18 @@ pub(super) fn sees_more(case: &Case<'_>) -> Vec<Sign> {
 
 /// Jicofo's count, and the fewest and most that were idle in the newest whole periods.
 fn compared(case: &Case<'_>) -> Option<(f64, f64, f64)> {
-    let theirs = f64::from(case.doctor.jicofo?);
-    let idle = case.published.as_ref()?.whole.iter().map(|sum| sum.idle);
+    let Some(Ok(theirs)) = &case.doctor.jicofo else {
+        return None;
+    };
+    let published = case.published.as_ref()?;
+    // Where points are still to come, ours is no count.
+    if published.fills_up(case.in_service()) {
+        return None;
+    }
+    let idle = published.whole.iter().map(|sum| sum.idle);
     let least = idle.clone().reduce(f64::min)?;
     let most = idle.reduce(f64::max)?;
-    Some((theirs, least, most))
+    Some((f64::from(*theirs), least, most))
 }
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ const PERIODS: usize = 3;
 /// Points that are this many periods late are not just under way.
 const LATE: u32 = 3;
 
+/// So many periods go into one batch of an agent: what is older has its points, whatever the moment at which each agent sends its
+/// batch.
+const BATCH: u32 = 6;
+
 /// What was published of late.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Published {
@@ -23,6 +27,8 @@ pub(super) struct Published {
     pub(super) period: Duration,
     /// The newest periods that should be whole, oldest first: the numbers of one period each. The very newest is left out.
     pub(super) whole: Vec<SignalSum>,
+    /// The periods that ended one to two batches ago.
+    settled: Vec<SignalSum>,
     /// How long ago the newest period with a point ended.
     pub(super) lag: Duration,
 }
@@ -44,11 +50,25 @@ impl Published {
         let before = &sums[..sums.len() - 1];
         // Whole periods follow each other without a gap; one before a gap is long ago.
         let whole = before.iter().rev().take(PERIODS).rev().copied().collect();
+        let batch = length * BATCH;
+        let settled = before.iter().filter(|sum| {
+            let age = now.since(sum.at + length);
+            (batch..batch * 2).contains(&age)
+        });
         Some(Self {
             period,
             whole,
+            settled: settled.copied().collect(),
             lag: now.since(newest + length),
         })
+    }
+
+    /// Whether the newest periods lack points that come later: agents that send batches do so at moments of their own, so that
+    /// the newest point of all is never old.
+    pub(super) fn fills_up(&self, in_service: usize) -> bool {
+        let all = number(in_service);
+        let filled = self.settled.iter().filter(|sum| sum.publishers >= all);
+        self.most() < all && filled.count() * 2 > self.settled.len()
     }
 
     /// The most instances that published in one of the whole periods.
@@ -111,17 +131,31 @@ pub(super) fn late(case: &Case<'_>) -> Vec<Sign> {
         .filter(|alarm| case.reads_idle(alarm))
         .map(|alarm| format!("`{}`", alarm.name))
         .collect();
-    if published.lag < published.period * LATE || alarms.is_empty() {
+    let is_held_up = published.lag >= published.period * LATE;
+    let fills_up = published.fills_up(case.in_service());
+    if !(is_held_up || fills_up) || alarms.is_empty() {
         return Vec::new();
     }
-    vec![Sign::new(
+    let what = if is_held_up {
         format!(
             "the newest points of `Idle` are {} old though there is one every {}: they are published in batches, or held up, and \
              the alarms ({}) look at periods that are still empty",
             span(published.lag),
             span(published.period),
             alarms.join(", ")
-        ),
+        )
+    } else {
+        format!(
+            "the newest periods of `Idle` have {} points at most, those {} older all {}: they are published in batches, and the \
+             alarms ({}) look at periods that are not full yet. (Or an agent has just fallen silent: then the next look says so.)",
+            published.most().round(),
+            span(published.period * BATCH),
+            case.in_service(),
+            alarms.join(", ")
+        )
+    };
+    vec![Sign::new(
+        what,
         "let agents publish each period by itself (without `--publish batched`); batches are for dashboards and controllers",
     )]
 }
@@ -212,7 +246,8 @@ pub(super) fn missing(case: &Case<'_>) -> Vec<Sign> {
         )];
     };
     let most = published.most();
-    if published.whole.len() < PERIODS || most >= number(in_service) {
+    let is_whole = most >= number(in_service) || published.fills_up(in_service);
+    if published.whole.len() < PERIODS || is_whole {
         return Vec::new();
     }
     vec![Sign::new(
@@ -244,6 +279,7 @@ mod tests {
 
     use super::super::{Doctor, sample};
     use super::*;
+    use crate::inspect::GroupSetup;
 
     #[test]
     fn the_period_is_told_by_which_buckets_have_points() {
@@ -281,6 +317,52 @@ mod tests {
         let mut setup = sample::controlled();
         setup.signal.as_mut().unwrap().short.truncate(60);
         assert!(!sample::rules(&setup).contains(&"late_points"));
+    }
+
+    /// `setup` with the points of four agents, each of which sends a batch of six at a second of its own of each minute.
+    fn batched(setup: &mut GroupSetup, seconds: [i64; 4]) {
+        let now = sample::now().as_micros() / 1_000_000;
+        for sum in &mut setup.signal.as_mut().unwrap().short {
+            // A point lies in the middle of its period.
+            let point = sum.at.as_micros() / 1_000_000 + 5;
+            let sent = |second: &&i64| point <= now - (now - **second).rem_euclid(60);
+            let agents = seconds.iter().filter(sent).count();
+            sum.publishers = number(agents);
+        }
+        let short = &mut setup.signal.as_mut().unwrap().short;
+        short.retain(|sum| sum.publishers > 0.0);
+    }
+
+    #[test]
+    fn batches_at_moments_of_their_own_are_late_and_not_missing() {
+        for seconds in [[5, 20, 35, 50], [30, 31, 32, 50], [36, 36, 36, 40]] {
+            let mut setup = sample::native();
+            batched(&mut setup, seconds);
+            let finding = sample::only(&setup, "late_points");
+            assert!(finding.fix.contains("--publish batched"), "{seconds:?}");
+            // Who has no alarm does without the newest points.
+            setup.alarms = Ok(Vec::new());
+            let rules = sample::rules(&setup);
+            assert!(!rules.contains(&"missing_points"), "{rules:?}");
+            assert!(!rules.contains(&"late_points"), "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn an_agent_that_is_silent_for_long_does_not_come_late() {
+        let mut setup = sample::native();
+        for sum in setup
+            .signal
+            .as_mut()
+            .unwrap()
+            .short
+            .iter_mut()
+            .rev()
+            .take(12)
+        {
+            sum.publishers = 3.0;
+        }
+        assert_eq!(sample::rules(&setup), ["missing_points"]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) fn sections(case: &Case<'_>) -> Vec<Sign> {
         ("the alarms", why(&setup.alarms)),
         ("what is published", why(&setup.signal)),
     ];
-    sections
+    let sections = sections
         .into_iter()
         .filter_map(|(what, why)| {
             Some(Sign::new(
@@ -22,8 +22,18 @@ pub(super) fn sections(case: &Case<'_>) -> Vec<Sign> {
                 "give the credentials of the doctor the right that is named (the README of jibri-scaler-aws has the whole policy), \
                  or try again",
             ))
-        })
-        .collect()
+        });
+    sections.chain(jicofo(case)).collect()
+}
+
+fn jicofo(case: &Case<'_>) -> Option<Sign> {
+    let why = case.doctor.jicofo.as_ref()?.as_ref().err()?;
+    Some(Sign::new(
+        format!(
+            "Jicofo's count of Jibris could not be read, so that ours is not held against it: {why}"
+        ),
+        "see that Jicofo runs, that the address is that of its own HTTP server, and that it can be reached from here",
+    ))
 }
 
 fn why<T>(section: &Section<T>) -> Option<&str> {
@@ -34,8 +44,21 @@ fn why<T>(section: &Section<T>) -> Option<&str> {
 mod tests {
     use jibri_scaler_core::port::PortErrorKind;
 
-    use super::super::sample;
+    use super::super::{Doctor, sample};
     use crate::inspect::Unread;
+
+    #[test]
+    fn a_jicofo_that_does_not_answer_is_said() {
+        let doctor = Doctor::default().with_jicofo_unread("connection refused");
+        let findings = doctor.examine(&sample::native());
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert_eq!(findings[0].rule, "unread");
+        assert!(
+            findings[0].what.ends_with("connection refused"),
+            "{}",
+            findings[0].what
+        );
+    }
 
     #[test]
     fn each_section_that_could_not_be_read_is_said() {
