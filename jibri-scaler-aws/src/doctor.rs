@@ -37,6 +37,7 @@
 //! | `alarm_partial_period` | an alarm scales by a single period, which may not be whole |
 //! | `retained` | an instance was kept for a human |
 //! | `told_and_running` | an instance was told to go, and does not come on |
+//! | `held_long` | a termination waits for longer than a recording takes, or for an agent that is not heard |
 //! | `desired_stuck` | more than wanted have been idle for an hour |
 //! | `jicofo_sees_more` | Jicofo can use more Jibris than this group has idle |
 //! | `unread` | a section, or Jicofo's count, could not be read |
@@ -46,6 +47,7 @@ mod alarms;
 mod capacity;
 mod case;
 mod command;
+mod held;
 mod hooks;
 mod jicofo;
 mod policies;
@@ -191,6 +193,7 @@ const RULES: &[Rule] = {
         ("alarm_partial_period", Waste, alarms::partial),
         ("retained", Waste, retirement::retained),
         ("told_and_running", Waste, retirement::told_and_running),
+        ("held_long", Waste, held::long),
         ("desired_stuck", Waste, capacity::desired_stuck),
         ("jicofo_sees_more", Waste, jicofo::sees_more),
         ("unread", Blind, unread::sections),

@@ -5,7 +5,13 @@ use std::time::Duration;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use jibri_scaler_core::native::GROUP_DIMENSION;
 
-use crate::{GroupName, Namespace};
+use crate::GroupName;
+
+/// The namespace of the metrics of a group that Auto Scaling itself collects.
+pub(crate) const GROUP_NAMESPACE: &str = "AWS/AutoScaling";
+
+/// How many instances of the group are on their way out, once a minute.
+pub(crate) const TERMINATING: &str = "GroupTerminatingInstances";
 
 /// The one dimension of every metric.
 pub(crate) fn dimension(group: &GroupName) -> Dimension {
@@ -18,13 +24,13 @@ pub(crate) fn dimension(group: &GroupName) -> Dimension {
 /// Asks for a statistic of a metric of the group in each period.
 pub(crate) fn query(
     id: &str,
-    (namespace, group): (&Namespace, &GroupName),
+    (namespace, group): (&str, &GroupName),
     name: &str,
     statistic: &str,
     period: Duration,
 ) -> MetricDataQuery {
     let metric = Metric::builder()
-        .namespace(namespace.as_str())
+        .namespace(namespace)
         .metric_name(name)
         .dimensions(dimension(group))
         .build();

@@ -174,7 +174,7 @@ impl CloudWatchIdle {
     }
 
     fn query(&self, series: Series, period: Duration) -> MetricDataQuery {
-        let group = (&self.publisher.namespace, &self.publisher.group);
+        let group = (self.publisher.namespace.as_str(), &self.publisher.group);
         metric::query(series.id(), group, IDLE, series.statistic(), period)
     }
 

@@ -14,7 +14,10 @@ use jibri_scaler_core::{
 };
 
 use super::{Inspector, page};
-use crate::failure::Failure;
+use crate::{
+    failure::Failure,
+    metric::{GROUP_NAMESPACE, TERMINATING},
+};
 
 /// The shortest period that an alarm can have.
 const SHORT: Duration = Duration::from_secs(10);
@@ -45,6 +48,12 @@ pub struct Signal {
     pub by_agents: Vec<(Timestamp, f64)>,
     /// `WantedSpare`, which only a controller publishes: the average of each minute over the last two hours.
     pub wanted_spare: Vec<(Timestamp, f64)>,
+    /// `HookSeconds`, which the agent of an instance whose termination is held publishes with each heartbeat: the most of each minute
+    /// over the last two hours.
+    pub hook_seconds: Vec<(Timestamp, f64)>,
+    /// How many instances were on their way out, as Auto Scaling itself says where it collects `GroupTerminatingInstances`: the
+    /// fewest of each minute over the last two hours.
+    pub terminating: Vec<(Timestamp, f64)>,
 }
 
 impl Inspector {
@@ -58,6 +67,15 @@ impl Inspector {
         let mut all = idle(MINUTE);
         all.push(self.query("agents", metric::IN_SERVICE, "SampleCount", MINUTE));
         all.push(self.query("wanted", "WantedSpare", "Average", MINUTE));
+        all.push(self.query("hook", metric::HOOK_SECONDS, "Maximum", MINUTE));
+        let group = (GROUP_NAMESPACE, &self.name);
+        all.push(crate::metric::query(
+            "terminating",
+            group,
+            TERMINATING,
+            "Minimum",
+            MINUTE,
+        ));
 
         let short = self.metrics(idle(SHORT), now, SHORT_WINDOW, SHORT).await?;
         let minutes = self.metrics(all, now, MINUTE_WINDOW, MINUTE).await?;
@@ -66,6 +84,8 @@ impl Inspector {
             minutes: sums(&minutes),
             by_agents: values(&minutes, "agents").into_iter().collect(),
             wanted_spare: values(&minutes, "wanted").into_iter().collect(),
+            hook_seconds: values(&minutes, "hook").into_iter().collect(),
+            terminating: values(&minutes, "terminating").into_iter().collect(),
         })
     }
 
@@ -121,7 +141,7 @@ impl Inspector {
     }
 
     fn query(&self, id: &str, name: &str, statistic: &str, period: Duration) -> MetricDataQuery {
-        let group = (&self.namespace, &self.name);
+        let group = (self.namespace.as_str(), &self.name);
         crate::metric::query(id, group, name, statistic, period)
     }
 }

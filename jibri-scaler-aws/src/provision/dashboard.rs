@@ -3,8 +3,11 @@
 use jibri_scaler_core::native::{GROUP_DIMENSION, Growth, metric};
 use serde_json::{Value, json};
 
-use super::{Current, Options, desired::GROUP_NAMESPACE};
-use crate::GroupName;
+use super::{Current, Options};
+use crate::{
+    GroupName,
+    metric::{GROUP_NAMESPACE, TERMINATING},
+};
 
 /// The name of the group's dashboard.
 ///
@@ -70,7 +73,7 @@ pub(super) fn body(growth: &Growth, current: &Current, options: &Options) -> Str
             json!([
                 of_group("GroupDesiredCapacity", "desired"),
                 of_group("GroupInServiceInstances", "in service"),
-                of_group("GroupTerminatingInstances", "terminating"),
+                of_group(TERMINATING, "terminating"),
             ]),
         ),
         (

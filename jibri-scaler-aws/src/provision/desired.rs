@@ -17,6 +17,7 @@ use crate::{
         Alarm, GroupSetup, Hook, MetricQuery, PolicyKind, QuerySource, ScalingPolicy,
         StepAdjustment,
     },
+    metric::{GROUP_NAMESPACE, TERMINATING},
 };
 
 /// How long the terminating hook waits for an agent of which it hears nothing. Agents send heartbeats at a quarter of it.
@@ -52,11 +53,8 @@ pub(super) const REBALANCE: &str = "AZRebalance";
 pub(super) const GROUP_METRICS: [&str; 3] = [
     "GroupDesiredCapacity",
     "GroupInServiceInstances",
-    "GroupTerminatingInstances",
+    TERMINATING,
 ];
-
-/// The namespace of the group metrics.
-pub(super) const GROUP_NAMESPACE: &str = "AWS/AutoScaling";
 
 /// A hook ends all waits after 48 hours; a human must know while there is time.
 const LONGEST_HOOK_AGE: Duration = Duration::from_hours(24);

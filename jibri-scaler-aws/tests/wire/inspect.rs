@@ -359,6 +359,8 @@ async fn sums_are_put_together_from_their_pages_over_closed_periods() {
                 result("n", "Complete", 60, 3.0),
                 result("n", "Complete", 130, 4.0),
                 result("wanted", "Complete", 60, 5.0),
+                result("hook", "Complete", 60, 900.0),
+                result("terminating", "Complete", 60, 1.0),
             ]
         };
         let results = ("MetricDataResults", Value::List(results));
@@ -383,6 +385,8 @@ async fn sums_are_put_together_from_their_pages_over_closed_periods() {
     assert_eq!(signal.minutes, sums);
     assert_eq!(signal.by_agents, [(at(60), 6.0)]);
     assert_eq!(signal.wanted_spare, [(at(60), 5.0)]);
+    assert_eq!(signal.hook_seconds, [(at(60), 900.0)]);
+    assert_eq!(signal.terminating, [(at(60), 1.0)]);
 }
 
 #[tokio::test]
