@@ -9,11 +9,11 @@ use aws_sdk_autoscaling::Client as AutoScaling;
 use aws_sdk_cloudwatch::Client as CloudWatch;
 use aws_types::SdkConfig;
 use jibri_scaler_core::{
-    Lifecycle, Timestamp,
+    Timestamp,
     port::{GroupControl, GroupListing, PortError, PortErrorKind},
 };
 
-use super::{Change, Current, ProvisionPlan, ProvisionStep, dashboard};
+use super::{Change, Current, ProvisionPlan, ProvisionStep, dashboard, diff::can_be_protected};
 use crate::{
     AutoScalingGroup, BuildError, GroupName, Namespace, build,
     call::{self, SHORTEST_TIMEOUT},
@@ -158,7 +158,7 @@ impl Provisioner {
         let unprotected: Vec<_> = listing
             .instances
             .into_iter()
-            .filter(|instance| !instance.protected && instance.lifecycle == Lifecycle::InService)
+            .filter(|instance| !instance.protected && can_be_protected(&instance.lifecycle))
             .map(|instance| instance.id)
             .collect();
         self.group.protect(&unprotected).await

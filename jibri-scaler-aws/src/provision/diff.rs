@@ -396,7 +396,7 @@ impl Diff<'_> {
 }
 
 /// Protection can be set in these states only.
-fn can_be_protected(lifecycle: &Lifecycle) -> bool {
+pub(super) fn can_be_protected(lifecycle: &Lifecycle) -> bool {
     matches!(
         lifecycle,
         Lifecycle::InService | Lifecycle::EnteringStandby | Lifecycle::Standby

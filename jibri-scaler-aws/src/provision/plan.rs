@@ -67,7 +67,7 @@ pub enum Change {
     Resume(String),
     /// Set the health checks, as AWS writes them.
     SetHealthCheck(String),
-    /// Protect all instances in service that are not, those included that came after the plan was made.
+    /// Protect all instances in service or in standby that are not, those included that came after the plan was made.
     ProtectInstances(Vec<InstanceId>),
     /// Collect these group metrics.
     EnableMetrics(BTreeSet<String>),

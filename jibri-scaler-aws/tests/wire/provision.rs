@@ -273,6 +273,18 @@ async fn without_its_policy_there_is_no_growth_alarm() {
 }
 
 #[tokio::test]
+async fn who_is_in_standby_is_protected_as_the_plan_says() {
+    for state in ["InService", "Standby", "EnteringStandby"] {
+        let server = Server::script(vec![group(state), ok("SetInstanceProtection")]);
+        let change = Change::ProtectInstances(vec!["i-a".parse().unwrap()]);
+        make(&server, change).await.unwrap();
+        let asked = &server.requests()[1];
+        assert_eq!(action(asked), "SetInstanceProtection");
+        assert_eq!(asked.members("InstanceIds"), ["i-a"], "{state}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_is_protected_who_is_on_his_way_out() {
     let server = Server::always(group("Terminating:Wait"));
     let change = Change::ProtectInstances(vec!["i-a".parse().unwrap()]);
