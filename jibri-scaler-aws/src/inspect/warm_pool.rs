@@ -44,7 +44,7 @@ impl WarmPool {
 }
 
 impl Inspector {
-    pub(super) async fn warm_pool(&self) -> Result<Option<WarmPool>, PortError> {
+    pub(crate) async fn warm_pool(&self) -> Result<Option<WarmPool>, PortError> {
         let operation = || self.of_group("the warm pool");
         let pages = page::all(operation(), self.timeout, |token, left| async move {
             self.autoscaling

@@ -10,10 +10,14 @@ use aws_sdk_cloudwatch::Client as CloudWatch;
 use aws_types::SdkConfig;
 use jibri_scaler_core::{
     Timestamp,
+    native::SHRINK_TAG,
     port::{GroupControl, GroupListing, PortError, PortErrorKind},
 };
 
-use super::{Change, Current, ProvisionPlan, ProvisionStep, dashboard, diff::can_be_protected};
+use super::{
+    Change, Current, ProvisionPlan, ProvisionStep, dashboard, destroy::is_leaving,
+    diff::can_be_protected,
+};
 use crate::{
     AutoScalingGroup, BuildError, GroupName, Namespace, build,
     call::{self, SHORTEST_TIMEOUT},
@@ -124,7 +128,7 @@ impl Provisioner {
         match change {
             Change::PutHook(hook) => self.put_hook(hook).await,
             Change::DeleteHook(name) => {
-                self.refuse_while_leaving(name).await?;
+                self.refuse_while_needed(name).await?;
                 self.delete_hook(name).await
             }
             Change::SetRetention(retain) => self.set_retention(*retain).await,
@@ -164,23 +168,34 @@ impl Provisioner {
         self.group.protect(&unprotected).await
     }
 
-    /// An instance may have begun to end since the plan was made.
-    async fn refuse_while_leaving(&self, hook: &str) -> Result<(), PortError> {
-        let listing = self.group.list().await?;
-        let leaving = listing
-            .instances
-            .iter()
-            .find(|instance| instance.lifecycle.as_str().starts_with("Terminating"));
-        let Some(instance) = leaving else {
-            return Ok(());
+    /// An instance may have begun to end since the plan was made, and agents may have been let to end themselves again.
+    async fn refuse_while_needed(&self, hook: &str) -> Result<(), PortError> {
+        let refusal = |why: String| {
+            let operation = self.doing(&format!("delete lifecycle hook `{hook}`"));
+            Err(PortError::new(PortErrorKind::Permanent, operation).with_source(why))
         };
-        let operation = self.doing(&format!("delete lifecycle hook `{hook}`"));
-        Err(
-            PortError::new(PortErrorKind::Permanent, operation).with_source(format!(
-                "instance `{}` is {}, and deleting a hook lets go what it holds, recordings and all; plan and apply again when it is gone",
-                instance.id, instance.lifecycle
+        let listing = self.group.list().await?;
+        if listing.shrinks() {
+            return refusal(format!(
+                "the group has the tag `{SHRINK_TAG}`, so that an agent may be about to end its instance through this hook; take \
+                 the tag away, and plan and apply again"
+            ));
+        }
+        // The same hook holds what goes back to the warm pool, which only that lists.
+        let pool = self.inspector.warm_pool().await?;
+        let pooled = pool.into_iter().flat_map(|pool| pool.instances);
+        let all = listing.instances.into_iter();
+        let leaving = all
+            .map(|instance| (instance.id, instance.lifecycle))
+            .chain(pooled.map(|member| (member.id, member.lifecycle)))
+            .find(|(_, lifecycle)| is_leaving(lifecycle));
+        match leaving {
+            None => Ok(()),
+            Some((id, lifecycle)) => refusal(format!(
+                "instance `{id}` is {lifecycle}, and deleting a hook lets go what it holds, recordings and all; plan and apply again when \
+                 it is gone"
             )),
-        )
+        }
     }
 
     /// An operation on the group, for the sentence "could not …".

@@ -1,9 +1,9 @@
 //! The way back.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use jibri_scaler_core::{
-    InstanceId,
+    InstanceId, Lifecycle, Timestamp,
     agent::{HOOK_LAUNCHING, HOOK_TERMINATING},
     native::{SHRINK_ENABLED, SHRINK_TAG},
 };
@@ -11,18 +11,24 @@ use jibri_scaler_core::{
 use super::{
     Change, Current, ProvisionPlan, ProvisionStep, Refusal, Stage, dashboard, desired,
     record::{Made, RECORD_TAG, Record},
-    there::There,
+    there::{There, read},
     words,
 };
 use crate::inspect::GroupSetup;
 
+/// An agent that has listed the group with the tag that lets it end itself, and with the hook, acts up to 105 s later. Another
+/// three minutes are for reading the group and making the first changes, after the moment that is noted for the end of the tag.
+const AGENTS_ACT_WITHIN: Duration = Duration::from_mins(5);
+
 /// What is to be done to take away what provisioning has made, in the reverse order, and nothing else. It changes nothing.
 ///
-/// What was changed goes back to what it was. Instances keep their protection: to take it away is the business of their agents,
+/// The hooks stay until agents have had five minutes to see that they may no longer end themselves: their deletion is for
+/// [later](ProvisionPlan::later), so plan and apply again then. What was changed goes back to what it was. Instances keep their protection: to take it away is the business of their agents,
 /// or of who knows that they are idle.
 ///
 /// # Errors
-/// Where an instance is on its way out, since deleting a hook would let it go; or where what was made can't be told.
+/// Where an instance is on its way out, or back to the warm pool, since deleting a hook would let it go; or where what was made
+/// can't be told.
 ///
 /// ```
 /// use jibri_scaler_aws::{inspect::GroupSetup, provision::{Current, destroy}};
@@ -43,7 +49,7 @@ pub fn destroy(current: &Current) -> Result<ProvisionPlan, Refusal> {
         ));
         return Ok(plan);
     }
-    let leaving = leaving(setup);
+    let leaving = leaving(setup)?;
     if !leaving.is_empty() {
         return Err(Refusal::Leaving(leaving));
     }
@@ -52,6 +58,7 @@ pub fn destroy(current: &Current) -> Result<ProvisionPlan, Refusal> {
     shrinking(setup, record, &mut steps);
     growth(current, &there, &mut steps);
     group_protection(setup, record, &mut steps);
+    let first = steps.len();
     hooks_and_retention(setup, &there, &mut steps);
     steps.push(ProvisionStep::new(
         Stage::Record,
@@ -62,11 +69,23 @@ pub fn destroy(current: &Current) -> Result<ProvisionPlan, Refusal> {
         "what was made",
         NONE,
     ));
+    let deletes_hooks = steps
+        .iter()
+        .any(|step| matches!(step.change, Change::DeleteHook(_)));
+    if let Some(wait) = wait(setup, record).filter(|_| deletes_hooks) {
+        plan.later = steps.split_off(first);
+        plan.waits_for.push(wait.why);
+        if record.shrank_until != Some(wait.shrank_until) {
+            let mut noted = record.clone();
+            noted.shrank_until = Some(wait.shrank_until);
+            steps.insert(0, noting(&noted));
+        }
+    }
     plan.steps = steps;
     let shrinks = setup.tags.get(SHRINK_TAG);
     if !record.has(Made::Shrink) && shrinks.is_some_and(|tag| tag.value == SHRINK_ENABLED) {
         plan.notes.push(format!(
-            "the tag `{SHRINK_TAG}` is not of provisioning and stays: agents go on ending themselves, without a hook"
+            "the tag `{SHRINK_TAG}` is not of provisioning and stays: agents go on ending themselves"
         ));
     }
     let protected = setup.instances.iter().filter(|member| member.protected);
@@ -82,14 +101,87 @@ pub fn destroy(current: &Current) -> Result<ProvisionPlan, Refusal> {
     Ok(plan)
 }
 
-/// The instances on their way out.
-pub(super) fn leaving(setup: &GroupSetup) -> Vec<InstanceId> {
-    setup
-        .instances
-        .iter()
-        .filter(|member| member.lifecycle.as_str().starts_with("Terminating"))
+/// Why the hooks must stay for now.
+struct Wait {
+    why: String,
+    /// Until when, at least, agents were let to end themselves.
+    shrank_until: Timestamp,
+}
+
+/// An agent may end its instance through the hook some time after it has listed the group, and would end it without a drain were the
+/// hook gone by then.
+fn wait(setup: &GroupSetup, record: &Record) -> Option<Wait> {
+    let tag = setup.tags.get(SHRINK_TAG);
+    let now = setup.read_at;
+    if tag.is_some_and(|tag| tag.value == SHRINK_ENABLED) {
+        let why = if record.has(Made::Shrink) {
+            format!(
+                "agents to see that the tag `{SHRINK_TAG}` is gone, so that none ends its instance without the hook: do the same \
+                 again in {}",
+                words::span(AGENTS_ACT_WITHIN)
+            )
+        } else {
+            format!(
+                "the tag `{SHRINK_TAG}` to be taken away by whoever has set it, and agents to see it: an agent may be about to end its \
+                 instance through the hook; do the same again {} after that",
+                words::span(AGENTS_ACT_WITHIN)
+            )
+        };
+        return Some(Wait {
+            why,
+            shrank_until: now,
+        });
+    }
+    // Nothing is known where it was taken away by hand.
+    let shrank_until = match record.shrank_until {
+        Some(until) => until.min(now),
+        None if record.has(Made::Shrink) => now,
+        None => return None,
+    };
+    let left = AGENTS_ACT_WITHIN.checked_sub(now.since(shrank_until))?;
+    (!left.is_zero()).then(|| Wait {
+        why: format!(
+            "agents to see that the tag `{SHRINK_TAG}` is gone, so that none ends its instance without the hook: do the same again \
+             in {}",
+            words::span(left)
+        ),
+        shrank_until,
+    })
+}
+
+/// What is written down before the tag is taken away is found again, whatever happens between.
+fn noting(record: &Record) -> ProvisionStep {
+    let change = Change::PutTag {
+        key: RECORD_TAG.into(),
+        value: record.to_string(),
+    };
+    ProvisionStep::new(
+        Stage::Record,
+        change,
+        format!("tag {RECORD_TAG}"),
+        "what was made",
+        "and that it is being taken away",
+    )
+}
+
+/// The instances on their way out, or back to the warm pool.
+fn leaving(setup: &GroupSetup) -> Result<Vec<InstanceId>, Refusal> {
+    let pool = read("the warm pool", &setup.warm_pool)?;
+    let pooled = pool.iter().flat_map(|pool| &pool.instances);
+    let all = setup.instances.iter().chain(pooled);
+    Ok(all
+        .filter(|member| is_leaving(&member.lifecycle))
         .map(|member| member.id.clone())
-        .collect()
+        .collect())
+}
+
+/// Whether a hook may hold what is in this state, or soon will. On the way back to the warm pool the terminating hook holds it in
+/// `Warmed:Pending:Wait`, where the launching one holds what comes for the first time.
+pub(super) fn is_leaving(lifecycle: &Lifecycle) -> bool {
+    let state = lifecycle.as_str();
+    ["Terminating", "Warmed:Pending", "Warmed:Terminating"]
+        .iter()
+        .any(|held| state.starts_with(held))
 }
 
 const NONE: &str = "none";

@@ -346,6 +346,8 @@ impl Diff<'_> {
 
     fn shrinking(&mut self) {
         let tag = self.current.setup.tags.get(SHRINK_TAG);
+        // The group is no longer being taken apart.
+        self.record.shrank_until = None;
         if tag.is_some_and(|tag| tag.value == SHRINK_ENABLED) {
             return;
         }

@@ -55,7 +55,7 @@ impl fmt::Display for Stage {
 pub enum Change {
     /// Make a hook, or change the one of that name in place.
     PutHook(Hook),
-    /// Delete the hook of that name, unless an instance is on its way out.
+    /// Delete the hook of that name, unless an instance is on its way out or agents may end themselves.
     DeleteHook(String),
     /// Keep instances whose terminating hook was abandoned, or end them.
     SetRetention(bool),

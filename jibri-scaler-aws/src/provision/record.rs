@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
+use jibri_scaler_core::Timestamp;
+
 /// The tag of the group in which provisioning keeps what it has made or changed there, so that it takes away exactly that.
 pub const RECORD_TAG: &str = "jibri-scaler:provisioned";
 
@@ -58,6 +60,8 @@ pub(super) struct Record {
     pub(super) health_check: Option<String>,
     /// The group metrics that were not collected before.
     pub(super) metrics: BTreeSet<String>,
+    /// Until when, at least, the group's tag has let agents end themselves, once it is being taken apart.
+    pub(super) shrank_until: Option<Timestamp>,
 }
 
 impl Record {
@@ -79,6 +83,9 @@ impl fmt::Display for Record {
         if !self.metrics.is_empty() {
             let metrics: Vec<_> = self.metrics.iter().map(String::as_str).collect();
             write!(f, " metrics={}", metrics.join("+"))?;
+        }
+        if let Some(until) = self.shrank_until {
+            write!(f, " shrank-until={until}")?;
         }
         Ok(())
     }
@@ -106,6 +113,9 @@ impl FromStr for Record {
                 Some(("metrics", names)) => {
                     record.metrics = names.split('+').map(str::to_owned).collect();
                 }
+                Some(("shrank-until", until)) => {
+                    record.shrank_until = Some(until.parse().map_err(|_| unknown(word))?);
+                }
                 _ => {
                     let made = Made::ALL.into_iter().find(|made| made.word() == word);
                     record.made.insert(made.ok_or_else(|| unknown(word))?);
@@ -125,6 +135,7 @@ mod tests {
             made: Made::ALL.into(),
             health_check: Some("ELB,EBS,VPC_LATTICE".into()),
             metrics: GROUP_METRICS.map(str::to_owned).into(),
+            shrank_until: Some(Timestamp::from_secs(1_763_800_000)),
         }
     }
 
@@ -142,7 +153,12 @@ mod tests {
 
     #[test]
     fn what_a_later_version_wrote_is_refused() {
-        for (text, word) in [("v2 protection", "`v2`"), ("v1 moon", "`moon`"), ("", "``")] {
+        for (text, word) in [
+            ("v2 protection", "`v2`"),
+            ("v1 moon", "`moon`"),
+            ("v1 shrank-until=x", "`shrank-until=x`"),
+            ("", "``"),
+        ] {
             let error = text.parse::<Record>().unwrap_err();
             assert!(error.contains(word), "{error}");
         }

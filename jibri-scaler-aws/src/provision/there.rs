@@ -57,7 +57,7 @@ impl<'a> There<'a> {
     }
 }
 
-fn read<'a, T>(what: &'static str, section: &'a Section<T>) -> Result<&'a T, Refusal> {
+pub(super) fn read<'a, T>(what: &'static str, section: &'a Section<T>) -> Result<&'a T, Refusal> {
     section.as_ref().map_err(|why| Refusal::Unread {
         what,
         why: why.clone(),

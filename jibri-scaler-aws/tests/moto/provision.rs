@@ -183,7 +183,13 @@ async fn what_was_made_is_taken_away_and_nothing_else() {
     let made = provisioner.read(now()).await.unwrap();
     assert_ne!(kept(&made), kept(&before));
 
-    apply(&provisioner, &destroy(&made).unwrap()).await;
+    let first = destroy(&made).unwrap();
+    assert!(first.waits_for[0].starts_with("agents to see"), "{first}");
+    apply(&provisioner, &first).await;
+    let later = now() + Duration::from_mins(5);
+    let rest = destroy(&provisioner.read(later).await.unwrap()).unwrap();
+    assert_eq!(rest.later, []);
+    apply(&provisioner, &rest).await;
     let after = provisioner.read(now()).await.unwrap();
     assert_eq!(kept(&after), kept(&before));
     assert!(destroy(&after).unwrap().is_empty());

@@ -3,21 +3,45 @@
 use std::time::Duration;
 
 use jibri_scaler_aws::{
-    inspect::{Alarm, Hook, Tag},
-    provision::{Change, Current, RECORD_TAG, Refusal, Stage, destroy},
+    inspect::{Alarm, Hook, Member, Tag, Unread, WarmPool},
+    provision::{
+        Change, Current, ProvisionPlan, ProvisionStep, RECORD_TAG, Refusal, Stage, destroy,
+    },
 };
 use jibri_scaler_core::{
-    Lifecycle,
+    Lifecycle, Timestamp,
     agent::{
         HOOK_TERMINATING,
         port::{HookResult, Transition},
     },
+    native::{SHRINK_ENABLED, SHRINK_TAG},
+    port::PortErrorKind,
 };
 
-use crate::fixture::{apply, group, options, provisioned, stages};
+use crate::fixture::{NOW, apply, group, options, provisioned, stages};
+
+/// What agents are given to see that they may no longer end themselves.
+const AGENTS_SEE: Duration = Duration::from_mins(5);
+
+/// Takes away what was made, in its two parts.
+fn destroyed(mut current: Current) -> Current {
+    let first = destroy(&current).unwrap();
+    apply(&mut current, &first);
+    assert_eq!(
+        first.later.is_empty(),
+        current.setup.tags.get(RECORD_TAG).is_none()
+    );
+    current.setup.read_at = current.setup.read_at + AGENTS_SEE;
+    let second = destroy(&current).unwrap();
+    assert_eq!(second.later, [], "{second}");
+    apply(&mut current, &second);
+    assert!(destroy(&current).unwrap().is_empty());
+    current
+}
 
 /// As it was, but for the protection of instances.
 fn comparable(mut current: Current) -> Current {
+    current.setup.read_at = Timestamp::from_secs(NOW);
     for member in &mut current.setup.instances {
         member.protected = true;
     }
@@ -69,11 +93,8 @@ fn what_was_there_before_is_there_again_and_nothing_else() {
     for before in befores {
         let mut original = group();
         before(&mut original);
-        let mut current = provisioned(original.clone(), &options());
-        let changes = destroy(&current).unwrap();
-        apply(&mut current, &changes);
-        assert_eq!(comparable(current.clone()), comparable(original));
-        assert!(destroy(&current).unwrap().is_empty());
+        let current = destroyed(provisioned(original.clone(), &options()));
+        assert_eq!(comparable(current), comparable(original));
     }
 }
 
@@ -83,14 +104,16 @@ fn the_way_back_is_the_reverse_of_the_way_there() {
     assert_eq!(
         stages(&plan),
         [
+            Stage::Record,
             Stage::Shrinking,
             Stage::Growth,
             Stage::GroupProtection,
-            Stage::HooksAndRetention,
-            Stage::Record,
         ]
     );
-    let changes: Vec<_> = plan.steps.iter().map(|step| &step.change).collect();
+    let later: Vec<_> = plan.later.iter().map(|step| step.stage).collect();
+    assert!(later.starts_with(&[Stage::HooksAndRetention]) && later.ends_with(&[Stage::Record]));
+    let steps = plan.steps.iter().chain(&plan.later);
+    let changes: Vec<_> = steps.map(|step| &step.change).collect();
     let at = |found: fn(&Change) -> bool| changes.iter().position(|c| found(c)).unwrap();
     let alarms = at(|change| matches!(change, Change::DeleteAlarms(_)));
     let policy = at(|change| matches!(change, Change::DeletePolicy(_)));
@@ -102,6 +125,96 @@ fn the_way_back_is_the_reverse_of_the_way_there() {
             .iter()
             .any(|note| note.starts_with("3 instances stay protected"))
     );
+}
+
+/// The steps that delete a hook, now and later.
+fn deletions(plan: &ProvisionPlan) -> (usize, usize) {
+    let count = |steps: &[ProvisionStep]| {
+        let deletes = |step: &&ProvisionStep| matches!(step.change, Change::DeleteHook(_));
+        steps.iter().filter(deletes).count()
+    };
+    (count(&plan.steps), count(&plan.later))
+}
+
+#[test]
+fn the_hooks_stay_until_no_agent_can_be_about_to_end_its_instance() {
+    let mut current = provisioned(group(), &options());
+    let first = destroy(&current).unwrap();
+    assert_eq!(deletions(&first), (0, 2));
+    assert!(
+        first.waits_for[0].ends_with("do the same again in 5m"),
+        "{first}"
+    );
+    apply(&mut current, &first);
+    assert!(!current.setup.tags.contains_key(SHRINK_TAG));
+    let start = current.setup.read_at;
+    for (after, deleted) in [(0, (0, 2)), (105, (0, 2)), (299, (0, 2)), (300, (2, 0))] {
+        current.setup.read_at = start + Duration::from_secs(after);
+        let plan = destroy(&current).unwrap();
+        assert_eq!(deletions(&plan), deleted, "{after} s:\n{plan}");
+        // What waits stays as it is noted.
+        assert!(deleted == (2, 0) || plan.steps.is_empty(), "{plan}");
+    }
+    // A clock that was ahead does not make it wait for ever.
+    current.setup.read_at = start.before(Duration::from_hours(1));
+    assert_eq!(deletions(&destroy(&current).unwrap()), (0, 2));
+}
+
+#[test]
+fn what_is_interrupted_before_the_tag_was_taken_away_begins_again() {
+    let mut current = provisioned(group(), &options());
+    let mut first = destroy(&current).unwrap();
+    first.steps.truncate(1);
+    apply(&mut current, &first);
+    current.setup.read_at = current.setup.read_at + AGENTS_SEE;
+    let again = destroy(&current).unwrap();
+    assert_eq!(deletions(&again), (0, 2));
+    apply(&mut current, &again);
+    assert_eq!(deletions(&destroy(&current).unwrap()), (0, 2));
+    destroyed(current);
+}
+
+#[test]
+fn a_tag_that_was_taken_away_by_hand_may_just_have_gone() {
+    let mut current = provisioned(group(), &options());
+    current.setup.tags.remove(SHRINK_TAG);
+    let plan = destroy(&current).unwrap();
+    assert_eq!(deletions(&plan), (0, 2));
+    destroyed(current);
+}
+
+#[test]
+fn with_a_tag_of_somebody_else_the_hooks_stay() {
+    let mut current = group();
+    let theirs = Tag::new(SHRINK_ENABLED, false);
+    current.setup.tags.insert(SHRINK_TAG.into(), theirs);
+    let mut current = provisioned(current, &options());
+    for _ in 0..2 {
+        let plan = destroy(&current).unwrap();
+        assert_eq!(deletions(&plan), (0, 2));
+        assert!(
+            plan.waits_for[0].contains("by whoever has set it"),
+            "{plan}"
+        );
+        apply(&mut current, &plan);
+        current.setup.read_at = current.setup.read_at + AGENTS_SEE;
+    }
+    // It goes the moment after.
+    current.setup.read_at = current.setup.read_at.before(AGENTS_SEE);
+    current.setup.tags.remove(SHRINK_TAG);
+    assert_eq!(deletions(&destroy(&current).unwrap()), (0, 2));
+    destroyed(current);
+}
+
+#[test]
+fn a_group_that_is_provisioned_again_meanwhile_is_whole_again() {
+    let mut current = provisioned(group(), &options());
+    let whole = current.clone();
+    let first = destroy(&current).unwrap();
+    apply(&mut current, &first);
+    let current = provisioned(current, &options());
+    assert_eq!(current.setup.tags, whole.setup.tags);
+    destroyed(current);
 }
 
 #[test]
@@ -127,6 +240,30 @@ fn nothing_is_deleted_while_an_instance_is_on_its_way_out() {
 }
 
 #[test]
+fn nothing_is_deleted_while_the_warm_pool_holds_an_instance() {
+    for (state, held) in [
+        ("Warmed:Pending", true),
+        ("Warmed:Pending:Wait", true),
+        ("Warmed:Terminating:Wait", true),
+        ("Warmed:Terminating:Retained", true),
+        ("Warmed:Stopped", false),
+        ("Warmed:Running", false),
+        ("Warmed:Terminated", false),
+    ] {
+        let mut current = provisioned(group(), &options());
+        let mut pool = WarmPool::new("Stopped");
+        pool.instances = vec![Member::new("i-p".parse().unwrap(), Lifecycle::from(state))];
+        current.setup.warm_pool = Ok(Some(pool));
+        let leaving = Refusal::Leaving(vec!["i-p".parse().unwrap()]);
+        let expected = held.then_some(leaving);
+        assert_eq!(destroy(&current).err(), expected, "{state}");
+    }
+    let mut current = provisioned(group(), &options());
+    current.setup.warm_pool = Err(Unread::new(PortErrorKind::Permanent, "AccessDenied"));
+    assert!(matches!(destroy(&current), Err(Refusal::Unread { .. })));
+}
+
+#[test]
 fn a_hook_that_was_there_before_stays_as_it_was_changed() {
     let mut original = group();
     let theirs = Hook::new(
@@ -136,9 +273,7 @@ fn a_hook_that_was_there_before_stays_as_it_was_changed() {
         HookResult::Continue,
     );
     original.setup.hooks = Ok(vec![theirs]);
-    let mut current = provisioned(original, &options());
-    let changes = destroy(&current).unwrap();
-    apply(&mut current, &changes);
+    let current = destroyed(provisioned(original, &options()));
     let hooks = current.setup.hooks.unwrap();
     assert_eq!(hooks.len(), 1);
     assert_eq!(hooks[0].name, HOOK_TERMINATING);
@@ -159,6 +294,7 @@ fn what_was_deleted_by_hand_is_not_deleted_again() {
         )
     };
     assert!(!plan.steps.iter().any(|step| gone(&step.change)));
+    assert_eq!(plan.later, [], "without hooks there is nothing to wait for");
 }
 
 #[test]

@@ -48,13 +48,17 @@ fn ok(operation: &str) -> Answer {
 }
 
 fn group(lifecycle: &str) -> Answer {
+    group_with(lifecycle, "")
+}
+
+fn group_with(lifecycle: &str, more: &str) -> Answer {
     Answer::http(
         200,
         format!(
             "<DescribeAutoScalingGroupsResponse><DescribeAutoScalingGroupsResult><AutoScalingGroups><member>\
              <AutoScalingGroupName>jibri</AutoScalingGroupName><MinSize>1</MinSize><MaxSize>9</MaxSize>\
              <DesiredCapacity>1</DesiredCapacity><Instances><member><InstanceId>i-a</InstanceId>\
-             <LifecycleState>{lifecycle}</LifecycleState></member></Instances></member></AutoScalingGroups>\
+             <LifecycleState>{lifecycle}</LifecycleState></member></Instances>{more}</member></AutoScalingGroups>\
              </DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>"
         ),
     )
@@ -102,12 +106,39 @@ async fn group_metrics_are_disabled_by_name() {
     assert_eq!(request.members("Metrics"), ["GroupInServiceInstances"]);
 }
 
+fn pool(lifecycle: &str) -> Answer {
+    Answer::http(
+        200,
+        format!(
+            "<DescribeWarmPoolResponse><DescribeWarmPoolResult><WarmPoolConfiguration><PoolState>Stopped</PoolState>\
+             </WarmPoolConfiguration><Instances><member><InstanceId>i-p</InstanceId><LifecycleState>{lifecycle}</LifecycleState>\
+             </member></Instances></DescribeWarmPoolResult></DescribeWarmPoolResponse>"
+        ),
+    )
+}
+
+/// Asks to delete the hook, with these answers to what is looked at before.
+async fn delete_hook(answers: Vec<Answer>) -> (Server, Result<(), PortError>) {
+    let server = Server::script(answers);
+    let result = make(&server, Change::DeleteHook(HOOK_TERMINATING.into())).await;
+    (server, result)
+}
+
 #[tokio::test]
 async fn a_hook_is_not_deleted_while_it_may_hold_something() {
-    for state in ["Terminating", "Terminating:Wait", "Terminating:Retained"] {
-        let server = Server::always(group(state));
-        let change = Change::DeleteHook(HOOK_TERMINATING.into());
-        let error = make(&server, change).await.unwrap_err();
+    let none = || ok("DescribeWarmPool");
+    let own = ["Terminating", "Terminating:Wait", "Terminating:Retained"];
+    let own = own.map(|state| (group(state), none(), "i-a", state));
+    let pooled = [
+        "Warmed:Pending:Wait",
+        "Warmed:Terminating",
+        "Warmed:Terminating:Wait",
+        "Warmed:Pending:Retained",
+    ];
+    let pooled = pooled.map(|state| (group("InService"), pool(state), "i-p", state));
+    for (group, pool, id, state) in own.into_iter().chain(pooled) {
+        let (server, result) = delete_hook(vec![group, pool]).await;
+        let error = result.unwrap_err();
         assert_eq!(error.kind(), PortErrorKind::Permanent);
         let text = error.report();
         assert!(
@@ -115,23 +146,37 @@ async fn a_hook_is_not_deleted_while_it_may_hold_something() {
             "{text}"
         );
         assert!(
-            text.contains(&format!("instance `i-a` is {state}")),
+            text.contains(&format!("instance `{id}` is {state}")),
             "{text}"
         );
-        assert_eq!(actions(&server), ["DescribeAutoScalingGroups"]);
+        assert_eq!(
+            actions(&server),
+            ["DescribeAutoScalingGroups", "DescribeWarmPool"]
+        );
     }
 }
 
 #[tokio::test]
-async fn a_hook_that_is_gone_is_deleted() {
+async fn a_hook_is_not_deleted_while_agents_may_end_themselves() {
+    let tag = "<Tags><member><Key>jibri-scaler:shrink</Key><Value>enabled</Value></member></Tags>";
+    let (server, result) = delete_hook(vec![group_with("InService", tag)]).await;
+    let text = result.unwrap_err().report();
+    assert!(text.contains("has the tag `jibri-scaler:shrink`"), "{text}");
+    assert_eq!(actions(&server), ["DescribeAutoScalingGroups"]);
+}
+
+#[tokio::test]
+async fn a_hook_that_holds_nothing_is_deleted_and_one_that_is_gone_too() {
     let message = "No Lifecycle Hook found with name jibri-scaler-terminating";
-    let server = Server::script(vec![
-        group("InService"),
+    for answer in [
+        ok("DeleteLifecycleHook"),
         Answer::refusal(400, "ValidationError", message),
-    ]);
-    let change = Change::DeleteHook(HOOK_TERMINATING.into());
-    make(&server, change).await.unwrap();
-    assert_eq!(actions(&server)[1], "DeleteLifecycleHook");
+    ] {
+        let before = vec![group("InService"), pool("Warmed:Stopped"), answer];
+        let (server, result) = delete_hook(before).await;
+        result.unwrap();
+        assert_eq!(actions(&server)[2], "DeleteLifecycleHook");
+    }
 }
 
 #[tokio::test]
