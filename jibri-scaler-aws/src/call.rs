@@ -39,6 +39,14 @@ impl Deadline {
             .checked_sub(self.started.elapsed())
             .filter(|left| !left.is_zero())
     }
+
+    /// For the next of so many parts that are still to come: its share of what is left, so that one that hangs leaves the others
+    /// theirs.
+    #[cfg_attr(not(any(feature = "ec2", test)), expect(dead_code))]
+    pub(crate) fn share(self, parts: usize) -> Self {
+        let parts = u32::try_from(parts).unwrap_or(u32::MAX).max(1);
+        Self::after(self.remaining().unwrap_or_default() / parts)
+    }
 }
 
 /// One attempt, which may take the whole time.
@@ -103,6 +111,17 @@ mod tests {
                 .remaining()
                 .is_some()
         );
-        assert_eq!(Deadline::after(Duration::ZERO).remaining(), None);
+        let passed = Deadline::after(Duration::ZERO);
+        assert_eq!(passed.remaining(), None);
+        assert_eq!(passed.share(2).remaining(), None);
+    }
+
+    #[test]
+    fn a_part_has_its_share_of_what_is_left() {
+        let whole = Duration::from_hours(1);
+        for (parts, at_most) in [(0, whole), (1, whole), (4, whole / 4)] {
+            let left = Deadline::after(whole).share(parts).remaining().unwrap();
+            assert!(left <= at_most && left > at_most / 2, "{parts}: {left:?}");
+        }
     }
 }

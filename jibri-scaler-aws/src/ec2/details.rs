@@ -20,7 +20,11 @@ use crate::call::Deadline;
 /// small enough for the time that a request has.
 pub(super) const IDS_PER_CALL: usize = 200;
 
-/// What EC2 says of an instance. It stays the same as long as a group lists the instance, so it is asked for once.
+/// What EC2 says of an instance. Launch time and private addresses stay the same from the launch to the end, so it is asked for once.
+///
+/// Only an instance that is stopped and started again, as an operator may do in standby or a warm pool does, has another launch
+/// time then (and its private address still). The first is kept: what counts by it, such as the boot deadline, is past for an
+/// instance that has been heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Details {
     pub(super) launched_at: Option<Timestamp>,
@@ -99,8 +103,10 @@ impl<D: DescribeInstances> DetailCache<D> {
 
     async fn ask(&self, parts: &[Vec<InstanceId>], deadline: Deadline) -> Option<PortError> {
         let mut first_error = None;
-        for part in parts {
-            let Err(error) = self.ask_part(part, deadline).await else {
+        for (index, part) in parts.iter().enumerate() {
+            // A zone that hangs would take all the time, each time anew, since the order is always the same.
+            let share = deadline.share(parts.len() - index);
+            let Err(error) = self.ask_part(part, share).await else {
                 continue;
             };
             // A zone that is out of order fails the request for its instances and no other. What AWS refuses or asks to be

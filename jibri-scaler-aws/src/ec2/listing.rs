@@ -22,14 +22,15 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// # What it costs
 /// `DescribeInstances` is asked by id, zone by zone and up to 200 ids at a time, and what it says is kept as long as the instance is
-/// listed; so a steady group costs no request, and a new instance one. An instance that EC2 does not know, or knows without an
+/// listed (also the first launch time of one that is stopped and started in standby); so a steady group costs no request, and a new instance one. An instance that EC2 does not know, or knows without an
 /// address (just launched, or just ended), is asked for again in the next listing.
 ///
 /// # Failures
 /// They never fail the listing, which has then a finding that says why, and what was known before. Ages count from when an
 /// instance was first seen, and an address template with `{private_ip}` has no value for it. An id that EC2 does not know fails the
 /// whole request; it is repeated once without the ids that the refusal names, which is no finding. Reads are tried up to three
-/// times, all within the [timeout](Self::with_timeout), after the time that the listing takes.
+/// times, all within the [timeout](Self::with_timeout), after the time that the listing takes. Each zone has its share of what is
+/// left, so that one that hangs does not keep the others from an answer.
 ///
 /// # Errors
 /// Those of the listing. Cancel-safe: what was learned until then is kept.

@@ -143,6 +143,41 @@ async fn a_steady_group_costs_no_request_and_a_new_instance_one() {
 }
 
 #[tokio::test]
+async fn a_zone_that_hangs_has_its_share_of_the_time_and_no_more() {
+    /// An EC2 that keeps how long it was given.
+    struct Hanging(Mutex<Vec<Duration>>);
+
+    #[async_trait]
+    impl DescribeInstances for Arc<Hanging> {
+        async fn page(
+            &self,
+            ids: &[InstanceId],
+            _: Option<String>,
+            left: Duration,
+        ) -> Result<Page, Refusal> {
+            self.0.lock().unwrap().push(left);
+            if ids[0].as_str() == "i-a" {
+                return Err(error(PortErrorKind::Transient));
+            }
+            Ok(page(&[ids[0].to_string()]))
+        }
+    }
+
+    let ec2 = Arc::new(Hanging(Mutex::default()));
+    let cache = DetailCache::new(ec2.clone());
+    let rows = vec![row("i-a", "a"), row("i-b", "b"), row("i-c", "c")];
+    let mut listing = Listing::new(Group::new(0, 9, 3), rows);
+    cache.complete(&mut listing, Deadline::after(TIME)).await;
+    assert_eq!(completed(&listing), ["i-b", "i-c"]);
+    assert_eq!(listing.findings.len(), 1);
+    let given = ec2.0.lock().unwrap();
+    assert_eq!(given.len(), 3);
+    for (given, parts) in given.iter().zip([3, 2, 1]) {
+        assert!(*given <= TIME / parts, "{given:?} for one of {parts}");
+    }
+}
+
+#[tokio::test]
 async fn one_without_an_address_is_asked_for_again_and_its_launch_time_is_kept() {
     let partial = |launched_at| Details {
         launched_at,
