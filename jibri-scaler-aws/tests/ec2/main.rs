@@ -6,6 +6,8 @@
 #[allow(dead_code, reason = "the tests of the other services use more of it")]
 #[path = "../wire/answers.rs"]
 mod answers;
+#[path = "../moto/differences.rs"]
+mod differences;
 #[allow(dead_code, reason = "the tests of the other services use more of it")]
 #[path = "../moto/fixture.rs"]
 mod fixture;

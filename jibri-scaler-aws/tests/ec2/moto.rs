@@ -5,13 +5,49 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use jibri_scaler_aws::Ec2Listing;
+use async_trait::async_trait;
+use jibri_scaler_aws::{AutoScalingGroup, Ec2Listing};
 use jibri_scaler_core::{
     Timestamp,
+    conformance::{self, GroupFixture, GroupPorts},
     port::{Decrement, GroupControl, GroupListing},
 };
 
-use crate::fixture;
+use crate::{differences::differences, fixture};
+
+struct Moto;
+
+impl Moto {
+    /// The group, listed with what EC2 knows.
+    fn ports(group: AutoScalingGroup) -> GroupPorts {
+        let listing = Ec2Listing::new(&fixture::sdk(), group.clone()).unwrap();
+        GroupPorts::new(listing.with_timeout(Duration::from_mins(1)), group)
+    }
+}
+
+#[async_trait]
+impl GroupFixture for Moto {
+    async fn create(&self, min_size: u32, max_size: u32, desired: u32) -> GroupPorts {
+        let number = |size: u32| i32::try_from(size).unwrap();
+        let (min, max, desired) = (number(min_size), number(max_size), number(desired));
+        Self::ports(fixture::group(&fixture::sdk(), min, max, desired).await)
+    }
+
+    async fn missing(&self) -> GroupPorts {
+        let group = AutoScalingGroup::new(&fixture::sdk(), fixture::unique_name());
+        Self::ports(fixture::patient(group.unwrap()))
+    }
+
+    /// moto does everything at once.
+    async fn settle(&self) {}
+}
+
+#[tokio::test]
+async fn the_group_passes() {
+    if let Err(violation) = conformance::group(&Moto, &differences()).await {
+        panic!("{violation}");
+    }
+}
 
 #[tokio::test]
 async fn a_group_is_listed_with_launch_times_and_addresses() {

@@ -6,26 +6,10 @@ use async_trait::async_trait;
 use jibri_scaler_aws::AutoScalingGroup;
 use jibri_scaler_core::{
     Timestamp,
-    conformance::{self, Differences, GroupFixture, GroupPorts, GroupRule},
+    conformance::{self, GroupFixture, GroupPorts},
 };
 
-use crate::{fixture, sink};
-
-/// What moto 5.2.5 does differently from Auto Scaling, each with its reason. What Auto Scaling does is in `wire`, in its own
-/// words.
-fn differences() -> Differences {
-    const NO_BOUNDS: &str = "moto takes any capacity, within the bounds of the group or not";
-    const NO_REFUSALS: &str = "moto answers HTTP 500 and a page of HTML where Auto Scaling answers 400 and ValidationError";
-    const NO_ACTIONS: &str = "moto has no CompleteLifecycleAction";
-    Differences::none()
-        .with(GroupRule::RefusesAboveMax, NO_BOUNDS)
-        .with(GroupRule::RefusesBelowMin, NO_BOUNDS)
-        .with(GroupRule::TerminateRefusesBelowMin, NO_BOUNDS)
-        .with(GroupRule::CapacityOfMissingGroupFails, NO_REFUSALS)
-        .with(GroupRule::TerminateUnknownIsDone, NO_REFUSALS)
-        .with(GroupRule::TerminateAgainIsDone, NO_REFUSALS)
-        .with(GroupRule::CompletesWhereNothingWaits, NO_ACTIONS)
-}
+use crate::{differences::differences, fixture, sink};
 
 struct Moto;
 

@@ -6,6 +6,7 @@
 mod agent;
 mod conformance;
 mod controller;
+mod differences;
 mod doctor;
 mod fixture;
 mod group;
