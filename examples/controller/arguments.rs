@@ -45,9 +45,13 @@ pub(crate) struct Arguments {
     /// Act although scaling policies, or another controller, change the size of the group too.
     #[arg(long)]
     pub(crate) take_over: bool,
-    /// The `CloudWatch` namespace of the metrics.
+    /// The `CloudWatch` namespace of the metrics. With --agents the metric `Idle` is left out, since agents publish it themselves,
+    /// and it would count twice.
     #[arg(long, default_value = "Jibri")]
     pub(crate) namespace: Namespace,
+    /// Publish `Idle` although there are agents. They must not publish it in the same namespace.
+    #[arg(long, requires = "agents")]
+    publish_idle: bool,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -94,6 +98,12 @@ impl Arguments {
             Some(path) => Ok(Where::File(AddressFile::open(path)?)),
             None => Ok(Where::Nowhere),
         }
+    }
+
+    /// Whether the controller says how many Jibris are idle. One of the two may: a point of the controller and one of the agent of an
+    /// instance make two idle Jibris of one.
+    pub(crate) const fn publishes_idle(&self) -> bool {
+        self.agents.is_none() || self.publish_idle
     }
 
     /// The token of the agents.
@@ -174,6 +184,20 @@ mod tests {
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn idle_is_published_by_the_controller_or_by_the_agents() {
+        let agents = "--agents 0.0.0.0:4444 --agent-token token";
+        for (more, expected) in [
+            ("--addresses a.toml", true),
+            (agents, false),
+            (&format!("{agents} --addresses a.toml"), false),
+            (&format!("{agents} --publish-idle"), true),
+        ] {
+            assert_eq!(parse(more).unwrap().publishes_idle(), expected, "{more}");
+        }
+        assert!(parse("--addresses a.toml --publish-idle").is_err());
     }
 
     #[test]

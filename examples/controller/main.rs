@@ -2,8 +2,8 @@
 //!
 //! Credentials, region and endpoint come from the usual AWS environment; `AWS_ENDPOINT_URL` points it at an emulator. SIGTERM and
 //! Ctrl-C end it after the running tick. Start with `--dry-run`: it observes the real group, says what it would do, and does
-//! nothing. It only observes, too, while
-//! scaling policies of the group or another controller change its size, unless `--take-over` says otherwise.
+//! nothing. It only observes, too, while scaling policies of the group or another controller change its size, unless `--take-over`
+//! says otherwise. With `--agents` it leaves the metric `Idle` to the agents, which publish it in the same namespace.
 //!
 //! ```sh
 //! cargo run --example controller --features aws -- \
@@ -129,7 +129,8 @@ async fn build(
     let group = AutoScalingGroup::new(&sdk, arguments.group.clone())?;
     let group = group.with_agents(arguments.agents.is_some());
     let metrics = CloudWatchSink::new(&sdk, arguments.group.clone(), arguments.interval)?
-        .with_namespace(arguments.namespace.clone());
+        .with_namespace(arguments.namespace.clone())
+        .with_idle(arguments.publishes_idle());
 
     let probe = HttpProbe::new(addresses.clone(), &ProbeConfig::default())?;
     let drain = Arc::new(HttpDrain::new(addresses, &DrainConfig::default())?);

@@ -34,7 +34,8 @@ use crate::{
 ///
 /// # At most once
 /// `PutMetricData` has no idempotency token, and a point that arrives twice counts twice. So nothing is retried: a point that may
-/// not have arrived is an error, and a gap in the graph. Two sinks for one group count twice as well.
+/// not have arrived is an error, and a gap in the graph. Two sinks for one group count twice as well, and so does a sink beside
+/// agents, which publish [`IDLE`] in the same namespace: leave it to them by [`with_idle`](Self::with_idle).
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -51,6 +52,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct CloudWatchSink {
     publisher: Publisher,
+    idle: bool,
 }
 
 impl CloudWatchSink {
@@ -60,13 +62,24 @@ impl CloudWatchSink {
     /// Where the configuration lacks a behaviour version or a region.
     pub fn new(sdk: &SdkConfig, group: GroupName, interval: Duration) -> Result<Self, BuildError> {
         let publisher = Publisher::new(sdk, group, interval)?;
-        Ok(Self { publisher })
+        Ok(Self {
+            publisher,
+            idle: true,
+        })
     }
 
     /// Publishes in this namespace.
     #[must_use]
     pub fn with_namespace(mut self, namespace: Namespace) -> Self {
         self.publisher.namespace = namespace;
+        self
+    }
+
+    /// Whether `Idle` is published too, as it is unless told otherwise. Where agents publish it in the same namespace it must not be:
+    /// SUM would count each idle Jibri twice.
+    #[must_use]
+    pub const fn with_idle(mut self, idle: bool) -> Self {
+        self.idle = idle;
         self
     }
 
@@ -104,7 +117,7 @@ impl CloudWatchSink {
                     .value(share)
                     .build()
             });
-        let idle = self.idle(metrics);
+        let idle = self.idle.then(|| self.idle(metrics)).flatten();
         idle.into_iter().chain(counts).chain(share).collect()
     }
 
@@ -179,6 +192,21 @@ mod tests {
         assert_eq!(idle(3, 0), Some((vec![1.0], vec![3.0])));
         assert_eq!(idle(0, 4), Some((vec![0.0], vec![4.0])));
         assert_eq!(idle(0, 0), None);
+    }
+
+    #[test]
+    fn beside_agents_all_but_idle_is_published() {
+        let names = |sink: &CloudWatchSink| -> Vec<String> {
+            let data = sink.data(&metrics(3, 4));
+            data.into_iter()
+                .filter_map(|datum| datum.metric_name)
+                .collect()
+        };
+        let mut all = names(&sink(Duration::from_secs(10)));
+        all.retain(|name| name != "Idle");
+        let rest = sink(Duration::from_secs(10)).with_idle(false);
+        assert_eq!(names(&rest), all);
+        assert_eq!(all.len(), 10);
     }
 
     #[test]

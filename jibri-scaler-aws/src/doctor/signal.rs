@@ -187,7 +187,8 @@ pub(super) fn doubled(case: &Case<'_>) -> Vec<Sign> {
             span(published.period),
             count(most, "instance"),
         ),
-        "let one publisher speak for each instance: run the controller with a namespace of its own, or stop the second agent",
+        "let one publisher speak for each instance: leave `Idle` to the agents (the example controller does with `--agents`), or stop \
+         the second agent",
     )]
 }
 
