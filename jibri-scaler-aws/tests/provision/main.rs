@@ -6,3 +6,4 @@ mod fixture;
 mod gate;
 mod plan;
 mod refusals;
+mod template;
