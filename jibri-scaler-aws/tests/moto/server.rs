@@ -54,19 +54,67 @@ struct Python {
     version: String,
 }
 
+/// What the pinned packages need.
+const OLDEST: (u32, u32) = (3, 11);
+
 fn python() -> Python {
-    for program in ["python3", "python"] {
+    let mut too_old = Vec::new();
+    for program in [
+        "python3",
+        "python",
+        "python3.14",
+        "python3.13",
+        "python3.12",
+        "python3.11",
+    ] {
         let Ok(output) = Command::new(program).arg("--version").output() else {
             continue;
         };
         let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        if output.status.success() && version.starts_with("Python 3") {
+        if output.status.success() && is_new_enough(&version) {
             return Python { program, version };
         }
+        too_old.push(format!("`{program}` is {version}"));
     }
+    let found = match too_old.as_slice() {
+        [] => "there is none".to_owned(),
+        some => some.join(", "),
+    };
     panic!(
-        "the tests against moto need Python 3.11 or newer: install it so that `python3 --version` works, and run them again"
+        "the tests against moto need Python 3.11 or newer, but {found}: install a newer one so that `python3 --version` says so, and \
+         run them again"
     );
+}
+
+/// Whether that is what `python --version` prints where it is new enough.
+fn is_new_enough(printed: &str) -> bool {
+    let numbers = printed.strip_prefix("Python ").unwrap_or_default();
+    let mut numbers = numbers.split('.').map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= OLDEST,
+        _ => false,
+    }
+}
+
+#[test]
+fn only_a_python_that_the_packages_run_on_is_taken() {
+    for new_enough in [
+        "Python 3.11.0",
+        "Python 3.13.2+",
+        "Python 3.14.0rc1",
+        "Python 4.0",
+    ] {
+        assert!(is_new_enough(new_enough), "{new_enough}");
+    }
+    for other in [
+        "Python 3.10.12",
+        "Python 2.7.18",
+        "Python",
+        "pyenv: python3: command not found",
+        "",
+    ] {
+        assert!(!is_new_enough(other), "{other}");
+    }
 }
 
 /// Installs the pinned packages, unless they are there. Test binaries of several builds may do so at once.
