@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     /// Make the changes. The exit code is 1 while some have to wait, as for agents.
     #[arg(long)]
     pub(crate) apply: bool,
-    /// Take away what --apply has made, and nothing else.
+    /// Take away what --apply has made, and nothing else. The exit code is 1 while the hooks have to wait for agents to see it.
     #[arg(long)]
     pub(crate) destroy: bool,
     /// Print the IAM policy of a role: agent, controller or provision.

@@ -2,7 +2,8 @@
 //! group, its agents shrink it.
 //!
 //! Credentials, region and endpoint come from the usual AWS environment; `AWS_ENDPOINT_URL` points it at an emulator. Without
-//! `--apply` it prints what it would change, and changes nothing. Run `--apply` again while it says that something waits.
+//! `--apply` it prints what it would change, and changes nothing. Run `--apply`, or `--destroy`, again while it says that something
+//! waits.
 //!
 //! ```sh
 //! cargo run --example provision --features aws -- --group jibri-production --policy examples/data/policy.toml
@@ -107,7 +108,7 @@ async fn apply(
         return Ok(ExitCode::SUCCESS);
     }
     say(&format!(
-        "{} more wait for what is said above: apply again then",
+        "{} more wait for what is said above: run this again then",
         plan.later.len()
     ));
     Ok(ExitCode::FAILURE)

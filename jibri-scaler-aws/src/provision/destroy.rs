@@ -95,9 +95,11 @@ pub fn destroy(current: &Current) -> Result<ProvisionPlan, Refusal> {
             "{n} instances stay protected from scale-in: whoever takes that away must know that they are idle"
         )),
     }
-    plan.notes.push(
-        "instances that end from now on are not held: stop what ends instances of this group first, its agents included".into(),
-    );
+    if plan.later.is_empty() {
+        plan.notes.push(
+            "instances that end from now on are not held: stop what ends instances of this group first, its agents included".into(),
+        );
+    }
     Ok(plan)
 }
 

@@ -34,6 +34,16 @@ fn destroyed(mut current: Current) -> Current {
     current.setup.read_at = current.setup.read_at + AGENTS_SEE;
     let second = destroy(&current).unwrap();
     assert_eq!(second.later, [], "{second}");
+    let lets_go = |note: &String| note.starts_with("instances that end from now on are not held");
+    assert!(
+        first.later.is_empty() || !first.notes.iter().any(lets_go),
+        "{first}"
+    );
+    assert_eq!(
+        second.notes.iter().any(lets_go),
+        !second.is_empty(),
+        "{second}"
+    );
     apply(&mut current, &second);
     assert!(destroy(&current).unwrap().is_empty());
     current
