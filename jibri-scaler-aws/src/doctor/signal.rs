@@ -328,7 +328,7 @@ mod tests {
             let point = sum.at.as_micros() / 1_000_000 + 5;
             let sent = |second: &&i64| point <= now - (now - **second).rem_euclid(60);
             let agents = seconds.iter().filter(sent).count();
-            (sum.publishers, sum.idle) = (number(agents), number(agents) / 2.0);
+            (sum.publishers, sum.idle) = (number(agents), number(agents));
         }
         let short = &mut setup.signal.as_mut().unwrap().short;
         short.retain(|sum| sum.publishers > 0.0);
@@ -342,7 +342,7 @@ mod tests {
             let finding = sample::only(&setup, "late_points");
             assert!(finding.fix.contains("--publish batched"), "{seconds:?}");
             // What is still to come is no difference to Jicofo's count.
-            let findings = Doctor::default().with_jicofo(2).examine(&setup);
+            let findings = Doctor::default().with_jicofo(4).examine(&setup);
             assert_eq!(findings, [finding]);
             // Who has no alarm does without the newest points.
             setup.alarms = Ok(Vec::new());

@@ -29,7 +29,7 @@ fn destroyed(mut current: Current) -> Current {
     apply(&mut current, &first);
     assert_eq!(
         first.later.is_empty(),
-        current.setup.tags.get(RECORD_TAG).is_none()
+        !current.setup.tags.contains_key(RECORD_TAG)
     );
     current.setup.read_at = current.setup.read_at + AGENTS_SEE;
     let second = destroy(&current).unwrap();

@@ -1,4 +1,4 @@
-//! The CloudFormation template says the same as the code.
+//! The template of `CloudFormation` says the same as the code.
 
 use std::{fs, time::Duration};
 
