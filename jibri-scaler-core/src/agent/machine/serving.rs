@@ -3,26 +3,12 @@
 use std::time::Duration;
 
 use super::Agent;
-use crate::{
-    Lifecycle, Timestamp,
-    agent::{
-        Act, ActKind, Reading, SurplusWindow,
-        concern::Concern,
-        is_surplus,
-        port::{
-            CheckResult, HookResult, Latch, ServiceState, SignalPoint, SignalSum, TargetState,
-            Transition,
-        },
-        surplus::{is_in_time, is_time_to_act, surplus},
-        wanted_idle,
-    },
-    port::{Decrement, Listing},
+use crate::agent::{
+    Act, ActKind, Reading,
+    port::{CheckResult, HookResult, ServiceState, SignalPoint, TargetState, Transition},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// The group is not listed more often than so, but for the next multiple of the cadence.
-const LISTED_AGAIN: Duration = Duration::from_secs(1);
 
 /// On the way into the warm pool the hook is tried so often: it may not wait yet, or there may be none.
 const POOL_ATTEMPTS: u8 = 10;
@@ -50,26 +36,6 @@ impl Launch {
             ..Self::default()
         }
     }
-}
-
-/// A look whether the instance is surplus, under way.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Looking {
-    /// The multiple of the cadence that it is for.
-    boundary: Timestamp,
-    window: SurplusWindow,
-    found: Found,
-}
-
-/// How far such a look has come.
-#[derive(Clone, Copy, Debug)]
-enum Found {
-    /// The sums are being read.
-    Nothing,
-    /// So many may go, and so many have published last; the group is being listed.
-    Surplus(u32, f64),
-    /// The instance is among those that go, and whether the hook is known to hold it then.
-    Chosen { is_held: bool },
 }
 
 impl Agent {
@@ -141,7 +107,7 @@ impl Agent {
         }
     }
 
-    fn is_idle_for_long(&self) -> bool {
+    pub(super) fn is_idle_for_long(&self) -> bool {
         let idle = self.health.idle_for(self.clock.elapsed);
         idle.is_some_and(|idle| idle >= self.config.idle_timeout())
     }
@@ -185,130 +151,6 @@ impl Agent {
             .due(wall, has_a_say.then_some(point), under_way);
         if let Some(points) = points {
             self.begin(Act::Publish(points), Duration::ZERO);
-        }
-    }
-
-    /// Whether nothing speaks against ending the instance, as far as it alone is concerned.
-    fn may_be_surplus(&self) -> bool {
-        self.config.shrink()
-            && self.drain.is_none()
-            && self.in_service()
-            && self.protection.is_off()
-            && self.is_idle_for_long()
-    }
-
-    /// Lists the group after each multiple of the cadence, for the numbers that are published with the idle signal, and looks
-    /// whether this instance is surplus.
-    fn look_whether_surplus(&mut self) {
-        self.end_if_chosen();
-        let boundary = self.cadence.due(self.clock.wall);
-        if !self.in_service() || self.drain.is_some() {
-            return;
-        }
-        let Some(boundary) = boundary else {
-            if self.counts.is_none() && self.looking.is_none() {
-                self.begin(Act::List, LISTED_AGAIN);
-            }
-            return;
-        };
-        let (period, hold) = (self.config.period(), self.config.surplus_hold());
-        let window = SurplusWindow::before(boundary, period, hold);
-        let (from, to) = (window.from, window.to);
-        if self.may_be_surplus() && self.begin(Act::ReadSums { from, to, period }, SECOND) {
-            self.looking = Some(Looking {
-                boundary,
-                window,
-                found: Found::Nothing,
-            });
-        } else {
-            self.begin(Act::List, LISTED_AGAIN);
-        }
-    }
-
-    pub(super) fn summed(&mut self, sums: Option<&[SignalSum]>) {
-        if let (Some(sums), Some(looking)) = (sums, self.looking.take())
-            && matches!(looking.found, Found::Nothing)
-        {
-            let (min, share) = (self.config.min_idle(), self.config.percent_idle());
-            let wanted = |idle, publishers| wanted_idle(min, share, idle, publishers);
-            let count = surplus(sums, &looking.window, wanted).unwrap_or(0);
-            let publishers = sums.last().map_or(0.0, |sum| sum.publishers);
-            if count > 0 && self.may_be_surplus() && !self.outstanding.contains(&ActKind::List) {
-                let found = Found::Surplus(count, publishers);
-                self.looking = Some(Looking { found, ..looking });
-            }
-        }
-        self.begin(Act::List, LISTED_AGAIN);
-    }
-
-    pub(super) fn listed(&mut self, listing: Option<&Listing>) {
-        let looking = self.looking.take();
-        let Some(listing) = listing else { return };
-        let count = |state: Lifecycle| {
-            let rows = listing.instances.iter();
-            let count = rows.filter(|row| row.lifecycle == state).count();
-            u32::try_from(count).unwrap_or(u32::MAX)
-        };
-        let retained = count(Lifecycle::TerminatingRetained);
-        self.counts = Some((count(Lifecycle::InService), retained));
-        let Some(looking) = looking else { return };
-        match looking.found {
-            Found::Surplus(count, publishers) => {
-                if self.is_chosen(looking.boundary, listing, count, publishers) {
-                    // What was not looked up is not relied on.
-                    let is_held = self.config.terminating_hook() && listing.drains_on_termination;
-                    let found = Found::Chosen { is_held };
-                    self.looking = Some(Looking { found, ..looking });
-                }
-            }
-            Found::Nothing | Found::Chosen { .. } => self.looking = Some(looking),
-        }
-    }
-
-    fn is_chosen(
-        &mut self,
-        boundary: Timestamp,
-        listing: &Listing,
-        count: u32,
-        publishers: f64,
-    ) -> bool {
-        let listed = u32::try_from(listing.instances.len()).unwrap_or(u32::MAX);
-        let is_doubled = publishers > f64::from(listed);
-        // A few more than are listed may have left just now.
-        self.note(
-            Concern::DoubledPoints,
-            publishers >= 2.0 * f64::from(listed),
-        );
-        listing.shrinks()
-            && !is_doubled
-            && is_in_time(boundary, self.clock.wall)
-            && is_surplus(&self.id, listing, count, boundary)
-    }
-
-    /// Ends the instance where it was chosen, once all others have read what there was.
-    fn end_if_chosen(&mut self) {
-        let Some(Looking {
-            boundary,
-            found: Found::Chosen { is_held },
-            ..
-        }) = self.looking
-        else {
-            return;
-        };
-        let is_time = is_time_to_act(boundary, self.clock.wall);
-        if is_time == Some(false) {
-            return;
-        }
-        self.looking = None;
-        if is_time.is_none() || !self.may_be_surplus() {
-            return;
-        }
-        if is_held {
-            self.end(Decrement::Yes);
-        } else {
-            // Nothing would hold it: it drains first.
-            let latch = Latch::new(self.clock.wall, "it is surplus", false);
-            self.begin_drain(latch);
         }
     }
 

@@ -1,0 +1,61 @@
+//! What somebody should know of an agent's instance.
+
+use std::time::Duration;
+
+use super::{Agent, Latched};
+use crate::agent::{
+    ActKind, Drain, DrainPhase, Keep, Reading, concern::Concern, port::ServiceState,
+};
+
+/// What lasts so long is said.
+const LONG: Duration = Duration::from_secs(60);
+
+impl Agent {
+    /// What somebody should know.
+    pub(super) fn worry(&mut self) {
+        let elapsed = self.clock.elapsed;
+        let reading = self.reading();
+        let phase = self.drain.as_ref().map(Drain::phase);
+        let deadline = self.config.boot_deadline();
+        let silent = self.health.silent_for(elapsed);
+        let busy = self.health.busy_for(elapsed);
+        let is_serving = self.in_service() && self.drain.is_none();
+
+        let is_unknown = matches!(self.latch, Latched::Unknown);
+        let failed = self.failures(ActKind::LoadLatch) > 0;
+        self.note(Concern::LatchUnreadable, is_unknown && failed);
+        let overbusy = busy.is_some_and(|busy| busy > self.config.max_busy());
+        self.note(Concern::Overbusy, overbusy);
+        let answered = self.health.answered;
+        let is_silent = answered && reading == Reading::Unknown && silent > LONG;
+        self.note(Concern::Silent, is_silent && phase.is_none());
+        let is_late = is_serving && !answered && silent > deadline;
+        self.note(Concern::NeverAnswered, is_late);
+        self.note(
+            Concern::Unhealthy,
+            is_serving && reading == Reading::Unhealthy,
+        );
+        self.note(Concern::Expired, is_serving && reading == Reading::Expired);
+        let ended = matches!(self.service, Some((ServiceState::Ended { .. }, _)));
+        self.note(Concern::ProcessEnded, is_serving && ended);
+
+        let latching = phase == Some(DrainPhase::Latching);
+        self.note(Concern::LatchNotSet, latching && self.latch_failed());
+        let keep = |keep| phase == Some(DrainPhase::Kept(keep));
+        let (crashed, failed) = (keep(Keep::Crashed), keep(Keep::CheckFailed));
+        self.note(Concern::Crashed, crashed);
+        self.note(Concern::CheckFailed, failed);
+        let came_back = std::mem::take(&mut self.came_back);
+        self.note(Concern::CameBack, came_back);
+
+        let no_metadata = self.whereabouts.target(elapsed).is_none();
+        let is_long = elapsed > LONG;
+        self.note(Concern::NoMetadata, no_metadata && is_long);
+        self.note(Concern::NotInGroup, self.whereabouts.in_no_group());
+        let not_publishing = self.failures(ActKind::Publish) >= 3;
+        self.note(Concern::NotPublishing, not_publishing);
+        let silent_until = self.publisher.silent_until(self.clock.wall);
+        let more = silent_until.map_or_else(String::new, |until| format!("until {until}"));
+        self.note_with(Concern::ClockBack, silent_until.is_some(), &more);
+    }
+}
