@@ -12,6 +12,7 @@ pub(super) enum Concern {
     Draining,
     Crashed,
     CheckFailed,
+    NotRetained,
     CameBack,
     Spot,
     SpotLoss,
@@ -56,6 +57,12 @@ impl Concern {
                 Critical,
                 "the release check has failed, so that something may not be uploaded; the instance is kept until the check passes",
                 "upload what is left on it, or end it by hand",
+            ),
+            Self::NotRetained => (
+                Critical,
+                "what is left on it would be destroyed if its hook were abandoned, since the group is not known to retain; it waits \
+                 at the hook, which AWS lets it do for 48 hours or 100 timeouts of the hook at most",
+                "set the instance lifecycle policy of the group to retain (TerminateHookAbandon), or save what is left",
             ),
             Self::CameBack => (
                 Warning,

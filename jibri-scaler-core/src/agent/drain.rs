@@ -141,7 +141,9 @@ pub enum DrainAct {
     CheckRelease,
     /// Ask the group where the instance is.
     LookAtGroup,
-    /// Complete the terminating hook; after a [`Continue`](HookResult::Continue) that was taken call [`Drain::released`].
+    /// Complete the terminating hook; after a [`Continue`](HookResult::Continue) that was taken call [`Drain::released`]. An
+    /// [`Abandon`](HookResult::Abandon) is for groups that [retain](crate::port::Listing::retains_abandoned): elsewhere it destroys
+    /// what is to be kept.
     Complete(HookResult),
     /// End the instance. The drain goes on until the hook is completed or the instance is gone.
     End(Decrement),
@@ -180,7 +182,7 @@ pub enum DrainAct {
 /// | releasing | retained | releasing | the hook has timed out while the recording went on; now the instance is ended |
 /// | releasing | the decrement was refused | releasing | the group is at its minimum: ended without decrement |
 /// | releasing | about to end, or not in the group | released | nothing is left to give back |
-/// | kept | held | kept | completed with ABANDON, so that the group retains the instance for a human |
+/// | kept | held | kept | completed with ABANDON where the group is known to retain, so that a human finds the instance |
 /// | kept: check failed | a later check passes | confirming | somebody has saved what was left |
 /// | kept: crashed | a check passes | kept: crashed | only a human can say what an unfinished recording is worth |
 ///

@@ -16,6 +16,7 @@ use crate::{
         Act, ActKind, AgentConfig, Drain, DrainPhase, Input, Output, Reading,
         concern::{Concern, Concerns},
         health::Health,
+        listed::Listed,
         pace::{Clock, Pace, Seed},
         port::{HookResult, Latch, Notices, OwnState, ServiceState, TargetState, Transition},
         protection::Protection,
@@ -43,6 +44,7 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// | nothing but to look | before it is known whether there is a latch | an agent before it may have told the Jibri to end |
 /// | begin a [`Drain`] | the group ends the instance; the Jibri is broken and not busy; the host ends; it goes to the warm pool | nothing ends that may be recording |
 /// | prolong the wait of the terminating hook | held there, every quarter of its timeout | a recording may last for hours |
+/// | complete the terminating hook with ABANDON | something is left, and the group was just listed as one that retains | without retention ABANDON destroys the machine |
 /// | stop the Jibri at once | a Spot notice, busy or not known, unless it is to drain | two minutes are less than a recording |
 /// | complete the launching hook | the first answer that is idle and healthy and passes the self check, or BUSY | what never comes up is replaced by the group itself; what records must not be |
 /// | start the Jibri | not started, bound for service, no latch | in the warm pool it is not started |
@@ -84,8 +86,8 @@ pub struct Agent {
     publisher: Publisher,
     cadence: Cadence,
     looking: Option<shrinking::Looking>,
-    /// How many were in service and how many retained when the group was last listed.
-    counts: Option<(u32, u32)>,
+    /// What the group was when it was last listed.
+    listed: Option<Listed>,
     /// Whether it is to be published that a release check has failed.
     check_failed: bool,
     launch: serving::Launch,
@@ -112,6 +114,7 @@ struct Begun {
     /// The release check: how far the drain was.
     check: Option<DrainPhase>,
     look: Duration,
+    list: Duration,
     /// How far the drain was in the last step.
     phase: Option<DrainPhase>,
     completing: Option<(Transition, HookResult)>,
@@ -145,7 +148,7 @@ impl Agent {
             came_back: false,
             protection: Protection::default(),
             looking: None,
-            counts: None,
+            listed: None,
             check_failed: false,
             launch: serving::Launch::default(),
             finished: false,
@@ -286,7 +289,10 @@ impl Agent {
             Input::Sums(result) => self.summed(result.ok().as_deref()),
             Input::Listed(result) => {
                 self.settle(ActKind::List, &result);
-                self.listed(result.ok().as_ref());
+                if let Ok(listing) = &result {
+                    self.listed = Some(Listed::new(listing, self.begun.list));
+                }
+                self.look_at_rank(result.ok().as_ref());
             }
         }
     }
@@ -374,6 +380,13 @@ impl Agent {
             && self.begin(Act::Look, Duration::from_secs(10))
         {
             self.begun.look = elapsed;
+        }
+    }
+
+    /// Lists the group, and not again before so long.
+    fn list(&mut self, pause: Duration) {
+        if self.begin(Act::List, pause) {
+            self.begun.list = self.clock.elapsed;
         }
     }
 

@@ -4,6 +4,7 @@ mod beside;
 mod draining;
 mod driver;
 mod faults;
+mod keeping;
 mod launching;
 mod ports;
 mod protecting;

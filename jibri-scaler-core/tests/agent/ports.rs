@@ -331,6 +331,7 @@ impl GroupListing for Port {
             let group = Group::new(state.min, 99, state.desired);
             let mut listing = Listing::new(group, rows.collect());
             listing.drains_on_termination = state.hook;
+            listing.retains_abandoned = state.retention;
             let tag = if state.shrinks { SHRINK_ENABLED } else { "no" };
             listing.tags.insert(SHRINK_TAG.into(), tag.into());
             Ok(listing)

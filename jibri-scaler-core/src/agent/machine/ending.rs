@@ -15,6 +15,9 @@ use crate::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// That the group retains is believed for so long after it was listed.
+const RETENTION_HOLDS: Duration = Duration::from_secs(300);
+
 impl Agent {
     /// Begins to drain where there is a reason to.
     pub(super) fn leave(&mut self) {
@@ -103,19 +106,19 @@ impl Agent {
             self.publish_drain();
         }
         self.stop_for_spot(phase);
-        match drain.next(place) {
+        let next = drain.next(place);
+        let is_abandoned = next == DrainAct::Complete(HookResult::Abandon);
+        self.note(Concern::NotRetained, is_abandoned && self.is_not_retained());
+        match next {
             DrainAct::SetLatch => {
                 self.begin(Act::SetLatch(latch), SECOND);
             }
             DrainAct::Tell => {
                 self.begin(Act::Tell, 10 * SECOND);
             }
-            DrainAct::CheckRelease => {
-                if self.begin(Act::CheckRelease, 10 * SECOND) {
-                    self.begun.check = Some(phase);
-                }
-            }
+            DrainAct::CheckRelease => self.check_release(phase),
             DrainAct::LookAtGroup => self.look(20 * SECOND),
+            DrainAct::Complete(HookResult::Abandon) => self.abandon(phase),
             DrainAct::Complete(result) => {
                 self.complete(Transition::Terminating, result, 5 * SECOND);
             }
@@ -127,6 +130,44 @@ impl Agent {
         }
     }
 
+    /// Whether the group retains what is abandoned, as it was listed just now.
+    fn retains(&self) -> Option<bool> {
+        let elapsed = self.clock.elapsed;
+        let fresh = self
+            .listed
+            .filter(|listed| listed.age(elapsed) <= RETENTION_HOLDS);
+        fresh.map(|listed| listed.retains)
+    }
+
+    /// Whether ABANDON would destroy the machine, or that cannot be known.
+    fn is_not_retained(&self) -> bool {
+        let said_no = self.listed.is_some_and(|listed| !listed.retains);
+        said_no || (self.retains().is_none() && self.failures(ActKind::List) > 0)
+    }
+
+    /// Lets the group keep the machine for a human. Where it does not retain, or that is not known, the machine waits at the hook,
+    /// which the heartbeats prolong, until the group does, somebody has saved what is left, or the hook has waited as long as AWS
+    /// lets it.
+    fn abandon(&mut self, phase: DrainPhase) {
+        match self.retains() {
+            Some(true) => {
+                self.complete(Transition::Terminating, HookResult::Abandon, 5 * SECOND);
+                return;
+            }
+            Some(false) => {}
+            None => self.list(10 * SECOND),
+        }
+        if phase == DrainPhase::Kept(Keep::CheckFailed) {
+            self.check_release(phase);
+        }
+    }
+
+    fn check_release(&mut self, phase: DrainPhase) {
+        if self.begin(Act::CheckRelease, 10 * SECOND) {
+            self.begun.check = Some(phase);
+        }
+    }
+
     /// Keeps the hook waiting, whether or not it is certain that it does.
     fn prolong(&mut self, place: Place, to_pool: bool) {
         let to_pool = to_pool && self.target_is(&TargetState::Warmed);
@@ -135,7 +176,8 @@ impl Agent {
         if !(is_leaving && may_wait) {
             return;
         }
-        if self.config.terminating_hook() {
+        let has_hook = self.listed.is_some_and(|listed| listed.drains);
+        if self.config.terminating_hook() || has_hook {
             let quarter = self.config.hook_timeout() / 4;
             let beats = self.begin(Act::Heartbeat(Transition::Terminating), quarter);
             if beats {

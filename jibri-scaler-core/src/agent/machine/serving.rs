@@ -142,7 +142,10 @@ impl Agent {
             && !self.outstanding.contains(&ActKind::End);
         let (wall, reading) = (self.clock.wall, self.reading());
         let mut point = SignalPoint::new(wall, reading == Reading::Idle);
-        (point.in_service, point.retained) = self.counts.unzip();
+        let counts = self
+            .listed
+            .map(|listed| (listed.in_service, listed.retained));
+        (point.in_service, point.retained) = counts.unzip();
         let busy = self.health.busy_for(self.clock.elapsed);
         point.busy_for = busy.filter(|_| reading == Reading::Busy);
         let under_way = self.outstanding.contains(&ActKind::Publish);

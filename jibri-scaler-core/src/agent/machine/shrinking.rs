@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Agent;
 use crate::{
-    Lifecycle, Timestamp,
+    Timestamp,
     agent::{
         Act, ActKind, SurplusWindow,
         concern::Concern,
@@ -60,8 +60,8 @@ impl Agent {
             return;
         }
         let Some(boundary) = boundary else {
-            if self.counts.is_none() && self.looking.is_none() {
-                self.begin(Act::List, LISTED_AGAIN);
+            if self.listed.is_none() && self.looking.is_none() {
+                self.list(LISTED_AGAIN);
             }
             return;
         };
@@ -75,7 +75,7 @@ impl Agent {
                 found: Found::Nothing,
             });
         } else {
-            self.begin(Act::List, LISTED_AGAIN);
+            self.list(LISTED_AGAIN);
         }
     }
 
@@ -92,19 +92,13 @@ impl Agent {
                 self.looking = Some(Looking { found, ..looking });
             }
         }
-        self.begin(Act::List, LISTED_AGAIN);
+        self.list(LISTED_AGAIN);
     }
 
-    pub(super) fn listed(&mut self, listing: Option<&Listing>) {
+    /// Takes in a listing, for a look that waits for it.
+    pub(super) fn look_at_rank(&mut self, listing: Option<&Listing>) {
         let looking = self.looking.take();
         let Some(listing) = listing else { return };
-        let count = |state: Lifecycle| {
-            let rows = listing.instances.iter();
-            let count = rows.filter(|row| row.lifecycle == state).count();
-            u32::try_from(count).unwrap_or(u32::MAX)
-        };
-        let retained = count(Lifecycle::TerminatingRetained);
-        self.counts = Some((count(Lifecycle::InService), retained));
         let Some(looking) = looking else { return };
         match looking.found {
             Found::Surplus(count, publishers) => {
