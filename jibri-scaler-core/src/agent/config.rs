@@ -98,6 +98,7 @@ pub struct AgentConfig {
     release_check_every: Duration,
     self_check_every: Option<Duration>,
     shrink: bool,
+    keep_protected: bool,
     surplus_every: Duration,
     surplus_hold: Option<Duration>,
     min_idle: MinIdle,
@@ -123,6 +124,7 @@ impl Default for AgentConfig {
             release_check_every: 10 * MINUTE,
             self_check_every: None,
             shrink: true,
+            keep_protected: false,
             surplus_every: 5 * MINUTE,
             surplus_hold: None,
             min_idle: MinIdle::default(),
@@ -171,8 +173,8 @@ impl AgentConfig {
     durations! {
         /// How old a reading of the health may be and still count. Default 5 s.
         freshness, with_freshness, SECOND..=MINUTE, "\"1s\"–\"1m\"";
-        /// How long a Jibri must have been idle and healthy, without a gap, before the protection is dropped. Default 10
-        /// minutes.
+        /// How long a Jibri must have been idle and healthy, without a gap, before the protection is dropped, or its instance
+        /// is surplus. Default 10 minutes.
         idle_timeout, with_idle_timeout, Duration::ZERO..=WEEK, "\"0s\"–\"7d\"";
         /// How long a Jibri may be busy before that is a finding. It is never ended for it. Default 12 hours.
         max_busy, with_max_busy, MINUTE..=WEEK, "\"1m\"–\"7d\"";
@@ -205,9 +207,15 @@ impl AgentConfig {
         /// Whether the group has the [launching hook](crate::agent::HOOK_LAUNCHING). Default: yes.
         launching_hook, with_launching_hook, bool;
         /// Whether the group has the [terminating hook](crate::agent::HOOK_TERMINATING). Default: yes. Without it, and where the
-        /// [listing](crate::port::Listing::drains_on_termination) does not know of it, a surplus agent drains first and ends its
-        /// instance then, since nothing would hold the instance otherwise.
+        /// [listing](crate::port::Listing::drains_on_termination) does not know of it, the protection from scale-in is never
+        /// dropped, and a surplus agent drains first and ends its instance then, since nothing would hold the instance otherwise.
+        /// An agent that is told so in a group that has the hook never ends itself: there only unprotected ones do.
         terminating_hook, with_terminating_hook, bool;
+        /// Whether the instance stays protected from scale-in for life, and is never ended by its agent as surplus, because a
+        /// controller chooses what goes. Default: no; then the protection is dropped while the Jibri is idle for
+        /// [`idle_timeout`](Self::idle_timeout) in a group that was just listed with the terminating hook and with the
+        /// [tag](crate::native::SHRINK_TAG) that lets agents shrink it.
+        keep_protected, with_keep_protected, bool;
         /// Whether the agent ends its instance when it is surplus. Default: yes; but only while the
         /// [tag](crate::native::SHRINK_TAG) of the group allows it.
         shrink, with_shrink, bool;

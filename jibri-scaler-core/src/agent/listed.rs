@@ -17,6 +17,8 @@ pub(super) struct Listed {
     pub(super) drains: bool,
     /// Whether the group keeps what is abandoned.
     pub(super) retains: bool,
+    /// Whether the agents may shrink the group.
+    pub(super) shrinks: bool,
 }
 
 impl Listed {
@@ -33,6 +35,7 @@ impl Listed {
             retained: count(&Lifecycle::TerminatingRetained),
             drains: listing.drains_on_termination,
             retains: listing.retains_abandoned,
+            shrinks: listing.shrinks(),
         }
     }
 

@@ -48,11 +48,11 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// | stop the Jibri at once | a Spot notice, busy or not known, unless it is to drain | two minutes are less than a recording |
 /// | complete the launching hook | the first answer that is idle and healthy and passes the self check, or BUSY | what never comes up is replaced by the group itself; what records must not be |
 /// | start the Jibri | not started, bound for service, no latch | in the warm pool it is not started |
-/// | protect, at once | in service, and not idle and healthy for `idle_timeout` without a gap | nobody may choose it |
-/// | take the protection away | idle and healthy for `idle_timeout` without a gap | it may be chosen |
+/// | protect, at once | in service, and not all of the next row | nobody may choose it |
+/// | take the protection away | idle and healthy for `idle_timeout` without a gap, in a group just listed with the terminating hook and the tag that lets agents shrink it | it may be chosen, and the hook holds it then |
 /// | publish that it is held | with each heartbeat, and when a release check has failed | so that a human hears of it |
 /// | publish 1 or 0 | in service, not draining, its Jibri has answered, once per period | a booting or leaving instance is not a 0 |
-/// | end itself with decrement | unprotected, surplus for `surplus_hold`, by rank, in a group whose tag allows it | the desired count falls together with its victim |
+/// | end itself with decrement | unprotected or in a group without the hook, surplus for `surplus_hold`, by rank, in a group whose tag allows it | the desired count falls together with its victim |
 ///
 /// ```
 /// use jibri_scaler_core::{Timestamp, agent::{Act, Agent, AgentConfig, Input, Output}};
@@ -83,6 +83,8 @@ pub struct Agent {
     drain: Option<Drain>,
     came_back: bool,
     protection: Protection,
+    /// Whether the protection is, or is to be, dropped.
+    drops: bool,
     publisher: Publisher,
     cadence: Cadence,
     looking: Option<shrinking::Looking>,
@@ -147,6 +149,7 @@ impl Agent {
             drain: None,
             came_back: false,
             protection: Protection::default(),
+            drops: false,
             looking: None,
             listed: None,
             check_failed: false,

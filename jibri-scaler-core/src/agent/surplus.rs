@@ -4,9 +4,19 @@
 //! all of them read before the first of them acts: within 20 s after each multiple of the cadence they read, and a minute after it
 //! they act; who could not read within 45 s leaves it to the next time. That holds with clocks that are 7 s apart either way.
 //!
+//! Who is sorted follows from the list alone, so that it is the same for all, whatever an agent knows besides:
+//!
+//! | the list says | sorted are | in an order that changes with |
+//! |---|---|---|
+//! | the terminating hook holds what ends | those in service that are not protected: their agents have seen them idle for long | the day |
+//! | it does not | all in service, since without the hook all are protected for life | each multiple of the cadence |
+//!
+//! In the second case busy ones have their places among the first, and leave them unused: fewer than the surplus go at once, never
+//! more. The order is another one each time, so that in the end all of the surplus goes.
+//!
 //! Agents may see different things all the same: a list that is a little old, a point that came late. At worst each of them believes
-//! to be among the first, and every idle, unprotected instance above the minimum size of the group ends at once. No recording is
-//! touched by that, since each of them drains first, and growth launches again what is missing.
+//! to be among the first, and every idle instance above the minimum size of the group ends at once. No recording is touched by
+//! that, since each of them drains first, and growth launches again what is missing.
 
 use std::time::Duration;
 
@@ -122,8 +132,12 @@ pub fn surplus(
     (due == window.to && !sums.is_empty()).then_some(smallest)
 }
 
-/// Whether this instance is among the first `count` of those that may go: in service and not protected, in an order that all agents
-/// compute alike and that changes with the day, so that no instance is always the first.
+/// Whether this instance is among the first `count` of those that may go, in an order that all agents compute alike. `at` is the
+/// multiple of the cadence for which they look, the same for all.
+///
+/// Where the [hook](Listing::drains_on_termination) holds what ends, those are in service and not protected, and the order changes
+/// with the day, so that no instance is always the first. Without it all in service are sorted, and the order changes with `at`:
+/// whether one is idle only its own agent knows then, and a busy one does not go.
 ///
 /// The order of two instances does not depend on the others, so that agents whose lists differ by a few instances differ by no more
 /// than as many victims. No more than the group can lose above its minimum size are counted.
@@ -133,16 +147,21 @@ pub fn surplus(
 ///
 /// let idle = |id: &str| Instance::new(id.parse().expect("not empty"), Lifecycle::InService);
 /// let listing = Listing::new(Group::new(1, 9, 3), vec![idle("i-a"), idle("i-b"), idle("i-c")]);
-/// let now = Timestamp::from_secs(1_763_800_000);
-/// let going = |count| listing.instances.iter().filter(|i| is_surplus(&i.id, &listing, count, now)).count();
+/// let at = Timestamp::from_secs(1_763_800_200);
+/// let going = |count| listing.instances.iter().filter(|i| is_surplus(&i.id, &listing, count, at)).count();
 /// assert_eq!((going(0), going(1), going(2)), (0, 1, 2));
 /// assert_eq!(going(3), 2, "the minimum size is 1");
 /// ```
 #[must_use]
-pub fn is_surplus(id: &InstanceId, listing: &Listing, count: u32, now: Timestamp) -> bool {
-    let day = now.as_micros().div_euclid(86_400_000_000);
+pub fn is_surplus(id: &InstanceId, listing: &Listing, count: u32, at: Timestamp) -> bool {
+    let has_hook = listing.drains_on_termination;
+    let turn = if has_hook {
+        at.as_micros().div_euclid(86_400_000_000)
+    } else {
+        at.as_micros()
+    };
     let key = |id: &InstanceId| {
-        let mut bytes = day.to_le_bytes().to_vec();
+        let mut bytes = turn.to_le_bytes().to_vec();
         bytes.extend_from_slice(id.as_str().as_bytes());
         (hash(&bytes), id.clone())
     };
@@ -150,7 +169,7 @@ pub fn is_surplus(id: &InstanceId, listing: &Listing, count: u32, now: Timestamp
     let mut keys: Vec<_> = listing
         .instances
         .iter()
-        .filter(|row| row.lifecycle == Lifecycle::InService && !row.protected)
+        .filter(|row| row.lifecycle == Lifecycle::InService && !(has_hook && row.protected))
         .map(|row| key(&row.id))
         .collect();
     keys.sort_unstable();
@@ -316,7 +335,9 @@ mod tests {
             .map(|id| Instance::new(id.parse().unwrap(), Lifecycle::InService))
             .collect();
         let desired = u32::try_from(rows.len()).unwrap();
-        Listing::new(Group::new(min, 99, desired), rows)
+        let mut listing = Listing::new(Group::new(min, 99, desired), rows);
+        listing.drains_on_termination = true;
+        listing
     }
 
     fn going(listing: &Listing, count: u32, now: Timestamp) -> BTreeSet<InstanceId> {
@@ -363,6 +384,23 @@ mod tests {
         assert_eq!(first.len(), 4);
         let (dawn, dusk) = (at(86_400), at(2 * 86_400 - 1));
         assert_eq!(going(&listing, 1, dawn), going(&listing, 1, dusk));
+    }
+
+    #[test]
+    fn without_the_hook_protection_hides_nobody_and_the_order_changes_each_time() {
+        let mut listing = group(1, &["i-a", "i-b", "i-c", "i-d"]);
+        listing.drains_on_termination = false;
+        for row in &mut listing.instances[1..] {
+            row.protected = true;
+        }
+        for count in 0..9 {
+            let going = going(&listing, count, at(300)).len();
+            assert_eq!(going, usize::try_from(count.min(3)).unwrap());
+        }
+        let first: BTreeSet<_> = (0..60)
+            .flat_map(|turn| going(&listing, 1, at(turn * 300)))
+            .collect();
+        assert_eq!(first.len(), 4);
     }
 
     #[test]

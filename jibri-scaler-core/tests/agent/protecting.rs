@@ -162,3 +162,87 @@ fn no_idle_timeout_still_needs_two_readings() {
     world.pass(3);
     assert!(!is_protected(&world));
 }
+
+/// Whether the protection was ever taken away.
+fn was_dropped(world: &World) -> bool {
+    !world.calls(&id(0), "protect off").is_empty()
+}
+
+/// Where no hook would hold it, or nobody has said yet that agents may shrink the group, a scale-in would take the instance with the
+/// recording that it has just accepted.
+#[test]
+fn it_is_not_dropped_in_a_group_that_is_not_ready_for_it() {
+    type Change = fn(&mut World);
+    let groups: [(&str, AgentConfig, Change); 5] = [
+        ("no hook", config(), |world| world.state().hook = false),
+        ("not enabled", config(), |world| {
+            world.state().shrinks = false
+        }),
+        (
+            "not relied on",
+            config().with_terminating_hook(false),
+            |_| {},
+        ),
+        ("a controller's", config().with_keep_protected(true), |_| {}),
+        ("not known", config(), |world| {
+            world.change(&id(0), |member| {
+                member.failing.insert("list", PortErrorKind::Throttled)
+            });
+        }),
+    ];
+    for (name, config, change) in groups {
+        let mut world = World::new(1, config);
+        change(&mut world);
+        world.pass(2 * 3600);
+        assert!(!was_dropped(&world), "{name}");
+        let lists = world.calls(&id(0), "list").len();
+        assert!(lists <= 60, "{name}: {lists}");
+    }
+}
+
+#[test]
+fn what_was_listed_some_minutes_ago_does_not_suffice_to_drop_it() {
+    let mut world = world();
+    world.pass(570);
+    world.state().hook = false;
+    world.pass(3600);
+    assert!(!was_dropped(&world));
+}
+
+#[test]
+fn it_is_taken_again_where_the_group_is_no_longer_ready_for_it() {
+    type Change = fn(&mut World);
+    let changes: [(&str, Change, i64); 3] = [
+        ("hook deleted", |world| world.state().hook = false, 560),
+        ("not enabled", |world| world.state().shrinks = false, 560),
+        (
+            "not known",
+            |world| {
+                world.change(&id(0), |member| {
+                    member.failing.insert("list", PortErrorKind::Throttled)
+                });
+            },
+            910,
+        ),
+    ];
+    for (name, change, within) in changes {
+        let mut world = world();
+        assert!(world.until(700, |state| !state.member(&id(0)).protected));
+        change(&mut world);
+        world.pass(within);
+        assert!(is_protected(&world), "{name}");
+        world.state().hook = true;
+        world.state().shrinks = true;
+        world.change(&id(0), |member| member.failing.clear());
+        world.pass(1800);
+        assert!(!is_protected(&world), "{name}");
+    }
+}
+
+#[test]
+fn an_idle_one_lists_the_group_no_more_than_every_few_minutes_for_it() {
+    let mut world = world();
+    world.pass(12 * 3600);
+    let lists = world.calls(&id(0), "list").len();
+    assert!(lists <= 12 * 12 + 10, "{lists} in 12 h");
+}

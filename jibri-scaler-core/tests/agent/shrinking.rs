@@ -143,6 +143,7 @@ fn it_can_be_switched_off() {
 #[test]
 fn without_the_hook_it_drains_before_it_ends_itself() {
     let mut world = World::new(2, config(1).with_terminating_hook(false));
+    world.state().hook = false;
     let is_ended = |state: &mut crate::world::State| state.desired == 1;
     assert!(world.until(1800, is_ended));
     let ended = |call| {
@@ -177,14 +178,52 @@ fn nobody_goes_where_the_tag_of_the_group_does_not_allow_it() {
     world.state().shrinks = false;
     world.pass(1800);
     assert_eq!(in_service(&world), COUNT);
+    assert_eq!(dropped(&world), 0, "nor is anybody unprotected");
+    // They look again every quarter of an hour or so.
     world.state().shrinks = true;
-    world.pass(700);
+    world.pass(1800);
     assert_eq!(in_service(&world), 1);
+}
+
+fn dropped(world: &World) -> usize {
+    let state = world.state();
+    let dropped = state.journal.iter().filter(|(_, _, c)| c == "protect off");
+    dropped.count()
+}
+
+/// Who is idle only its own agent knows there, so that busy ones are sorted too; all the same the surplus goes, and no more.
+#[test]
+fn without_the_hook_the_surplus_goes_though_all_are_protected_for_life() {
+    for (busy, min_idle) in [(0, 1), (3, 1), (5, 0)] {
+        let mut world = World::new(COUNT, config(min_idle));
+        world.state().hook = false;
+        for n in 0..busy {
+            world.change(&id(n), |member| {
+                assert!(member.record(0, 1_000_000));
+            });
+        }
+        world.pass(6 * 3600);
+        let left = busy + usize::try_from(min_idle).unwrap();
+        assert_eq!(in_service(&world), left, "{busy} busy");
+        assert_eq!(dropped(&world), 0, "{busy} busy");
+        assert_eq!(world.state().lost, 0, "{busy} busy");
+    }
+}
+
+#[test]
+fn an_agent_whose_group_a_controller_keeps_does_not_end_itself() {
+    for hook in [true, false] {
+        let mut world = World::new(COUNT, config(1).with_keep_protected(true));
+        world.state().hook = hook;
+        world.pass(3600);
+        assert_eq!((in_service(&world), dropped(&world)), (COUNT, 0));
+    }
 }
 
 #[test]
 fn without_the_hook_one_that_the_group_does_not_let_go_is_replaced() {
     let mut world = World::new(2, config(0).with_terminating_hook(false));
+    world.state().hook = false;
     // The group says that it may become smaller, until it is asked to.
     world.state().desired = 3;
     world.state().min = 2;

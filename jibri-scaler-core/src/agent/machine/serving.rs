@@ -10,6 +10,16 @@ use crate::agent::{
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// The protection is dropped by what a listing says that is no older than this.
+const JUST_LISTED: Duration = Duration::from_secs(60);
+
+/// Who has dropped it lists the group again after so long and up to half as long again. Who looks whether it is surplus lists more
+/// often anyway.
+const LIST_AGAIN: Duration = Duration::from_secs(360);
+
+/// And takes it again where the newest listing is older than this.
+const ALLOWED: Duration = Duration::from_secs(900);
+
 /// On the way into the warm pool the hook is tried so often: it may not wait yet, or there may be none.
 const POOL_ATTEMPTS: u8 = 10;
 
@@ -112,7 +122,8 @@ impl Agent {
         idle.is_some_and(|idle| idle >= self.config.idle_timeout())
     }
 
-    /// Holds the protection from scale-in, unless the Jibri is idle for long and without any doubt.
+    /// Holds the protection from scale-in, unless the Jibri is idle for long and without any doubt, in a group whose hook would hold
+    /// the instance and whose agents may shrink it.
     fn protect(&mut self) {
         let heartbeats =
             self.outstanding.contains(&ActKind::Heartbeat) || self.failures(ActKind::Heartbeat) > 0;
@@ -124,7 +135,9 @@ impl Agent {
             && self.drain.is_none()
             && !has_ended
             && !self.health.has_failed_a_check();
-        let Some((want, is_change)) = self.protection.wanted(!is_free) else {
+        let relies_on_hook = self.config.terminating_hook() && !self.config.keep_protected();
+        self.drops = is_free && relies_on_hook && self.may_drop();
+        let Some((want, is_change)) = self.protection.wanted(!self.drops) else {
             return;
         };
         if is_change {
@@ -133,6 +146,29 @@ impl Agent {
         if self.begin(Act::SetProtection(want), SECOND) {
             self.protection.begun(want, self.clock.elapsed);
         }
+    }
+
+    /// Whether the group was just listed as one in which an unprotected instance is held before it ends, and in which agents shrink
+    /// the group. Before that was so, as while a group is set up, and after it, protection is what keeps recordings. Lists the group
+    /// where that is not known.
+    fn may_drop(&mut self) -> bool {
+        let elapsed = self.clock.elapsed;
+        let Some(listed) = self.listed else {
+            self.list(SECOND);
+            return false;
+        };
+        let (age, allows) = (listed.age(elapsed), listed.drains && listed.shrinks);
+        let share = self.seed.share(self.begun.list.as_secs());
+        let holds = if self.drops { ALLOWED } else { JUST_LISTED };
+        let again = match (allows, self.drops) {
+            (true, false) => JUST_LISTED,
+            (true, true) => LIST_AGAIN.mul_f64(1.0 + 0.5 * share),
+            (false, _) => self.config.reconcile_every().mul_f64(0.75 + 0.5 * share),
+        };
+        if age > again {
+            self.list(SECOND);
+        }
+        allows && age <= holds
     }
 
     fn publish(&mut self) {

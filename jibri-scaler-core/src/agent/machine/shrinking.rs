@@ -42,12 +42,15 @@ enum Found {
 }
 
 impl Agent {
-    /// Whether nothing speaks against ending the instance, as far as it alone is concerned.
+    /// Whether nothing speaks against ending the instance, as far as it alone is concerned. Where no hook holds what ends, it is
+    /// protected for life, and drains before it ends.
     fn may_be_surplus(&self) -> bool {
+        let has_hook = self.listed.is_none_or(|listed| listed.drains);
         self.config.shrink()
+            && !self.config.keep_protected()
             && self.drain.is_none()
             && self.in_service()
-            && self.protection.is_off()
+            && (self.protection.is_off() || !has_hook)
             && self.is_idle_for_long()
     }
 
