@@ -238,6 +238,12 @@ impl Retirement {
         matches!(self.phase, Phase::Released)
     }
 
+    /// When the machine was last given back, or handed over to its agent.
+    #[must_use]
+    pub const fn released_at(&self) -> Option<Timestamp> {
+        self.released_at
+    }
+
     /// How often the Jibri came back after it was told.
     #[must_use]
     pub const fn returns(&self) -> u32 {

@@ -1,5 +1,7 @@
 //! Moving the retirements under way on, each by at most one phase.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt as _, stream};
 
 use super::{Controller, Progress, TickReport};
@@ -10,6 +12,10 @@ use crate::{
     port::{Decrement, DrainClient, Presence, Target, Told},
     retirement::{Act, Phase, Retirement, Work},
 };
+
+/// The hook of an instance that was given back is completed so much later. An agent that is there takes a few seconds to see that its
+/// instance ends, and at most five minutes to check whether anything is left.
+const LET_GO_AFTER: Duration = Duration::from_secs(600);
 
 impl Controller {
     /// Does for each retirement what is next: tells, looks, or gives the machine back. `before` is the memory before the
@@ -53,7 +59,7 @@ impl Controller {
         }
         if !report.stopped() {
             self.give_back(going, snapshot, report, now).await;
-            self.let_go(snapshot, report).await;
+            self.let_go(snapshot, report, now).await;
         }
         let Some(memory) = &self.memory else { return };
         let phase = |(id, retirement): (&InstanceId, &Retirement)| {
@@ -119,12 +125,18 @@ impl Controller {
         self.not_given_back = None;
     }
 
-    /// Ends the wait of the group's hook for instances that were given back: their Jibris are gone, and no agent may be there.
-    async fn let_go(&self, snapshot: &FleetSnapshot, report: &mut TickReport) {
+    /// Ends the wait of the group's hook for instances that were given back: their Jibris are gone. Where an agent was heard it is
+    /// left to that; one that is not heard has some time to find out that something is left, and to keep the machine.
+    async fn let_go(&self, snapshot: &FleetSnapshot, report: &mut TickReport, now: Timestamp) {
         let Some(memory) = &self.memory else { return };
-        let released = memory.retirements.iter().filter(|(_, r)| r.was_released());
+        let grace = self.limits.gone_after().max(LET_GO_AFTER);
+        let is_due = |r: &Retirement| r.released_at().is_some_and(|at| now.since(at) >= grace);
+        let released = memory.retirements.iter();
+        let released = released.filter(|(_, r)| r.was_released() && is_due(r));
         for (id, _) in released {
-            let waits = |row: &Instance| row.lifecycle == Lifecycle::TerminatingWait;
+            let waits = |row: &Instance| {
+                row.lifecycle == Lifecycle::TerminatingWait && row.drain != DrainPath::Agent
+            };
             if snapshot.rows(id).iter().any(waits)
                 && let Err(error) = self.control.complete_termination(id).await
             {

@@ -312,11 +312,19 @@ fn one_given_back_directly_is_let_go_by_the_hook_and_no_other_is() {
     let released = mocks.saved.lock().unwrap().last().cloned().unwrap();
     assert!(released.retirements()[&"i-1".parse().unwrap()].was_released());
     assert_eq!(completed(&mocks), [""; 0], "it does not wait yet");
-    let _ = tick(
-        &mut mocks.controller(0, group, rows(Lifecycle::TerminatingWait)),
-        60,
-    );
-    assert_eq!(completed(&mocks), ["complete i-1"]);
+    let waiting = |secs: i64, drain| {
+        let mut rows = rows(Lifecycle::TerminatingWait);
+        rows[0].drain = drain;
+        let _ = tick(&mut mocks.controller(0, group, rows), secs);
+        completed(&mocks)
+    };
+    for secs in (60..=640).step_by(20) {
+        let completed = waiting(secs, DrainPath::Direct);
+        assert_eq!(completed, [""; 0], "an agent may be there unheard");
+    }
+    let completed = waiting(660, DrainPath::Agent);
+    assert_eq!(completed, [""; 0], "its agent is heard, and does it");
+    assert_eq!(waiting(680, DrainPath::Direct), ["complete i-1"]);
 }
 
 /// A port that says who else is there, and what was asked of it.

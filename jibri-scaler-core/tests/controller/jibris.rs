@@ -80,6 +80,13 @@ impl Jibris {
         change(self.lock().jibris.get_mut(id).unwrap());
     }
 
+    /// Whether its process runs.
+    pub(crate) fn is_up(&self, id: &InstanceId) -> bool {
+        let inner = self.lock();
+        let jibri = inner.jibris.get(id);
+        jibri.is_some_and(|jibri| jibri.up_from.is_some())
+    }
+
     /// An instance came into service: its Jibri starts.
     pub(crate) fn boot(&self, id: &InstanceId, at: Timestamp) {
         let up_from = Some(at);

@@ -101,8 +101,13 @@ impl World {
         for event in self.group.advance(self.now) {
             match &event.kind {
                 SimEventKind::InService { id } => self.jibris.boot(id, event.at + BOOT),
-                SimEventKind::Terminating { id, .. } => self.jibris.end_machine(id),
                 _ => {}
+            }
+            // Held by a hook or retained, it runs on.
+            if let Some(id) = event.kind.id()
+                && !self.group.is_running(id)
+            {
+                self.jibris.end_machine(id);
             }
             self.events.push(event);
         }
