@@ -93,7 +93,7 @@ pub(crate) struct Arguments {
     /// The heartbeat timeout of the terminating hook.
     #[arg(long, value_parser = span, default_value = "1h")]
     hook_timeout: Duration,
-    /// The group has no terminating hook: drain first, and end the instance then.
+    /// The group has no terminating hook: stay protected, drain first, and end the instance then.
     #[arg(long)]
     without_terminating_hook: bool,
     /// The group has no launching hook.
@@ -102,9 +102,16 @@ pub(crate) struct Arguments {
     /// After how long it is told that a Jibri is still busy.
     #[arg(long, value_parser = span, default_value = "12h")]
     max_busy: Duration,
+    /// Tell a Jibri that is still busy after --max-busy to end when it is free, so that its instance is replaced then.
+    #[arg(long)]
+    tell_overbusy: bool,
     /// Never end the instance because it is surplus.
     #[arg(long)]
     no_shrink: bool,
+    /// Keep the instance protected from scale-in for life, and never end it because it is surplus: a controller chooses what
+    /// goes. Implied by --report-to.
+    #[arg(long)]
+    keep_protected: bool,
 }
 
 /// The two APIs of a Jibri.
@@ -153,7 +160,9 @@ impl Arguments {
             .with_hook_timeout(self.hook_timeout)?
             .with_launching_hook(!self.without_launching_hook)
             .with_terminating_hook(!self.without_terminating_hook)
+            .with_tell_overbusy(self.tell_overbusy)
             .with_shrink(!self.no_shrink)
+            .with_keep_protected(self.keep_protected || self.report_to.is_some())
             .with_publish(match self.publish {
                 Publishing::Each => Publish::Each,
                 Publishing::Batched => Publish::Batched,
@@ -287,6 +296,9 @@ mod tests {
         );
         assert_eq!(config.self_check_every(), Some(Duration::from_mins(10)));
         assert!(!config.shrink() && config.launching_hook());
+        assert!(!config.tell_overbusy() && !config.keep_protected());
+        let config = |options| parse(options).unwrap().config().unwrap();
+        assert!(config("--tell-overbusy").tell_overbusy());
 
         fs::write(&path, "min_idle = -1\n").unwrap();
         let error = parse(&format!("--policy {}", path.display()))
@@ -294,6 +306,17 @@ mod tests {
             .config()
             .unwrap_err();
         assert!(error.to_string().contains("policy.toml: line 1"), "{error}");
+    }
+
+    #[test]
+    fn an_agent_that_reports_to_a_controller_leaves_protection_and_size_to_it() {
+        for options in [
+            "--keep-protected",
+            "--report-to http://controller:4444 --report-token token",
+        ] {
+            let config = parse(options).unwrap().config().unwrap();
+            assert!(config.keep_protected(), "{options}");
+        }
     }
 
     #[test]
