@@ -105,7 +105,8 @@ impl fmt::Display for Breach {
 
 /// Checks a decision against the rules. It shares no code with [`decide`](crate::decide()), so that a mistake there shows here.
 ///
-/// Tests, the simulator and the controller all use it; the controller applies no plan with a [fatal](Breach::is_fatal) breach.
+/// The tests and the controller use it, and so every simulation that runs the controller. The controller applies no plan with a
+/// [fatal](Breach::is_fatal) breach.
 ///
 /// ```
 /// use jibri_scaler_core::{FleetSnapshot, Group, Limits, Memory, Timestamp, check, decide, policy::MinIdle};
