@@ -207,9 +207,10 @@ impl JoinedObserver {
 
     /// The same hearing the agents on the instances. `report_ttl` is that of the [`Limits`](crate::Limits).
     ///
-    /// An instance whose agent was heard within `report_ttl` is not probed: its agent speaks for it. It counts as having answered
-    /// where that was within half of it, so agents report at least three times as often. Where the group's hook holds what is to
-    /// end, such an instance is retired through its agent.
+    /// The agent of an instance speaks for it where it was heard within `report_ttl`. The instance counts as having answered where
+    /// that was within half of it, so agents report at least three times as often. Where the group's hook holds what is to end,
+    /// such an instance is not probed, and is retired through its agent; elsewhere it is asked like all others whether it can be
+    /// told to end.
     #[must_use]
     pub fn with_agents(mut self, reports: Arc<AgentReports>, report_ttl: Duration) -> Self {
         self.agents = Some(Agents {
@@ -314,14 +315,16 @@ impl JoinedObserver {
     /// Those to ask. Who did not answer last time comes last, so that it can't use up the time of the others.
     fn targets(&self, listing: &Listing, now: Timestamp) -> Vec<Asked> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let silent = |id: &InstanceId| {
+        // Without the hook its agent cannot drain it, so that it is asked whether it can be told from here.
+        let by_agent = |id: &InstanceId| {
             let agents = self.agents.as_ref();
-            agents.is_none_or(|agents| agents.heard(id, now).is_none())
+            let heard = agents.is_some_and(|agents| agents.heard(id, now).is_some());
+            heard && listing.drains_on_termination
         };
         let counting = listing
             .instances
             .iter()
-            .filter(|instance| instance.lifecycle.is_counting() && silent(&instance.id));
+            .filter(|instance| instance.lifecycle.is_counting() && !by_agent(&instance.id));
         let mut targets: Vec<_> = counting
             .map(|instance| {
                 let known = known.get(&instance.id);

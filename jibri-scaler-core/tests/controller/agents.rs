@@ -11,8 +11,8 @@ use jibri_scaler_core::{
     observe::{AgentReport, AgentReports, FleetObserver, JoinedObserver},
     policy::MinIdle,
     port::{
-        Decrement, GroupControl, GroupListing, Listing, MockGroupOwnership, PortError,
-        PortErrorKind, ProbeOutcome, Target,
+        Decrement, GroupControl, GroupListing, Listing, MockDrainClient, MockGroupOwnership,
+        PortError, PortErrorKind, ProbeOutcome, Target,
     },
     retirement::Phase,
 };
@@ -276,6 +276,33 @@ fn an_agent_speaks_for_its_instance_and_is_ready_only_while_it_was_heard_just_no
         (Reachability::Refused, DrainPath::None, Some(at(0)), 1),
         "silent for longer than `report_ttl`, it is asked itself"
     );
+}
+
+/// Its own agent can drain it only where the hook holds it: without the hook it is told directly where that is possible.
+#[test]
+fn without_the_hook_one_whose_agent_is_heard_is_retired_directly_where_it_can_be_told() {
+    for (without_hook, reachable, path) in [
+        (true, true, DrainPath::Direct),
+        (true, false, DrainPath::None),
+        (false, true, DrainPath::Agent),
+    ] {
+        let world = World::new(&["i-1"]);
+        *world.group.without_hook.lock().unwrap() = without_hook;
+        let mut drain = MockDrainClient::new();
+        drain.expect_is_reachable().return_const(reachable);
+        let answers = |_: &Target| {
+            ProbeOutcome::Answered(JibriStatus::new(BusyStatus::Busy, HealthStatus::Healthy))
+        };
+        let deadline = || Box::pin(std::future::pending()) as std::pin::Pin<Box<_>>;
+        let observer = JoinedObserver::new(Arc::clone(&world.group), Probe(answers), deadline)
+            .with_drain(drain)
+            .with_agents(Arc::clone(&world.reports), limits().report_ttl());
+        world.report("i-1", &IDLE);
+        let all = block_on(observer.observe(at(5))).unwrap();
+        let row = &all.snapshot.instances()[0];
+        assert_eq!(row.drain, path, "{without_hook} {reachable}");
+        assert_eq!(row.reachability, Reachability::Answered);
+    }
 }
 
 #[test]
