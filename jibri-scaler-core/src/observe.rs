@@ -427,6 +427,7 @@ impl FleetObserver for JoinedObserver {
             agents
                 .reports
                 .list(listing.instances.iter().map(|row| &row.id));
+            agents.reports.received_by(now);
         }
         let heard = self.ask(self.targets(&listing, now)).await;
         Ok(self.join(listing, heard, now))

@@ -94,6 +94,14 @@ impl AgentReports {
         *newest = listed;
     }
 
+    /// Takes in that it is `now`: what is stamped later counts as received now, once. Else a step back of the clock would keep a
+    /// report fresh for as long as the step.
+    pub(super) fn received_by(&self, now: Timestamp) {
+        for report in self.lock().values_mut().flatten() {
+            report.received_at = report.received_at.min(now);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Option<AgentReport>>> {
         // What a panicking thread left is whole: each change is one assignment.
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)

@@ -278,6 +278,25 @@ fn an_agent_speaks_for_its_instance_and_is_ready_only_while_it_was_heard_just_no
     );
 }
 
+#[test]
+fn a_clock_that_steps_back_keeps_no_dead_agent_alive() {
+    let mut world = World::new(&["i-1"]);
+    let observer = world.observer();
+    world.now = 10_000;
+    world.report("i-1", &IDLE);
+    let path = |now| {
+        block_on(observer.observe(at(now)))
+            .unwrap()
+            .snapshot
+            .instances()[0]
+            .drain
+    };
+    assert_eq!(path(10_000), DrainPath::Agent);
+    assert_eq!(path(100), DrainPath::Agent, "as if it was heard just now");
+    assert_eq!(path(145), DrainPath::Agent);
+    assert_eq!(path(146), DrainPath::None, "older than `report_ttl`");
+}
+
 /// Its own agent can drain it only where the hook holds it: without the hook it is told directly where that is possible.
 #[test]
 fn without_the_hook_one_whose_agent_is_heard_is_retired_directly_where_it_can_be_told() {
