@@ -8,7 +8,7 @@
 //! |---|---|---|---|
 //! | requested | told | told | the Jibri took `gracefulShutdown`, which shares a lock with the start of a recording |
 //! | requested | refused, or not known | requested | nobody was told, as far as is known; telling again is always safe |
-//! | requested | not told for the boot deadline | given up | it cannot be retired from here |
+//! | requested | not told for the boot deadline, without BUSY in it | given up | it cannot be retired from here; while BUSY a request may wait behind its finalize script |
 //! | told | BUSY reported since | finishing | it ends when the recording and its upload are done; there is no deadline |
 //! | told, finishing | both ports refuse | same, refusing | one refusal can be a restart |
 //! | told, finishing | both still refuse, `gone_after` later, without a gap | gone | longer than any supervisor takes to restart it |
@@ -335,6 +335,14 @@ impl Retirement {
                 self.untold_since = now;
             }
             _ => {}
+        }
+    }
+
+    /// Takes in that a Jibri that is to be told reads BUSY: a request may wait for its answer behind the finalize script, for as long
+    /// as that runs, so that the time without being told begins anew.
+    pub fn busy_untold(&mut self, now: Timestamp) {
+        if self.phase == Phase::Requested {
+            self.untold_since = now;
         }
     }
 

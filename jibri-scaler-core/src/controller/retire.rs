@@ -170,6 +170,13 @@ fn reported(
             retirement.reported(work(row, retirement), now, limits.gone_after());
         }
         if retirement.phase() == phase {
+            if row.reachability == Reachability::Answered
+                && row
+                    .status()
+                    .is_some_and(|status| status.busy == BusyStatus::Busy)
+            {
+                retirement.busy_untold(now);
+            }
             retirement.give_up_untold(now, limits.boot_deadline());
         }
         let (next, heard) = (retirement.next(), row.drain == DrainPath::Agent);

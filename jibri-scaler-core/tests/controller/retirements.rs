@@ -177,6 +177,28 @@ fn an_answer_that_is_lost_is_asked_for_again_and_never_taken_for_told() {
     assert_eq!(world.lost(), []);
 }
 
+/// The request waits for its answer behind a finalize script that takes longer than the boot deadline, which Jibri shows as BUSY.
+#[test]
+fn one_that_is_busy_is_not_given_up_on_for_not_having_been_told() {
+    let mut world = World::running(0, 9, 2);
+    let mut controller = world.controller(1);
+    world.steps(&mut controller, 6);
+    for id in world.in_service() {
+        world.jibris.change(&id, |jibri| jibri.loses_answers = true);
+        world.jibris.record_on(&id, secs(1200));
+    }
+    world.steps(&mut controller, 80);
+    let told = world.jibris.tally(|tally| tally.told.clone());
+    assert_eq!(phase(&controller, &told[0]), Some(Phase::Requested));
+    world
+        .jibris
+        .change(&told[0], |jibri| jibri.loses_answers = false);
+    world.until(&mut controller, |world, _, _| {
+        (!world.is_in_service(&told[0])).then_some(())
+    });
+    assert_eq!(world.lost(), []);
+}
+
 #[test]
 fn a_look_that_says_nothing_starts_the_wait_anew() {
     let mut world = World::running(0, 9, 2);
