@@ -1,5 +1,6 @@
 //! The agent as a state machine: what it takes in, and in which order it decides.
 
+mod counting;
 mod ending;
 mod serving;
 mod shrinking;
@@ -27,6 +28,9 @@ use crate::{
     port::{Decrement, PortErrorKind},
 };
 
+/// The group is not listed more often than so.
+const LISTED_AGAIN: Duration = Duration::from_secs(1);
+
 /// What lasts longer than it should is tried again after so long at first.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
 /// And after no more than that.
@@ -51,6 +55,7 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// | protect, at once | in service, and not all of the next row | nobody may choose it |
 /// | take the protection away | idle and healthy for `idle_timeout` without a gap, in a group just listed with the terminating hook and the tag that lets agents shrink it | it may be chosen, and the hook holds it then |
 /// | publish that it is held | with each heartbeat, and when a release check has failed | so that a human hears of it |
+/// | list the group | when it comes into service, then six agents of a group in five minutes, as expected, each at a moment of its own; one that may be surplus, once each time it looks | all Auto Scaling calls of the account share one bucket |
 /// | publish 1 or 0 | in service, not draining, its Jibri has answered, once per period | a booting or leaving instance is not a 0 |
 /// | end itself with decrement | unprotected or in a group without the hook, surplus for `surplus_hold`, by rank, in a group whose tag allows it | the desired count falls together with its victim |
 ///
@@ -83,10 +88,9 @@ pub struct Agent {
     drain: Option<Drain>,
     came_back: bool,
     protection: Protection,
-    /// Whether the protection is, or is to be, dropped.
-    drops: bool,
     publisher: Publisher,
     cadence: Cadence,
+    counting: counting::Counting,
     looking: Option<shrinking::Looking>,
     /// What the group was when it was last listed.
     listed: Option<Listed>,
@@ -135,6 +139,7 @@ impl Agent {
             publisher: Publisher::new(&config, seed, now),
             cadence: Cadence::new(config.surplus_every(), seed.share(1), now),
             health: Health::new(config.freshness()),
+            counting: counting::Counting::new(now),
             clock: Clock::new(now),
             config,
             id,
@@ -149,7 +154,6 @@ impl Agent {
             drain: None,
             came_back: false,
             protection: Protection::default(),
-            drops: false,
             looking: None,
             listed: None,
             check_failed: false,
@@ -297,6 +301,7 @@ impl Agent {
                 }
                 self.look_at_rank(result.ok().as_ref());
             }
+                    self.counting.listed();
         }
     }
 
@@ -437,6 +442,7 @@ impl Agent {
     fn latch_failed(&self) -> bool {
         self.failures(ActKind::SetLatch) > 0
     }
+    /// Whether the latch could not be set, or not even be read.
 
     fn failures(&self, kind: ActKind) -> u32 {
         self.paces.get(&kind).map_or(0, Pace::failures)

@@ -14,6 +14,8 @@ pub(super) struct Protection {
     tried: Option<bool>,
     /// When the last attempt was begun.
     tried_at: Option<Duration>,
+    /// Whether it is, or is to be, dropped.
+    pub(super) drops: bool,
     /// Whether the group was asked at least once, with or without an answer.
     asked: bool,
 }

@@ -35,9 +35,10 @@ use crate::policy::{NotProportional, Percent, Policy};
 /// Auto Scaling's own metric of that number has one point a minute, some minutes late. In an alarm with a period of 10 s five of
 /// six values of it would be missing, and `FILL` would not help: how far back an alarm looks is not documented, and where no point
 /// is in that range nothing is filled in. So the agents publish the number themselves, as [`IN_SERVICE`](super::metric::IN_SERVICE),
-/// in the same request as [`IDLE`](super::metric::IDLE): what counts a publisher also brings the guard, at any period. They know
-/// it from their last listing of the group, some minutes ago; runaway growth is slower than that, since instances must boot. Where
-/// no agent knows it the value is missing, and nothing grows.
+/// in the same request as [`IDLE`](super::metric::IDLE): what counts a publisher also brings the guard, at any period. Some of
+/// them know it from a listing of the group, some minutes ago, the others say 1; runaway growth is slower than that, since
+/// instances must boot. Where no agent has ever listed the group, and where agents publish in batches, the value is missing, and
+/// nothing grows.
 ///
 /// # 2 of 2 periods
 /// The newest sum may be partial: the alarm can look while points still arrive. The period before is whole by then. So both must

@@ -17,10 +17,15 @@
 /// publishers, AVERAGE the idle share.
 pub const IDLE: &str = "Idle";
 
-/// How many instances of the group were in service when the agent last listed it, which it does every few minutes. Maximum.
+/// At least so many instances of the group are in service. Maximum.
+///
+/// The maximum is the number itself, no older than some minutes: every five minutes about six agents of a group list it, whatever its
+/// size. The others publish 1, so that each agent has a point in each period, which says that it is one. Agents that publish in
+/// [batches](crate::agent::Publish::Batched) leave it out.
 pub const IN_SERVICE: &str = "InService";
 
-/// How many instances were kept for a human (`Terminating:Retained`) in that listing. Maximum.
+/// How many instances were kept for a human (`Terminating:Retained`) in the last listing of an agent that has listed the group lately.
+/// Maximum.
 ///
 /// The others publish it, since the usual reason for a retained instance is that its own agent is dead.
 pub const RETAINED: &str = "Retained";

@@ -33,7 +33,7 @@ fn the_size_of_the_group_is_published_within_the_first_periods_and_followed() {
         member.lifecycle = Lifecycle::TerminatingRetained;
     });
     world.kill_agent(&id(2));
-    // A busy one looks as well: growth needs it most while all are busy.
+    // A busy one lists too: growth needs it most while all are busy.
     world.change(&id(0), |member| member.status.0 = "BUSY");
     world.pass(400);
     for n in 0..2 {
@@ -42,14 +42,66 @@ fn the_size_of_the_group_is_published_within_the_first_periods_and_followed() {
     }
 }
 
+/// The number of calls does not grow with the group, they are spread over time, and somebody always knows the number.
 #[test]
-fn the_group_is_listed_once_per_look_and_agent() {
-    let mut world = World::new(3, config().with_shrink(false));
-    world.pass(3600);
-    for n in 0..3 {
-        let lists = world.calls(&id(n), "list").len();
-        assert!((12..=14).contains(&lists), "{lists}");
+fn a_few_agents_list_the_group_for_all_whatever_its_size() {
+    for count in [1, 3, 40] {
+        let mut world = World::new(count, config());
+        for n in 0..count {
+            world.change(&id(n), |member| member.status.0 = "BUSY");
+        }
+        world.pass(60);
+        world.state().journal.clear();
+        world.state().points.clear();
+        world.pass(3600);
+        let state = world.state();
+        let lists = state.journal.iter().filter(|(_, _, call)| call == "list");
+        let lists: Vec<_> = lists.map(|(at, ..)| *at).collect();
+        let expected = 12 * count.min(6);
+        assert!(
+            (expected * 2 / 3..=expected * 3 / 2).contains(&lists.len()),
+            "{count}: {}",
+            lists.len()
+        );
+        // In no half minute more than a third of what is expected in five.
+        let crowd = lists.iter().map(|at| {
+            let near = lists.iter().filter(|other| (*at..at + 30).contains(*other));
+            near.count()
+        });
+        assert!(crowd.max().unwrap() <= 5, "{count}");
+
+        let mut largest = std::collections::BTreeMap::new();
+        for (_, point) in &state.points {
+            assert!(point.in_service.is_some(), "each says that it is an agent");
+            let slot = point.at.as_micros() / 10_000_000;
+            let entry: &mut (u32, bool) = largest.entry(slot).or_default();
+            entry.0 = entry.0.max(point.in_service.unwrap());
+            entry.1 |= point.retained == Some(0);
+        }
+        let known = largest
+            .values()
+            .all(|seen| *seen == (u32::try_from(count).unwrap(), true));
+        assert!(known && largest.len() >= 359, "{count}: {largest:?}");
     }
+}
+
+#[test]
+fn an_old_number_is_not_published_for_long() {
+    let mut world = World::new(40, config());
+    for n in 0..40 {
+        world.change(&id(n), |member| member.status.0 = "BUSY");
+    }
+    world.pass(1200);
+    for n in 10..40 {
+        world.change(&id(n), |member| member.lifecycle = Lifecycle::Terminated);
+        world.kill_agent(&id(n));
+    }
+    world.pass(470);
+    world.state().points.clear();
+    world.pass(1800);
+    let state = world.state();
+    let most = state.points.iter().map(|(_, point)| point.in_service);
+    assert_eq!(most.max(), Some(Some(10)));
 }
 
 #[test]

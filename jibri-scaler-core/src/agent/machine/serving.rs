@@ -59,6 +59,7 @@ impl Agent {
     }
 
     /// Lets the instance come into service.
+        self.count();
     fn come_into_service(&mut self) {
         if self.launch.done.is_some() || self.drain.is_some() {
             return;
@@ -136,8 +137,8 @@ impl Agent {
             && !has_ended
             && !self.health.has_failed_a_check();
         let relies_on_hook = self.config.terminating_hook() && !self.config.keep_protected();
-        self.drops = is_free && relies_on_hook && self.may_drop();
-        let Some((want, is_change)) = self.protection.wanted(!self.drops) else {
+        self.protection.drops = is_free && relies_on_hook && self.may_drop();
+        let Some((want, is_change)) = self.protection.wanted(!self.protection.drops) else {
             return;
         };
         if is_change {
@@ -159,8 +160,12 @@ impl Agent {
         };
         let (age, allows) = (listed.age(elapsed), listed.drains && listed.shrinks);
         let share = self.seed.share(self.begun.list.as_secs());
-        let holds = if self.drops { ALLOWED } else { JUST_LISTED };
-        let again = match (allows, self.drops) {
+        let holds = if self.protection.drops {
+            ALLOWED
+        } else {
+            JUST_LISTED
+        };
+        let again = match (allows, self.protection.drops) {
             (true, false) => JUST_LISTED,
             (true, true) => LIST_AGAIN.mul_f64(1.0 + 0.5 * share),
             (false, _) => self.config.reconcile_every().mul_f64(0.75 + 0.5 * share),
@@ -178,10 +183,7 @@ impl Agent {
             && !self.outstanding.contains(&ActKind::End);
         let (wall, reading) = (self.clock.wall, self.reading());
         let mut point = SignalPoint::new(wall, reading == Reading::Idle);
-        let counts = self
-            .listed
-            .map(|listed| (listed.in_service, listed.retained));
-        (point.in_service, point.retained) = counts.unzip();
+        (point.in_service, point.retained) = self.counts();
         let busy = self.health.busy_for(self.clock.elapsed);
         point.busy_for = busy.filter(|_| reading == Reading::Busy);
         let under_way = self.outstanding.contains(&ActKind::Publish);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Agent;
+use super::{Agent, LISTED_AGAIN};
 use crate::{
     Timestamp,
     agent::{
@@ -17,9 +17,6 @@ use crate::{
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// The group is not listed more often than so, but for the next multiple of the cadence.
-const LISTED_AGAIN: Duration = Duration::from_secs(1);
 
 /// A look whether the instance is surplus, under way.
 #[derive(Clone, Copy, Debug)]
@@ -54,18 +51,11 @@ impl Agent {
             && self.is_idle_for_long()
     }
 
-    /// Lists the group after each multiple of the cadence, for the numbers that are published with the idle signal, and looks
-    /// whether this instance is surplus.
+    /// Looks after each multiple of the cadence whether this instance is surplus, if it may be: reads the sums, and lists the group
+    /// once.
     pub(super) fn look_whether_surplus(&mut self) {
         self.end_if_chosen();
-        let boundary = self.cadence.due(self.clock.wall);
-        if !self.in_service() || self.drain.is_some() {
-            return;
-        }
-        let Some(boundary) = boundary else {
-            if self.listed.is_none() && self.looking.is_none() {
-                self.list(LISTED_AGAIN);
-            }
+        let Some(boundary) = self.cadence.due(self.clock.wall) else {
             return;
         };
         let (period, hold) = (self.config.period(), self.config.surplus_hold());
@@ -77,8 +67,6 @@ impl Agent {
                 window,
                 found: Found::Nothing,
             });
-        } else {
-            self.list(LISTED_AGAIN);
         }
     }
 

@@ -24,10 +24,11 @@ pub struct SignalPoint {
     pub at: Timestamp,
     /// Idle, healthy, and read just now.
     pub idle: bool,
-    /// How many instances were in service when the agent last listed the group; absent until it has.
-    /// Without it [growth](crate::native::Growth) by alarm stops.
+    /// At least so many instances are in service: as many as the agent has listed in the last minutes, or 1, itself, where it has
+    /// not lately. Absent until it has listed the group once, and in [batches](crate::agent::Publish::Batched). Without it
+    /// [growth](crate::native::Growth) by alarm stops.
     pub in_service: Option<u32>,
-    /// How many were kept for a human in that listing.
+    /// How many were kept for a human in that listing; absent where the agent has not listed the group lately.
     pub retained: Option<u32>,
     /// How long the Jibri has been busy; absent where it is not.
     pub busy_for: Option<Duration>,
