@@ -38,7 +38,8 @@ pub enum Publish {
     #[default]
     Each,
     /// The points of six periods in one request, each with its time: cheaper, and too late for alarms. For dashboards and
-    /// controllers.
+    /// controllers. They leave out [how many are in service](crate::native::metric::IN_SERVICE), so that growth by alarm does not
+    /// grow by them, and provisioning waits for agents that publish each point.
     Batched,
 }
 

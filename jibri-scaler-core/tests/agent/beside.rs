@@ -2,7 +2,7 @@
 
 use jibri_scaler_core::{
     Lifecycle,
-    agent::{AgentConfig, port::SignalPoint},
+    agent::{AgentConfig, Publish, port::SignalPoint},
     policy::MinIdle,
 };
 
@@ -102,6 +102,15 @@ fn an_old_number_is_not_published_for_long() {
     let state = world.state();
     let most = state.points.iter().map(|(_, point)| point.in_service);
     assert_eq!(most.max(), Some(Some(10)));
+}
+
+#[test]
+fn batched_points_do_not_say_how_many_are_in_service() {
+    let mut world = World::new(1, config().with_publish(Publish::Batched));
+    world.pass(1800);
+    let state = world.state();
+    assert!(state.points.len() > 150);
+    assert!(state.points.iter().all(|(_, p)| p.in_service.is_none()));
 }
 
 #[test]

@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use super::Agent;
-use crate::{Timestamp, agent::ActKind};
+use crate::{
+    Timestamp,
+    agent::{ActKind, Publish},
+};
 
 /// In each such stretch of time some agents list the group to count it.
 const EVERY: Duration = Duration::from_secs(300);
@@ -90,6 +93,11 @@ impl Agent {
         };
         let is_fresh = listed.age(self.clock.elapsed) <= holds;
         let in_service = if is_fresh { listed.in_service } else { 1 };
-        (Some(in_service), is_fresh.then_some(listed.retained))
+        // Alarms on batched points would be late, so that they miss the guard without which nothing grows.
+        let is_each = self.config.publish() == Publish::Each;
+        (
+            is_each.then_some(in_service),
+            is_fresh.then_some(listed.retained),
+        )
     }
 }
