@@ -39,7 +39,8 @@ impl Concern {
         match self {
             Self::LatchUnreadable => (
                 Critical,
-                "the restart latch cannot be read, so that it is not known whether the Jibri was told to end; nothing is done",
+                "the restart latch cannot be read, so that it is not known whether the Jibri was told to end; nothing is done but \
+                 to keep a hook waiting and to stop on a Spot notice",
                 "look at the problem that is reported with it, and at the file of the latch",
             ),
             Self::LatchNotSet => (

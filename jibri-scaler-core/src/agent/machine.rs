@@ -45,7 +45,7 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 ///
 /// | what | when | why |
 /// |---|---|---|
-/// | nothing but to look | before it is known whether there is a latch | an agent before it may have told the Jibri to end |
+/// | nothing but to look, to keep a hook waiting, and to stop on a Spot notice | before it is known whether there is a latch | an agent before it may have told the Jibri to end |
 /// | begin a [`Drain`] | the group ends the instance; the Jibri is broken and not busy; the host ends; it goes to the warm pool | nothing ends that may be recording |
 /// | prolong the wait of the terminating hook | held there, every quarter of its timeout | a recording may last for hours |
 /// | complete the terminating hook with ABANDON | something is left, and the group was just listed as one that retains | without retention ABANDON destroys the machine |
@@ -208,7 +208,10 @@ impl Agent {
         if !self.finished {
             self.look_around(is_tick, is_hint);
             match self.latch {
-                Latched::Unknown => self.load_latch(),
+                Latched::Unknown => {
+                    self.load_latch();
+                    self.hold_on();
+                }
                 Latched::No | Latched::Yes(_) => {
                     self.leave();
                     self.go_on_draining();
@@ -440,7 +443,7 @@ impl Agent {
     }
 
     fn latch_failed(&self) -> bool {
-        self.failures(ActKind::SetLatch) > 0
+        self.failures(ActKind::SetLatch) > 0 || self.failures(ActKind::LoadLatch) > 0
     }
     /// Whether the latch could not be set, or not even be read.
 

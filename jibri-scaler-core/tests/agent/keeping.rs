@@ -97,3 +97,26 @@ fn what_an_old_listing_said_does_not_count() {
     world.pass(2 * 3600);
     assert!(is_held(&world));
 }
+
+/// The hook must not time out while somebody repairs the disk.
+#[test]
+fn a_hook_goes_on_waiting_while_the_latch_cannot_be_read() {
+    let mut world = World::without_agents(1, AgentConfig::default());
+    world.state().retention = false;
+    world.change(&id(0), |member| {
+        member.failing.insert("load", PortErrorKind::Permanent);
+        member.record(0, 5 * 3600);
+        member.terminate();
+    });
+    world.start_agent(&id(0));
+    world.pass(3 * 3600);
+    assert!(is_held(&world));
+    assert_eq!(world.calls(&id(0), "tell"), []);
+    world.change(&id(0), |member| member.failing.clear());
+    world.pass(3 * 3600);
+    let completed = world.change(&id(0), |member| member.completed.clone());
+    assert_eq!(
+        (completed, world.state().lost),
+        (vec![HookResult::Continue], 0)
+    );
+}

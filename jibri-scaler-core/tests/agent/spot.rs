@@ -114,3 +114,21 @@ fn a_scheduled_event_drains_early_and_stops_nothing() {
     );
     assert_eq!(world.calls(&id(0), "end")[0].1, "end No");
 }
+
+/// Whether an agent before this one has told it to end does not matter then.
+#[test]
+fn it_is_stopped_also_when_the_latch_cannot_be_read() {
+    let mut world = World::without_agents(1, config());
+    world.change(&id(0), |member| {
+        member.failing.insert("load", PortErrorKind::Permanent);
+        member.record(0, 3600);
+    });
+    world.start_agent(&id(0));
+    world.pass(30);
+    assert_eq!(world.calls(&id(0), "stop"), []);
+    notice(&world);
+    world.pass(10);
+    assert_eq!(world.calls(&id(0), "stop").len(), 1);
+    assert_eq!(world.found("in the middle of a recording"), 1);
+    assert_eq!(world.calls(&id(0), "tell"), [], "and nothing else");
+}

@@ -80,6 +80,14 @@ impl Agent {
         }
     }
 
+    /// Does what must not wait until it is known whether there is a latch: a hook goes on waiting, and a Spot notice gives two
+    /// minutes.
+    pub(super) fn hold_on(&mut self) {
+        let place = self.whereabouts.place(false, self.clock.elapsed);
+        self.prolong(place, false);
+        self.stop_for_spot(DrainPhase::Latching);
+    }
+
     /// Does what is due for the drain that is under way.
     pub(super) fn go_on_draining(&mut self) {
         let elapsed = self.clock.elapsed;
