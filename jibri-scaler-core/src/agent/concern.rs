@@ -23,6 +23,7 @@ pub(super) enum Concern {
     Silent,
     NeverAnswered,
     ProcessEnded,
+    Unchecked,
     NoMetadata,
     NotInGroup,
     NotPublishing,
@@ -114,6 +115,11 @@ impl Concern {
                 Warning,
                 "the process of its Jibri has ended, and the agent did not tell it to",
                 "see the log of the Jibri",
+            ),
+            Self::Unchecked => (
+                Warning,
+                "its self check has said nothing several times in a row, so that it came into service without one",
+                "run the self check by hand, and see what it waits for",
             ),
             Self::NoMetadata => (
                 Warning,

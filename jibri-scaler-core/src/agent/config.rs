@@ -224,7 +224,8 @@ impl AgentConfig {
         min_idle, with_min_idle, MinIdle;
         /// So large a share of all is wanted idle. Default 0.
         percent_idle, with_percent_idle, PercentIdle;
-        /// How often the self check runs while the Jibri is idle; it also runs before the instance comes into service. Default:
+        /// How often the self check runs while the Jibri is idle; it also runs before the instance comes into service. One that
+        /// fails keeps the instance out. After three in a row that say nothing, a minute apart, it comes in unchecked. Default:
         /// never.
         self_check_every, with_self_check_every, Option<Duration>;
     }

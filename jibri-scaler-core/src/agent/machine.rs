@@ -50,7 +50,7 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// | prolong the wait of the terminating hook | held there, every quarter of its timeout | a recording may last for hours |
 /// | complete the terminating hook with ABANDON | something is left, and the group was just listed as one that retains | without retention ABANDON destroys the machine |
 /// | stop the Jibri at once | a Spot notice, busy or not known, unless it is to drain | two minutes are less than a recording |
-/// | complete the launching hook | the first answer that is idle and healthy and passes the self check, or BUSY | what never comes up is replaced by the group itself; what records must not be |
+/// | complete the launching hook | the first answer that is idle and healthy and passes the self check, or whose self check says nothing three times in a row, or BUSY | what never comes up is replaced by the group itself; what records must not be |
 /// | start the Jibri | not started, bound for service, no latch | in the warm pool it is not started |
 /// | protect, at once | in service, and not all of the next row | nobody may choose it |
 /// | take the protection away | idle and healthy for `idle_timeout` without a gap, in a group just listed with the terminating hook and the tag that lets agents shrink it | it may be chosen, and the hook holds it then |
@@ -301,10 +301,10 @@ impl Agent {
                 self.settle(ActKind::List, &result);
                 if let Ok(listing) = &result {
                     self.listed = Some(Listed::new(listing, self.begun.list));
+                    self.counting.listed();
                 }
                 self.look_at_rank(result.ok().as_ref());
             }
-                    self.counting.listed();
         }
     }
 
@@ -442,10 +442,10 @@ impl Agent {
         }
     }
 
+    /// Whether the latch could not be set, or not even be read.
     fn latch_failed(&self) -> bool {
         self.failures(ActKind::SetLatch) > 0 || self.failures(ActKind::LoadLatch) > 0
     }
-    /// Whether the latch could not be set, or not even be read.
 
     fn failures(&self, kind: ActKind) -> u32 {
         self.paces.get(&kind).map_or(0, Pace::failures)

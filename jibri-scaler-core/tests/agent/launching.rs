@@ -106,6 +106,30 @@ fn one_that_fails_its_self_check_does_not_come_into_service() {
     assert_eq!(lifecycle(&world), Lifecycle::InService);
 }
 
+/// Where the XMPP server is down each launch would be abandoned at the boot deadline, and the next one too.
+#[test]
+fn one_whose_self_check_says_nothing_three_times_comes_into_service_unchecked() {
+    let config = config().with_self_check_every(Some(secs(600)));
+    let hangs = |member: &mut Member| {
+        member
+            .failing
+            .insert("self_check", PortErrorKind::Transient);
+    };
+    let mut world = booting(config.clone(), hangs);
+    world.pass(110);
+    assert_eq!(lifecycle(&world), Lifecycle::PendingWait);
+    world.pass(90);
+    assert_eq!(lifecycle(&world), Lifecycle::InService);
+    assert_eq!(world.found("its self check has said nothing"), 1);
+    assert!(world.calls(&id(0), "self_check").len() >= 3);
+    // One that has failed is no such case.
+    let mut failed = booting(config, |member| member.self_check = false);
+    failed.pass(30);
+    failed.change(&id(0), hangs);
+    failed.pass(900);
+    assert_eq!(lifecycle(&failed), Lifecycle::PendingWait);
+}
+
 #[test]
 fn one_that_can_no_longer_record_is_replaced_when_it_is_free() {
     let config = config().with_self_check_every(Some(secs(600)));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Agent;
 use crate::agent::{
     Act, ActKind, Reading,
+    concern::Concern,
     port::{CheckResult, HookResult, ServiceState, SignalPoint, TargetState, Transition},
 };
 
@@ -20,6 +21,9 @@ const LIST_AGAIN: Duration = Duration::from_secs(360);
 /// And takes it again where the newest listing is older than this.
 const ALLOWED: Duration = Duration::from_secs(900);
 
+/// After so many self checks in a row that say nothing an instance comes into service without one.
+const MAX_INCONCLUSIVE: u8 = 3;
+
 /// On the way into the warm pool the hook is tried so often: it may not wait yet, or there may be none.
 const POOL_ATTEMPTS: u8 = 10;
 
@@ -32,8 +36,10 @@ pub(super) struct Launch {
     pub(super) not_waiting: bool,
     /// How often the hook was tried on the way into the warm pool.
     pool_attempts: u8,
-    /// Whether the self check has passed.
+    /// Whether the self check has passed, or has said nothing so often that the instance is let in without it.
     checked: bool,
+    /// Self checks in a row that said nothing.
+    inconclusive: u8,
     /// Whether it has come back from the warm pool and is to be started, whatever its process was.
     pub(super) returned: bool,
 }
@@ -53,13 +59,13 @@ impl Agent {
         self.come_into_service();
         self.start();
         self.protect();
+        self.count();
         self.publish();
         self.look_whether_surplus();
         self.check_self();
     }
 
     /// Lets the instance come into service.
-        self.count();
     fn come_into_service(&mut self) {
         if self.launch.done.is_some() || self.drain.is_some() {
             return;
@@ -211,13 +217,26 @@ impl Agent {
             CheckResult::Passed => {
                 self.health.checked(true);
                 self.launch.checked = true;
+                self.launch.inconclusive = 0;
+                self.note(Concern::Unchecked, false);
             }
             // What has begun to record meanwhile has no room for a check.
             CheckResult::Failed(_) if self.health.is_resting(elapsed) => {
                 self.health.checked(false);
+                self.launch.inconclusive = 0;
                 self.check_self_again(elapsed);
             }
-            CheckResult::Failed(_) | CheckResult::Inconclusive(_) => self.check_self_again(elapsed),
+            CheckResult::Failed(_) => self.check_self_again(elapsed),
+            CheckResult::Inconclusive(why) => {
+                self.launch.inconclusive = self.launch.inconclusive.saturating_add(1);
+                let is_often = self.launch.inconclusive >= MAX_INCONCLUSIVE;
+                if is_often && !self.launch.checked && !self.health.has_failed_a_check() {
+                    // Else what hides the result, such as an XMPP server that is down, would let no instance in, again and again.
+                    self.launch.checked = true;
+                    self.note_with(Concern::Unchecked, true, why);
+                }
+                self.check_self_again(elapsed);
+            }
         }
     }
 
