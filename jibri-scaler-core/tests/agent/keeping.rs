@@ -70,7 +70,7 @@ fn whether_the_group_retains_is_not_guessed() {
     let mut world = left(|world| {
         world.state().retention = true;
         world.change(&id(0), |member| {
-            member.failing.insert("list", PortErrorKind::Throttled)
+            member.failing.insert("list", PortErrorKind::Throttled);
         });
     });
     assert!(is_held(&world));

@@ -176,7 +176,7 @@ fn it_is_not_dropped_in_a_group_that_is_not_ready_for_it() {
     let groups: [(&str, AgentConfig, Change); 5] = [
         ("no hook", config(), |world| world.state().hook = false),
         ("not enabled", config(), |world| {
-            world.state().shrinks = false
+            world.state().shrinks = false;
         }),
         (
             "not relied on",
@@ -186,7 +186,7 @@ fn it_is_not_dropped_in_a_group_that_is_not_ready_for_it() {
         ("a controller's", config().with_keep_protected(true), |_| {}),
         ("not known", config(), |world| {
             world.change(&id(0), |member| {
-                member.failing.insert("list", PortErrorKind::Throttled)
+                member.failing.insert("list", PortErrorKind::Throttled);
             });
         }),
     ];
@@ -219,7 +219,7 @@ fn it_is_taken_again_where_the_group_is_no_longer_ready_for_it() {
             "not known",
             |world| {
                 world.change(&id(0), |member| {
-                    member.failing.insert("list", PortErrorKind::Throttled)
+                    member.failing.insert("list", PortErrorKind::Throttled);
                 });
             },
             910,

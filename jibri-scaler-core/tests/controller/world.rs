@@ -99,9 +99,8 @@ impl World {
     /// Lets the machines follow what the group did.
     fn settle(&mut self) {
         for event in self.group.advance(self.now) {
-            match &event.kind {
-                SimEventKind::InService { id } => self.jibris.boot(id, event.at + BOOT),
-                _ => {}
+            if let SimEventKind::InService { id } = &event.kind {
+                self.jibris.boot(id, event.at + BOOT);
             }
             // Held by a hook or retained, it runs on.
             if let Some(id) = event.kind.id()
