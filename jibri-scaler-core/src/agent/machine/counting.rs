@@ -74,7 +74,8 @@ impl Agent {
             let is_chosen = self.seed.share(slot.unsigned_abs()) < chance;
             self.counting.is_due = is_chosen && listed.age(self.clock.elapsed) >= RECENT;
         }
-        if self.counting.is_due {
+        // A look whether it is surplus lists anyway.
+        if self.counting.is_due && self.looking.is_none() {
             self.list(super::LISTED_AGAIN);
         }
     }

@@ -59,9 +59,9 @@ impl Agent {
         self.come_into_service();
         self.start();
         self.protect();
-        self.count();
         self.publish();
         self.look_whether_surplus();
+        self.count();
         self.check_self();
     }
 

@@ -6,7 +6,7 @@ use super::{Agent, LISTED_AGAIN};
 use crate::{
     Timestamp,
     agent::{
-        Act, ActKind, SurplusWindow,
+        Act, SurplusWindow,
         concern::Concern,
         is_surplus,
         port::{Latch, SignalSum},
@@ -24,6 +24,8 @@ pub(super) struct Looking {
     /// The multiple of the cadence that it is for.
     boundary: Timestamp,
     window: SurplusWindow,
+    /// When it was begun.
+    since: Duration,
     found: Found,
 }
 
@@ -55,6 +57,13 @@ impl Agent {
     /// once.
     pub(super) fn look_whether_surplus(&mut self) {
         self.end_if_chosen();
+        if let Some(Looking {
+            found: Found::Surplus(..),
+            ..
+        }) = self.looking
+        {
+            self.list(LISTED_AGAIN);
+        }
         let Some(boundary) = self.cadence.due(self.clock.wall) else {
             return;
         };
@@ -65,6 +74,7 @@ impl Agent {
             self.looking = Some(Looking {
                 boundary,
                 window,
+                since: self.clock.elapsed,
                 found: Found::Nothing,
             });
         }
@@ -78,7 +88,7 @@ impl Agent {
             let wanted = |idle, publishers| wanted_idle(min, share, idle, publishers);
             let count = surplus(sums, &looking.window, wanted).unwrap_or(0);
             let publishers = sums.last().map_or(0.0, |sum| sum.publishers);
-            if count > 0 && self.may_be_surplus() && !self.outstanding.contains(&ActKind::List) {
+            if count > 0 && self.may_be_surplus() {
                 let found = Found::Surplus(count, publishers);
                 self.looking = Some(Looking { found, ..looking });
             }
@@ -92,6 +102,8 @@ impl Agent {
         let Some(listing) = listing else { return };
         let Some(looking) = looking else { return };
         match looking.found {
+            // It was begun before, to count or for the protection: the next one counts.
+            Found::Surplus(..) if self.begun.list < looking.since => self.looking = Some(looking),
             Found::Surplus(count, publishers) => {
                 if self.is_chosen(looking.boundary, listing, count, publishers) {
                     // What was not looked up is not relied on.
