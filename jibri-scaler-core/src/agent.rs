@@ -23,9 +23,13 @@ mod whereabouts;
 
 pub use act::{Act, ActKind, Input, Output};
 pub use config::{AgentConfig, OnSpot, Publish};
+#[doc(hidden)]
+pub use drain::BegunIn;
 pub use drain::{Drain, DrainAct, DrainPhase, Keep, Place};
 pub use health::Reading;
 pub use machine::Agent;
+#[doc(hidden)]
+pub use protection::may_be_chosen;
 pub use run::{AgentEvent, AgentLoop, Ending, GroupPorts, LocalPorts};
 pub use surplus::{SurplusWindow, is_surplus, surplus, wanted_idle};
 

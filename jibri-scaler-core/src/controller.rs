@@ -1,10 +1,12 @@
 //! The control loop: observe, decide, check, remember, apply.
 
 mod apply;
+#[doc(hidden)]
+pub mod course;
 mod ownership;
 mod report;
-mod retire;
 
+use course::Recent;
 use ownership::Ownership;
 
 pub use report::{Applied, Progress, TickError, TickReport};
@@ -15,8 +17,7 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, pin_mut};
 
 use crate::{
-    Breach, Decision, Finding, FleetSnapshot, InstanceId, Limits, Memory, OutOfRange, Severity,
-    Timestamp, check, decide,
+    Decision, Finding, FleetSnapshot, Limits, Memory, OutOfRange, Severity, Timestamp, decide,
     observe::FleetObserver,
     policy::Policy,
     port::{
@@ -61,10 +62,7 @@ pub struct Controller {
     dry_run: bool,
     /// Absent until it was loaded in the first tick.
     memory: Option<Memory>,
-    /// The desired capacity that was set last, and when.
-    capacity_set: Option<(u32, Timestamp)>,
-    /// The instance that could not be given back last; the others have their turn first.
-    not_given_back: Option<InstanceId>,
+    recent: Recent,
     /// [`decide`], except where a test needs a decision that breaks a rule.
     decide: Decide,
 }
@@ -91,8 +89,7 @@ impl Controller {
             ownership: None,
             dry_run: false,
             memory: None,
-            capacity_set: None,
-            not_given_back: None,
+            recent: Recent::default(),
             decide,
         }
     }
@@ -185,26 +182,21 @@ impl Controller {
         let snapshot = &observation.snapshot;
         let policy = &*self.policy;
         let decision = (self.decide)(policy, &self.limits, snapshot, now, before.clone());
-        let breaches = check(snapshot, &self.limits, &decision);
-        let refused = breaches.iter().any(Breach::is_fatal);
+        let has_drain = self.drain.is_some();
+        let begun = course::begin(&decision, snapshot, &self.limits, &before, has_drain);
 
-        let mut report = TickReport::new(decision, breaches, observation.failures, self.dry_run);
+        let mut report =
+            TickReport::new(decision, begun.breaches, observation.failures, self.dry_run);
         report.findings = observation.findings;
         let acts = self.may_act(&mut report, now).await && !self.dry_run;
-        if !acts || refused {
-            let memory = report.decision.memory.clone().without_acts_since(&before);
-            self.memory = Some(memory);
-        } else {
-            self.memory = Some(report.decision.memory.clone());
-            self.apply(&mut report, &before).await;
-        }
         if acts {
-            if !report.memory_lost() {
-                self.move_retirements(snapshot, &before, &mut report, now)
-                    .await;
-            }
+            self.memory = Some(begun.memory);
+            self.carry_out(begun.course, &mut report, &before).await;
             self.publish(snapshot.group().desired, &mut report, now)
                 .await;
+        } else {
+            let memory = report.decision.memory.clone();
+            self.memory = Some(memory.without_acts_since(&before));
         }
         Ok(report)
     }

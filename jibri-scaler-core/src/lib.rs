@@ -23,6 +23,8 @@ mod plan;
 pub mod policy;
 pub mod port;
 pub mod retirement;
+#[doc(hidden)]
+pub mod safeguard;
 #[cfg(feature = "sim")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sim")))]
 pub mod sim;

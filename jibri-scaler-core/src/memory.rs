@@ -25,7 +25,7 @@ use crate::{FleetSnapshot, InstanceId, Timestamp, port::Told, retirement::Retire
 /// assert!(serde_json::from_str::<Memory>(r#"{"version": 99}"#).is_err());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Memory {
     version: Version,
     /// When the last decision was taken.
@@ -72,35 +72,77 @@ impl Memory {
         self.instances = ids().map(trace_of).collect();
     }
 
-    /// The same without the retirements that were begun since `before`.
-    pub(crate) fn without_retirements_since(mut self, before: &Self) -> Self {
-        let begun = |id: &InstanceId| !before.retirements.contains_key(id);
-        let decrements = self
-            .retirements
-            .iter()
-            .filter(|(id, retirement)| begun(id) && !retirement.replace())
-            .count();
-        self.decrements_due = self
-            .decrements_due
-            .saturating_sub(u32::try_from(decrements).unwrap_or(u32::MAX));
-        self.retirements.retain(|id, _| !begun(id));
+    /// Forgets retirements that did not begin after all.
+    pub(crate) fn forget_retirements(&mut self, begun: &[InstanceId]) {
+        for id in begun {
+            let forgotten = self.retirements.remove(id);
+            if forgotten.is_some_and(|retirement| !retirement.replace()) {
+                self.decrements_due = self.decrements_due.saturating_sub(1);
+            }
+        }
         self.window.give_back();
-        self
     }
 
-    /// The same without the desired capacity that was to be set since `before`.
-    pub(crate) fn without_launches_since(mut self, before: &Self) -> Self {
-        self.desired_set = before.desired_set;
+    /// Forgets a desired capacity that was not set after all.
+    pub(crate) fn forget_launches(&mut self, undo: &Launches) {
+        self.desired_set = undo.desired_set;
         self.blind_launches = self
             .blind_launches
-            .map(|_| before.blind_launches.unwrap_or(0));
-        self
+            .map(|_| undo.blind_launches.unwrap_or(0));
+    }
+
+    /// What is remembered of launches.
+    pub(crate) const fn launches(&self) -> Launches {
+        Launches {
+            desired_set: self.desired_set,
+            blind_launches: self.blind_launches,
+        }
     }
 
     /// The same with what was observed since `before`, but without what was to be done.
-    pub(crate) fn without_acts_since(self, before: &Self) -> Self {
-        self.without_launches_since(before)
-            .without_retirements_since(before)
+    pub(crate) fn without_acts_since(mut self, before: &Self) -> Self {
+        let begun = self.retirements.keys();
+        let begun = begun.filter(|id| !before.retirements.contains_key(*id));
+        let begun: Vec<_> = begun.cloned().collect();
+        self.forget_launches(&before.launches());
+        self.forget_retirements(&begun);
+        self
+    }
+
+    /// The same with all times moved, and without those that no rule reads or that no decision after `now` can read, so that
+    /// situations that behave alike are equal. For the model.
+    #[cfg(feature = "__model")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn moved(mut self, moved: impl Fn(Timestamp) -> Timestamp) -> Self {
+        self.last_tick = self.last_tick.map(&moved);
+        // It is compared with the time of the next tick only, which is later.
+        self.broken_at = None;
+        self.missing_since = None;
+        self.window.since = self.window.since.map(&moved);
+        for (at, _) in &mut self.window.lows {
+            *at = moved(*at);
+        }
+        self.window.taken = 0;
+        for trace in &mut self.instances {
+            trace.first_seen = if trace.heard {
+                moved(Timestamp::MIN)
+            } else {
+                moved(trace.first_seen)
+            };
+            trace.report = trace
+                .report
+                .map(|(stamp, received)| (moved(stamp), moved(received)));
+            trace.idle = trace
+                .idle
+                .map(|(first, newest)| (moved(first), moved(newest)));
+            trace.busy_since = None;
+            trace.unknown_since = None;
+        }
+        for retirement in self.retirements.values_mut() {
+            *retirement = retirement.clone().moved(&moved);
+        }
+        self
     }
 
     /// Takes every retirement that was begun as told, or handed over to its agent, at that time. For replays and simulations in which there is no Jibri to
@@ -145,9 +187,16 @@ impl<'de> Deserialize<'de> for Memory {
     }
 }
 
+/// What is remembered of launches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Launches {
+    desired_set: Option<u32>,
+    blind_launches: Option<u32>,
+}
+
 const VERSION: u32 = 1;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 struct Version(u32);
 
@@ -183,7 +232,7 @@ struct RawMemory {
 }
 
 /// What is remembered of one instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Trace {
     pub(crate) id: InstanceId,
     /// When it was listed first: its age, where the launch time is not known.
@@ -221,7 +270,7 @@ impl Trace {
 /// The surplus over the hold window: only its minimum matters, so only the samples that can still become the minimum are kept.
 ///
 /// Their surpluses rise strictly from the oldest to the newest, so there are never more of them than instances.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct HoldWindow {
     /// Since when time has been observed without a gap.
     pub(crate) since: Option<Timestamp>,

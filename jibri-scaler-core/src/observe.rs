@@ -1,6 +1,9 @@
 //! Observing the group: a listing joined with a probe of each Jibri, or with what the agents report.
 
 mod agents;
+#[cfg(feature = "__model")]
+#[doc(hidden)]
+pub mod model;
 
 pub use agents::{AgentReport, AgentReports, NotListed};
 

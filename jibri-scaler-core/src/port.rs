@@ -24,7 +24,7 @@ mod ownership;
 mod probe;
 
 pub use control::{Decrement, GroupControl};
-pub use drain::{DrainClient, Presence, Told};
+pub use drain::{DrainClient, Knock, Presence, Told};
 pub use error::{PortError, PortErrorKind};
 pub use listing::{GroupListing, Listing};
 pub use memory_store::{KeptMemory, MemoryStore};

@@ -31,6 +31,11 @@
 //! | terminating | BUSY reported since | same, seen busy | its agent waits for the recording; that takes no place from others |
 //! | terminating | still listed in service later | requested | the act was lost: ask again, if the agent is still there |
 
+mod sight;
+
+#[doc(hidden)]
+pub use sight::Sight;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +43,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Timestamp,
     port::{Presence, Told},
+    safeguard::{Safeguard, holds},
 };
 
 /// After so many returns of a Jibri that had been told to end, it is given up on.
@@ -144,7 +150,7 @@ pub enum Work {
 /// retirement.looked(Presence::BothRefuse, start + Duration::from_secs(150), gone_after);
 /// assert_eq!(retirement.next(), Act::Release);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Retirement {
     phase: Phase,
     since: Timestamp,
@@ -252,19 +258,20 @@ impl Retirement {
 
     /// What is to be done next.
     #[must_use]
-    pub const fn next(&self) -> Act {
+    pub fn next(&self) -> Act {
         match self.phase {
             Phase::Requested if self.by_agent => Act::HandOver,
             Phase::Requested => Act::Tell,
-            Phase::Told | Phase::Finishing => Act::Look,
-            Phase::Gone => Act::Release,
+            Phase::Told | Phase::Finishing if holds(Safeguard::WaitForGone) => Act::Look,
+            Phase::Told | Phase::Finishing | Phase::Gone => Act::Release,
             Phase::Released | Phase::Terminating | Phase::GivenUp => Act::Wait,
         }
     }
 
     /// Takes in what came of telling.
     pub fn told(&mut self, told: Told, now: Timestamp) {
-        if self.phase == Phase::Requested && !self.by_agent && told == Told::Yes {
+        let took_it = told == Told::Yes || !holds(Safeguard::ToldBeforeGone);
+        if self.phase == Phase::Requested && !self.by_agent && took_it {
             self.phase = Phase::Told;
             self.told_at = Some(now);
             self.seen_busy = false;
@@ -284,10 +291,13 @@ impl Retirement {
                 self.refusing_since = None;
             }
             (Phase::Terminating, Work::Busy) => self.seen_busy = true,
-            (Phase::Finishing, Work::Free) | (Phase::Gone, Work::Busy | Work::Free) => {
+            (Phase::Gone, Work::Busy | Work::Free) if holds(Safeguard::NotWhileItAnswers) => {
                 self.returned(now);
             }
-            (Phase::Told, Work::Free) if told_long_ago => self.returned(now),
+            (Phase::Finishing, Work::Free) if holds(Safeguard::FreeIsUntold) => self.returned(now),
+            (Phase::Told, Work::Free) if told_long_ago && holds(Safeguard::FreeIsUntold) => {
+                self.returned(now);
+            }
             _ => {}
         }
     }
@@ -297,11 +307,25 @@ impl Retirement {
         if !matches!(self.phase, Phase::Told | Phase::Finishing | Phase::Gone) {
             return;
         }
+        let may_return = if self.phase == Phase::Gone {
+            holds(Safeguard::NotWhileItAnswers)
+        } else {
+            self.refusing_since.is_some()
+        };
         match (presence, self.refusing_since) {
-            (Presence::Answers, Some(_)) => self.returned(now),
-            (Presence::Answers, None) if self.phase == Phase::Gone => self.returned(now),
-            (Presence::BothRefuse, None) => self.refusing_since = Some(now),
-            (Presence::BothRefuse, Some(since)) if now.since(since) >= gone_after => {
+            (Presence::Answers, _) if may_return => {
+                if holds(Safeguard::TellAgain) {
+                    self.returned(now);
+                } else {
+                    self.refusing_since = None;
+                }
+            }
+            (Presence::BothRefuse, None) if holds(Safeguard::GoneConfirmed) => {
+                self.refusing_since = Some(now);
+            }
+            (Presence::BothRefuse, since)
+                if since.is_none_or(|since| now.since(since) >= gone_after) =>
+            {
                 self.phase = Phase::Gone;
             }
             (Presence::Unclear, _) => self.refusing_since = None,
@@ -313,6 +337,7 @@ impl Retirement {
     pub fn released(&mut self, replace: bool, now: Timestamp) {
         self.phase = match self.phase {
             Phase::Gone => Phase::Released,
+            Phase::Told | Phase::Finishing if !holds(Safeguard::WaitForGone) => Phase::Released,
             Phase::Requested if self.by_agent => {
                 self.told_at = Some(now);
                 self.seen_busy = false;
@@ -360,21 +385,42 @@ impl Retirement {
         let refusing = self
             .refusing_since
             .is_some_and(|since| now.since(since) >= gone_after);
-        self.phase == Phase::Gone && presence == Presence::BothRefuse && refusing
+        if !holds(Safeguard::WaitForGone) {
+            return true;
+        }
+        let refuses = presence == Presence::BothRefuse || !holds(Safeguard::NotWhileItAnswers);
+        self.phase == Phase::Gone && refuses && (refusing || !holds(Safeguard::GoneConfirmed))
     }
 
     /// Takes in that nobody could look at it in this tick, as while it is in standby: the time of the refusals begins anew.
     pub fn unwatched(&mut self) {
-        self.refusing_since = None;
+        if holds(Safeguard::NoGaps) {
+            self.refusing_since = None;
+        }
     }
 
     /// Takes in that time was not observed without a gap: what must have lasted begins anew.
     pub fn interrupted(&mut self, now: Timestamp) {
-        self.refusing_since = None;
+        self.unwatched();
         self.since = self.since.min(now);
         self.untold_since = self.untold_since.min(now);
         self.told_at = self.told_at.map(|at| at.min(now));
         self.released_at = self.released_at.map(|at| at.min(now));
+    }
+
+    /// The same with its times moved, and without those that no rule reads, for the model.
+    #[cfg(feature = "__model")]
+    #[must_use]
+    pub fn moved(mut self, moved: impl Fn(Timestamp) -> Timestamp) -> Self {
+        self.since = moved(Timestamp::MIN);
+        self.untold_since = match self.phase {
+            Phase::Requested => moved(self.untold_since),
+            _ => moved(Timestamp::MIN),
+        };
+        self.told_at = self.told_at.map(&moved);
+        self.refusing_since = self.refusing_since.map(&moved);
+        self.released_at = self.released_at.map(&moved);
+        self
     }
 
     fn returned(&mut self, now: Timestamp) {
@@ -391,154 +437,4 @@ impl Retirement {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const GONE_AFTER: Duration = Duration::from_secs(120);
-
-    fn at(secs: i64) -> Timestamp {
-        Timestamp::from_secs(secs)
-    }
-
-    fn told() -> Retirement {
-        let mut retirement = Retirement::new(at(0), false);
-        retirement.told(Told::Yes, at(0));
-        retirement
-    }
-
-    #[test]
-    fn a_refused_or_unanswered_request_tells_nobody() {
-        for outcome in [Told::Refused, Told::Unknown] {
-            let mut retirement = Retirement::new(at(0), false);
-            retirement.told(outcome, at(0));
-            for secs in [1, 200, 400] {
-                retirement.looked(Presence::BothRefuse, at(secs), GONE_AFTER);
-            }
-            assert_eq!(
-                retirement.next(),
-                Act::Tell,
-                "refusing without having been told is not gone"
-            );
-        }
-    }
-
-    #[test]
-    fn gone_needs_two_refusals_that_far_apart_and_nothing_between() {
-        let mut retirement = told();
-        retirement.looked(Presence::BothRefuse, at(500), GONE_AFTER);
-        assert_eq!(retirement.phase(), Phase::Told);
-        retirement.looked(Presence::BothRefuse, at(619), GONE_AFTER);
-        assert_eq!(retirement.phase(), Phase::Told);
-        let mut unclear = retirement.clone();
-        retirement.looked(Presence::BothRefuse, at(620), GONE_AFTER);
-        assert_eq!(retirement.phase(), Phase::Gone);
-        unclear.looked(Presence::Unclear, at(620), GONE_AFTER);
-        unclear.looked(Presence::BothRefuse, at(630), GONE_AFTER);
-        assert_eq!(
-            unclear.phase(),
-            Phase::Told,
-            "a timeout between starts the wait anew"
-        );
-        unclear.interrupted(at(640));
-        unclear.looked(Presence::BothRefuse, at(9000), GONE_AFTER);
-        assert_eq!(
-            unclear.phase(),
-            Phase::Told,
-            "a gap in the ticks starts the wait anew"
-        );
-    }
-
-    #[test]
-    fn a_recording_may_take_as_long_as_it_likes() {
-        let mut retirement = told();
-        for hour in 1..100 {
-            retirement.reported(Work::Busy, at(hour * 3600), GONE_AFTER);
-            retirement.looked(Presence::Answers, at(hour * 3600), GONE_AFTER);
-            assert_eq!(
-                (retirement.phase(), retirement.seen_busy()),
-                (Phase::Finishing, true)
-            );
-        }
-    }
-
-    #[test]
-    fn a_jibri_that_returns_is_told_again_and_given_up_on_after_the_third_time() {
-        let mut retirement = told();
-        for round in 1..=3 {
-            retirement.looked(Presence::BothRefuse, at(round * 10), GONE_AFTER);
-            retirement.looked(Presence::Answers, at(round * 10 + 5), GONE_AFTER);
-            let expected = if round < 3 {
-                Phase::Requested
-            } else {
-                Phase::GivenUp
-            };
-            assert_eq!(
-                (retirement.phase(), retirement.returns()),
-                (expected, u32::try_from(round).unwrap())
-            );
-            retirement.told(Told::Yes, at(round * 10 + 6));
-        }
-        assert_eq!(retirement.next(), Act::Wait);
-    }
-
-    #[test]
-    fn a_restart_that_no_look_has_seen_is_told_again() {
-        let mut retirement = told();
-        retirement.reported(Work::Free, at(119), GONE_AFTER);
-        assert_eq!(
-            retirement.phase(),
-            Phase::Told,
-            "it may have accepted a recording just before it was told"
-        );
-        retirement.reported(Work::Free, at(120), GONE_AFTER);
-        assert_eq!(retirement.phase(), Phase::Requested);
-
-        let mut finishing = told();
-        finishing.reported(Work::Busy, at(10), GONE_AFTER);
-        finishing.reported(Work::Free, at(20), GONE_AFTER);
-        assert_eq!(
-            finishing.phase(),
-            Phase::Requested,
-            "told, it would have exited before it was free again"
-        );
-    }
-
-    #[test]
-    fn what_answers_is_not_given_back() {
-        let mut retirement = told();
-        retirement.looked(Presence::BothRefuse, at(0), GONE_AFTER);
-        retirement.looked(Presence::BothRefuse, at(120), GONE_AFTER);
-        assert_eq!(retirement.next(), Act::Release);
-        let mut reported = retirement.clone();
-        reported.reported(Work::Busy, at(130), GONE_AFTER);
-        assert_eq!(reported.next(), Act::Tell);
-        retirement.looked(Presence::Answers, at(130), GONE_AFTER);
-        assert_eq!(retirement.next(), Act::Tell);
-    }
-
-    #[test]
-    fn giving_back_is_repeated_only_when_the_listing_still_shows_it_later() {
-        let mut retirement = told();
-        retirement.looked(Presence::BothRefuse, at(0), GONE_AFTER);
-        retirement.looked(Presence::BothRefuse, at(120), GONE_AFTER);
-        retirement.released(true, at(120));
-        assert_eq!((retirement.next(), retirement.replace()), (Act::Wait, true));
-        retirement.still_in_service(at(165), Duration::from_secs(45));
-        assert_eq!(retirement.next(), Act::Wait, "a listing may be old");
-        retirement.still_in_service(at(166), Duration::from_secs(45));
-        assert_eq!(retirement.next(), Act::Release);
-    }
-
-    #[test]
-    fn one_that_cannot_be_told_is_given_up_on() {
-        let mut retirement = Retirement::new(at(0), false);
-        retirement.give_up_untold(at(599), Duration::from_secs(600));
-        assert_eq!(retirement.phase(), Phase::Requested);
-        let mut told = retirement.clone();
-        told.told(Told::Yes, at(599));
-        told.give_up_untold(at(600), Duration::from_secs(600));
-        assert_eq!(told.phase(), Phase::Told);
-        retirement.give_up_untold(at(600), Duration::from_secs(600));
-        assert_eq!(retirement.phase(), Phase::GivenUp);
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::{AddressBook, BuildError, TimeoutOutOfRange, timeout::in_range};
 use ending::Ending;
-use knock::{Knock, knock};
+use knock::knock;
 
 pub use stop::HttpStop;
 
@@ -147,10 +147,6 @@ impl DrainClient for HttpDrain {
             knock(&bases.internal, self.connect_timeout),
         )
         .await;
-        match (health, internal) {
-            (Knock::Opened, _) | (_, Knock::Opened) => Presence::Answers,
-            (Knock::Refused, Knock::Refused) => Presence::BothRefuse,
-            _ => Presence::Unclear,
-        }
+        Presence::of(health, internal)
     }
 }

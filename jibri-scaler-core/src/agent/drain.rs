@@ -3,6 +3,7 @@
 use crate::{
     agent::port::{CheckResult, HookResult, Latch, ServiceState},
     port::{Decrement, Told},
+    safeguard::{Safeguard, holds},
 };
 
 /// The exit code of a Jibri that was told to end, and of no other end.
@@ -216,9 +217,13 @@ pub struct Drain {
 impl Drain {
     /// A drain that begins; `replace` says whether the group is to keep its size where the agent ends the instance.
     #[must_use]
-    pub const fn new(replace: bool) -> Self {
+    pub fn new(replace: bool) -> Self {
         Self {
-            phase: DrainPhase::Latching,
+            phase: if holds(Safeguard::LatchFirst) {
+                DrainPhase::Latching
+            } else {
+                DrainPhase::Telling
+            },
             replace,
             ran: false,
             inconclusive: 0,
@@ -251,9 +256,15 @@ impl Drain {
 
     /// What is to be done next, with the instance being there.
     #[must_use]
-    pub const fn next(&self, place: Place) -> DrainAct {
+    pub fn next(&self, place: Place) -> DrainAct {
         use DrainPhase as P;
         match (self.phase, place) {
+            (P::Telling | P::Finishing, Place::Held) if !holds(Safeguard::AgentWaitsForGone) => {
+                DrainAct::Complete(HookResult::Continue)
+            }
+            (P::Kept(_), Place::Held) if !holds(Safeguard::KeptIsAbandoned) => {
+                DrainAct::Complete(HookResult::Continue)
+            }
             (P::Latching, _) => DrainAct::SetLatch,
             (P::Telling, _) => DrainAct::Tell,
             (P::Releasing | P::Kept(_), Place::Unknown | Place::Leaving) => DrainAct::LookAtGroup,
@@ -287,7 +298,9 @@ impl Drain {
     pub fn answered(&mut self, begun_in: DrainPhase, busy: bool) {
         let was_restarted =
             self.phase == DrainPhase::Finishing && begun_in == DrainPhase::Finishing && !busy;
-        let is_back = self.phase.is_past_the_end() && begun_in.is_past_the_end();
+        let is_back = self.phase.is_past_the_end()
+            && begun_in.is_past_the_end()
+            && holds(Safeguard::BackIsToldAgain);
         if was_restarted || is_back {
             self.phase = DrainPhase::Telling;
             self.ran = true;
@@ -303,7 +316,10 @@ impl Drain {
         match state {
             ServiceState::Running => {
                 self.ran = true;
-                if phase.is_past_the_end() && begun_in.is_past_the_end() {
+                if phase.is_past_the_end()
+                    && begun_in.is_past_the_end()
+                    && holds(Safeguard::BackIsToldAgain)
+                {
                     self.phase = DrainPhase::Telling;
                 }
             }
@@ -311,6 +327,7 @@ impl Drain {
                 code: Some(TOLD_TO_END),
             } => self.gone(begun_in),
             ServiceState::NotStarted if !self.ran => self.gone(begun_in),
+            ServiceState::Ended { .. } if !holds(Safeguard::Only255) => self.gone(begun_in),
             ServiceState::Ended { .. } | ServiceState::NotStarted => {
                 if phase != DrainPhase::Released {
                     self.phase = DrainPhase::Kept(Keep::Crashed);
@@ -344,8 +361,10 @@ impl Drain {
         self.inconclusive = 0;
         self.phase = if failed {
             DrainPhase::Kept(Keep::CheckFailed)
-        } else {
+        } else if holds(Safeguard::ConfirmGone) {
             DrainPhase::Confirming
+        } else {
+            DrainPhase::Releasing
         };
     }
 
@@ -369,11 +388,64 @@ impl Drain {
         match self.phase {
             DrainPhase::Telling | DrainPhase::Finishing => {
                 self.inconclusive = 0;
-                self.phase = DrainPhase::Checking;
+                self.phase = if holds(Safeguard::ReleaseCheck) {
+                    DrainPhase::Checking
+                } else {
+                    DrainPhase::Confirming
+                };
             }
             DrainPhase::Confirming => self.phase = DrainPhase::Releasing,
             _ => {}
         }
+    }
+}
+
+/// In which phase the look at the process and the release check were begun that are under way, for whoever drives a [`Drain`].
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct BegunIn {
+    look: Option<DrainPhase>,
+    check: Option<DrainPhase>,
+    /// How far the drain was in the last step.
+    phase: Option<DrainPhase>,
+}
+
+impl BegunIn {
+    /// Takes in how far the drain is now. What is under way was begun before it changed, and proves nothing.
+    pub fn follow(&mut self, phase: Option<DrainPhase>) {
+        if self.phase != phase {
+            self.phase = phase;
+            if holds(Safeguard::BegunInPhase) {
+                self.look = None;
+                self.check = None;
+            }
+        }
+        if !holds(Safeguard::BegunInPhase) {
+            self.look = phase;
+            self.check = phase;
+        }
+    }
+
+    /// Takes in that a look at the process is begun now.
+    pub const fn look(&mut self) {
+        self.look = self.phase;
+    }
+
+    /// Takes in that a release check is begun now.
+    pub const fn check(&mut self) {
+        self.check = self.phase;
+    }
+
+    /// In which phase the look counts as begun.
+    #[must_use]
+    pub fn looked_in(&self) -> DrainPhase {
+        self.look.unwrap_or(DrainPhase::Latching)
+    }
+
+    /// In which phase the release check counts as begun.
+    #[must_use]
+    pub fn checked_in(&self) -> DrainPhase {
+        self.check.unwrap_or(DrainPhase::Latching)
     }
 }
 

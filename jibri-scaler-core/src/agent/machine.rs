@@ -16,6 +16,7 @@ use crate::{
     agent::{
         Act, ActKind, AgentConfig, Drain, DrainPhase, Input, Output, Reading,
         concern::{Concern, Concerns},
+        drain::BegunIn,
         health::Health,
         listed::Listed,
         pace::{Clock, Pace, Seed},
@@ -115,14 +116,10 @@ enum Latched {
 struct Begun {
     /// The health: when, and how far the drain was.
     health: (Duration, Option<DrainPhase>),
-    /// The process: how far the drain was.
-    service: Option<DrainPhase>,
-    /// The release check: how far the drain was.
-    check: Option<DrainPhase>,
+    /// The process and the release check: how far the drain was.
+    in_phase: BegunIn,
     look: Duration,
     list: Duration,
-    /// How far the drain was in the last step.
-    phase: Option<DrainPhase>,
     completing: Option<(Transition, HookResult)>,
     ending: Option<Decrement>,
     /// Whether a hint came while a reading was under way.
@@ -199,12 +196,7 @@ impl Agent {
         }
         self.take(input);
         let phase = self.drain.as_ref().map(Drain::phase);
-        if self.begun.phase != phase {
-            // What is under way was begun before this.
-            self.begun.phase = phase;
-            self.begun.service = None;
-            self.begun.check = None;
-        }
+        self.begun.in_phase.follow(phase);
         if !self.finished {
             self.look_around(is_tick, is_hint);
             match self.latch {
@@ -345,7 +337,7 @@ impl Agent {
         self.service = Some((state, since));
         if let Some(drain) = &mut self.drain {
             let before = drain.phase();
-            drain.process(self.begun.service.unwrap_or(DrainPhase::Latching), state);
+            drain.process(self.begun.in_phase.looked_in(), state);
             self.came_back |= before != drain.phase() && drain.phase() == DrainPhase::Telling;
         }
     }
@@ -370,7 +362,7 @@ impl Agent {
             10
         };
         if self.begin(Act::ReadService, Duration::from_secs(pause)) {
-            self.begun.service = phase;
+            self.begun.in_phase.look();
         }
         let heartbeat = self.config.hook_timeout() / 4;
         let pause = if self.whereabouts.target(elapsed).is_some() {

@@ -2,8 +2,18 @@
 
 use std::time::Duration;
 
+use crate::safeguard::{Safeguard, holds};
+
 /// A look at the group sooner than this after a change may still show what was before.
 const SETTLES: Duration = Duration::from_secs(60);
+
+/// Whether the instance may be chosen by the group, and so need no protection: idle for long without any doubt, not draining, its
+/// process there and able to record.
+#[doc(hidden)]
+#[must_use]
+pub fn may_be_chosen(is_idle_for_long: bool, is_draining: bool, is_fit: bool) -> bool {
+    is_idle_for_long && is_fit && !(is_draining && holds(Safeguard::ProtectedWhileDraining))
+}
 
 /// What is known of the instance's protection.
 #[derive(Clone, Debug, Default)]

@@ -1,84 +1,110 @@
-//! Applying a plan, in order.
+//! Carrying out the course of a tick over the ports.
 
-use super::{Applied, Controller, TickReport};
+use futures_util::{StreamExt as _, stream};
+
+use super::{
+    Applied, Controller, Progress, TickReport,
+    course::{Call, Course, Errand, Held, Question, Seen},
+};
 use crate::{
-    Effect, InstanceId, Memory, Timestamp,
-    port::{PortError, PortErrorKind},
+    Effect, InstanceId, Memory,
+    observe::JoinedObserver,
+    port::{DrainClient, PortError},
+    retirement::{Phase, Retirement},
 };
 
 impl Controller {
-    /// Saves the memory, then protects, sets the capacity, and lets the retirements begin. `before` is the memory before the
-    /// decision.
-    pub(super) async fn apply(&mut self, report: &mut TickReport, before: &Memory) {
-        if let Err(error) = self.store.save(&report.decision.memory).await {
-            report.lose_memory(error);
+    /// Makes one call after the other, and writes down what came of them. `before` is the memory before the decision.
+    pub(super) async fn carry_out(
+        &mut self,
+        mut course: Course,
+        report: &mut TickReport,
+        before: &Memory,
+    ) {
+        // What comes of each call is taken in at once, so that a future that is dropped forgets only what was outstanding.
+        let Some(memory) = &mut self.memory else {
+            return;
+        };
+        let mut held = Held {
+            memory,
+            recent: &mut self.recent,
+            limits: &self.limits,
+        };
+        loop {
+            let call = course.next(&mut held);
+            let result = match &call {
+                Call::Save => self.store.save(held.memory).await,
+                Call::Protect(ids) => self.control.protect(ids).await,
+                Call::SetCapacity(to) => self.control.set_capacity(*to).await,
+                Call::Jibris(errands) => {
+                    ask(self.drain.as_deref(), errands, &mut course, &mut held).await;
+                    Ok(())
+                }
+                Call::Terminate(id, decrement) => self.control.terminate(id, *decrement).await,
+                Call::Complete(id) => self.control.complete_termination(id).await,
+                Call::Done => break,
+            };
+            let kind = result.as_ref().map_err(PortError::kind).copied();
+            course.done(&mut held, kind);
+            report.take(&call, result);
         }
-        let mut going = true;
-        // Whether the group was asked for the capacity, as far as is known.
-        let mut asked = false;
-        let protect: Vec<InstanceId> = report.decision.plan.protects().cloned().collect();
-        if !protect.is_empty() {
-            let done = self.control.protect(&protect).await;
-            going = noted(report, done, |effect| {
-                matches!(effect, Effect::Protect { .. })
-            });
-        }
-        if let Some(to) = report.decision.plan.capacity()
-            && going
-            && !self.has_just_set_more_than(to, report.decision.at)
-        {
-            let done = self.control.set_capacity(to).await;
-            // What was refused was not done. Whether anything else that failed was done is not known.
-            asked = !matches!(&done, Err(error) if error.kind() != PortErrorKind::Transient);
-            if asked {
-                self.capacity_set = Some((to, report.decision.at));
-            }
-            going = noted(report, done, |effect| {
-                matches!(effect, Effect::SetCapacity { .. })
-            });
-        }
-        let mut memory = report.decision.memory.clone();
-        if !asked {
-            memory = memory.without_launches_since(before);
-        }
-        if going && !report.memory_lost() {
-            // A retirement has begun when it is written down; what follows is told to the Jibri below.
+        if course.has_begun_retirements() {
+            // A retirement has begun when it is written down.
             report.note(Applied::Done, |effect| {
                 matches!(effect, Effect::Retire { .. })
             });
-        } else {
-            memory = memory.without_retirements_since(before);
         }
-        let memory = self.memory.insert(memory);
-        // What was saved above says that it has been done, and a controller that restarts would go on with it.
-        if !report.memory_lost()
-            && *memory != report.decision.memory
-            && let Err(error) = self.store.save(memory).await
-        {
-            report.problems.push(error);
-        }
-    }
-
-    /// Whether a larger capacity was set so recently that the listing may not show it yet. Setting this one would lower it, and
-    /// the group would choose what goes.
-    fn has_just_set_more_than(&self, to: u32, now: Timestamp) -> bool {
-        self.capacity_set
-            .is_some_and(|(set, at)| to < set && now.since(at) <= self.limits.report_ttl())
+        let phase = |(id, retirement): (&InstanceId, &Retirement)| {
+            // The decision begins retirements, and sees which Jibris finish a recording.
+            let begun = Phase::Requested;
+            let from = before.retirements.get(id).map_or(begun, Retirement::phase);
+            let (id, to) = (id.clone(), retirement.phase());
+            (from != to).then_some(Progress { id, from, to })
+        };
+        report.progress = held.memory.retirements.iter().filter_map(phase).collect();
     }
 }
 
-fn noted(
-    report: &mut TickReport,
-    done: Result<(), PortError>,
-    which: impl Fn(&Effect) -> bool,
-) -> bool {
-    match done {
-        Ok(()) => report.note(Applied::Done, which),
-        Err(error) => {
-            report.note(Applied::Failed, which);
-            report.problems.push(error);
-            return false;
-        }
+/// Speaks to the Jibris, many at once, and takes in each outcome as it comes.
+async fn ask(
+    drain: Option<&dyn DrainClient>,
+    errands: &[Errand],
+    course: &mut Course,
+    held: &mut Held<'_>,
+) {
+    let Some(drain) = drain else { return };
+    let outcomes = errands.iter().map(|errand| async move {
+        let target = &errand.target;
+        let seen = match errand.question {
+            Question::Tell => Seen::Told(drain.tell(target).await),
+            Question::Look => Seen::Looked(drain.look(target).await),
+            Question::LookLast => Seen::LookedLast(drain.look(target).await),
+        };
+        (&target.id, seen)
+    });
+    let mut outcomes = stream::iter(outcomes).buffer_unordered(JoinedObserver::CONCURRENCY);
+    while let Some((id, seen)) = outcomes.next().await {
+        course.seen(held, id, seen);
     }
-    true
+}
+
+impl TickReport {
+    /// Notes what came of a call.
+    fn take(&mut self, call: &Call, result: Result<(), PortError>) {
+        let applied = if result.is_ok() {
+            Applied::Done
+        } else {
+            Applied::Failed
+        };
+        match call {
+            Call::Protect(_) => {
+                self.note(applied, |effect| matches!(effect, Effect::Protect { .. }));
+            }
+            Call::SetCapacity(_) => self.note(applied, |effect| {
+                matches!(effect, Effect::SetCapacity { .. })
+            }),
+            _ => {}
+        }
+        self.problems.extend(result.err());
+    }
 }

@@ -42,8 +42,6 @@ pub struct TickReport {
     pub findings: Vec<Finding>,
     /// Whether this was a dry run, in which nothing is done.
     pub dry_run: bool,
-    /// Whether the memory could not be saved before the first effect.
-    memory_lost: bool,
 }
 
 impl TickReport {
@@ -73,17 +71,7 @@ impl TickReport {
             problems: Vec::new(),
             findings: Vec::new(),
             dry_run,
-            memory_lost: false,
         }
-    }
-
-    pub(super) fn lose_memory(&mut self, error: PortError) {
-        self.memory_lost = true;
-        self.problems.push(error);
-    }
-
-    pub(super) const fn memory_lost(&self) -> bool {
-        self.memory_lost
     }
 
     /// Notes what became of all effects that `which` picks.
@@ -93,21 +81,6 @@ impl TickReport {
                 *became = applied;
             }
         }
-    }
-
-    /// The desired capacity that was set.
-    pub(super) fn capacity_set(&self) -> Option<u32> {
-        self.effects.iter().find_map(|effect| match effect {
-            (Effect::SetCapacity { to }, Applied::Done) => Some(*to),
-            _ => None,
-        })
-    }
-
-    /// Whether an effect of the plan failed.
-    pub(super) fn stopped(&self) -> bool {
-        self.effects
-            .iter()
-            .any(|(_, applied)| *applied == Applied::Failed)
     }
 }
 

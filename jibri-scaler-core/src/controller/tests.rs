@@ -2,7 +2,7 @@ use futures_executor::block_on;
 
 use super::*;
 use crate::{
-    Effect, Finding, Group, Instance, Lifecycle, Plan, Severity,
+    Breach, Effect, Finding, Group, Instance, Lifecycle, Plan, Severity,
     controller::Applied,
     observe::{MockFleetObserver, Observation},
     policy::MinIdle,

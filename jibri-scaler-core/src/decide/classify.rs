@@ -4,6 +4,7 @@ use crate::{
     Class, HealthStatus, Instance, JibriStatus, Limits, Reachability, Timestamp,
     memory::Trace,
     retirement::{Retirement, Work},
+    safeguard::{Safeguard, holds},
 };
 
 /// What was seen of one instance.
@@ -69,7 +70,8 @@ impl See<'_> {
         trace.report = Some((report.received_at, received));
         let status = report.status.as_ref()?;
         trace.heard |= row.reachability != Reachability::Never;
-        let fresh = self.now.since(received) <= self.limits.report_ttl();
+        let fresh = self.now.since(received) <= self.limits.report_ttl()
+            || !holds(Safeguard::StaleIsUnknown);
         // Whoever refuses now, or is said to have never answered although it did, is not described by its last report.
         let tried = matches!(
             row.reachability,

@@ -1,7 +1,11 @@
 //! Growing: what is missing after counting what is coming, in one step.
 
 use super::survey::Survey;
-use crate::{Explanation, Group, Limits, Memory, Severity, Stage, policy::Vote};
+use crate::{
+    Explanation, Group, Limits, Memory, Severity, Stage,
+    policy::Vote,
+    safeguard::{Safeguard, holds},
+};
 
 /// The desired capacity to set, if it is to rise.
 pub(super) fn grow(
@@ -12,7 +16,12 @@ pub(super) fn grow(
     memory: &mut Memory,
     explanation: &mut Explanation,
 ) -> Option<u32> {
-    let (spare, coming) = (survey.tally.spare, survey.coming);
+    let spare = survey.tally.spare;
+    let coming = if holds(Safeguard::CountTheComing) {
+        survey.coming
+    } else {
+        0
+    };
     let base = group.desired.max(survey.counting);
     let short = i64::from(vote.spare) - i64::from(spare) - i64::from(coming);
     let asked = clamp(i64::from(base) + short.max(0));
@@ -53,7 +62,12 @@ pub(super) fn grow(
         .blind
         .then(|| i64::from(vote.spare) - i64::from(memory.blind_launches.unwrap_or(0)));
     let add = short.min(budget).min(blind_budget.unwrap_or(i64::MAX));
-    let mut to = clamp(i64::from(base) + add).min(group.max_size);
+    let max_size = if holds(Safeguard::MaxSize) {
+        group.max_size
+    } else {
+        u32::MAX
+    };
+    let mut to = clamp(i64::from(base) + add).min(max_size);
     if group.desired < group.min_size {
         // The group takes no number below its minimum, whatever the budget.
         to = to.max(group.min_size.min(group.max_size));
@@ -62,7 +76,13 @@ pub(super) fn grow(
     let to = Some(to)
         .filter(|to| *to > group.desired)
         .map(|to| to.max(survey.counting))
-        .filter(|to| *to <= group.max_size);
+        .filter(|to| *to <= max_size);
+    let to = if holds(Safeguard::OnlyRaised) {
+        to
+    } else {
+        let wanted = clamp(i64::from(group.desired) + short).max(group.min_size);
+        Some(wanted).filter(|wanted| *wanted != group.desired)
+    };
 
     let launches = to.map_or(0, |to| to.saturating_sub(base));
     memory.blind_launches = survey

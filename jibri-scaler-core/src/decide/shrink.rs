@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     Explanation, Group, Instance, InstanceId, Limits, Memory, Severity, Stage, Timestamp, Zone,
+    safeguard::{Safeguard, holds},
     time::readable,
 };
 
@@ -103,6 +104,9 @@ pub(super) fn shrink<'a>(
 
 /// How many instances may go with a decrement.
 pub(super) fn headroom(group: &Group, survey: &Survey<'_>) -> u32 {
+    if !holds(Safeguard::Headroom) {
+        return u32::MAX;
+    }
     group
         .desired
         .saturating_sub(group.min_size)

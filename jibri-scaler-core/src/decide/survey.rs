@@ -12,6 +12,7 @@ use crate::{
     Tally, Timestamp, Zone,
     memory::Trace,
     retirement::{Phase, Retirement, Work},
+    safeguard::{Safeguard, holds},
 };
 
 /// What the snapshot shows, in the light of what is remembered.
@@ -84,7 +85,12 @@ impl<'a> Survey<'a> {
             let counting = rows.iter().any(|row| row.lifecycle.is_counting());
             let in_service = rows.iter().any(|row| row.lifecycle == Lifecycle::InService);
             survey.count(rows, trace, &seen, counting, retirement.as_deref());
-            let broken_down = matches!(seen.class, Class::Unhealthy | Class::Expired);
+            let broken_down = match seen.class {
+                Class::Unhealthy | Class::Expired => true,
+                Class::Overdue => !holds(Safeguard::OverdueStays),
+                Class::Busy | Class::Unknown => !holds(Safeguard::OnlyTheFree),
+                _ => false,
+            };
             if broken_down && retirement.is_none() && (seen.answered || !broken) {
                 survey.broken.push(&rows[0]);
             }
@@ -172,7 +178,8 @@ impl<'a> Survey<'a> {
             _ => {}
         }
         let unprotected = |row: &Instance| row.lifecycle == Lifecycle::InService && !row.protected;
-        if seen.class != Class::Retiring && rows.iter().any(unprotected) {
+        let is_to_be_protected = seen.class != Class::Retiring && holds(Safeguard::Protect);
+        if is_to_be_protected && rows.iter().any(unprotected) {
             self.unprotected.push(&row.id);
         }
     }
@@ -180,5 +187,5 @@ impl<'a> Survey<'a> {
 
 /// Whether there is a way to retire this instance.
 pub(super) fn can_be_retired(instance: &Instance) -> bool {
-    instance.drain != DrainPath::None
+    instance.drain != DrainPath::None || !holds(Safeguard::OnlyTheTellable)
 }

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 
 use super::{Target, forward};
+use crate::safeguard::{Safeguard, holds};
 
 /// What came of telling a Jibri to end when it is free.
 ///
@@ -36,6 +37,41 @@ pub enum Presence {
     BothRefuse,
     /// Neither of the two can be said.
     Unclear,
+}
+
+/// What came of an attempt to connect to one port of a Jibri.
+///
+/// ```
+/// use jibri_scaler_core::port::{Knock, Presence};
+///
+/// assert_eq!(Presence::of(Knock::Refused, Knock::Opened), Presence::Answers);
+/// assert_eq!(Presence::of(Knock::Refused, Knock::Unclear), Presence::Unclear);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Knock {
+    /// It was accepted.
+    Opened,
+    /// It was refused: nothing listens there.
+    Refused,
+    /// Neither, as after a timeout.
+    Unclear,
+}
+
+impl Presence {
+    /// What both ports say together. Jibri opens its internal port first and its health port last, and each may be bound to
+    /// loopback by a setting of its own, so that one that refuses alone says nothing.
+    #[must_use]
+    pub fn of(health: Knock, internal: Knock) -> Self {
+        match (health, internal) {
+            (Knock::Refused, _) | (_, Knock::Refused) if !holds(Safeguard::BothPorts) => {
+                Self::BothRefuse
+            }
+            (Knock::Opened, _) | (_, Knock::Opened) => Self::Answers,
+            (Knock::Refused, Knock::Refused) => Self::BothRefuse,
+            _ => Self::Unclear,
+        }
+    }
 }
 
 /// Speaks to the internal API of one Jibri to take it out of service without losing its recording.

@@ -14,7 +14,7 @@ use crate::{Instance, InstanceId, JibriStatus, Reachability};
 /// assert_eq!(target.id.as_str(), "i-0abc");
 /// # Ok::<(), jibri_scaler_core::EmptyInstanceId>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Target {
     /// Its id.

@@ -1,5 +1,6 @@
 use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
+use jibri_scaler_core::port::Knock;
 use tokio::{
     net::{TcpStream, lookup_host},
     time::timeout,
@@ -7,17 +8,7 @@ use tokio::{
 
 use crate::addresses::{BaseUrl, Host};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Knock {
-    /// A connection was accepted.
-    Opened,
-    /// Every address of the host refused.
-    Refused,
-    /// Neither.
-    Unclear,
-}
-
-/// Opens a fresh connection to the host and closes it again.
+/// Opens a fresh connection to the host and closes it again. It counts as refused where every address of the host refuses.
 pub(super) async fn knock(base: &BaseUrl, patience: Duration) -> Knock {
     timeout(patience, connect(base))
         .await

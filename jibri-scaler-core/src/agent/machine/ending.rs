@@ -124,7 +124,7 @@ impl Agent {
             DrainAct::Tell => {
                 self.begin(Act::Tell, 10 * SECOND);
             }
-            DrainAct::CheckRelease => self.check_release(phase),
+            DrainAct::CheckRelease => self.check_release(),
             DrainAct::LookAtGroup => self.look(20 * SECOND),
             DrainAct::Complete(HookResult::Abandon) => self.abandon(phase),
             DrainAct::Complete(result) => {
@@ -166,13 +166,13 @@ impl Agent {
             None => self.list(10 * SECOND),
         }
         if phase == DrainPhase::Kept(Keep::CheckFailed) {
-            self.check_release(phase);
+            self.check_release();
         }
     }
 
-    fn check_release(&mut self, phase: DrainPhase) {
+    fn check_release(&mut self) {
         if self.begin(Act::CheckRelease, 10 * SECOND) {
-            self.begun.check = Some(phase);
+            self.begun.in_phase.check();
         }
     }
 
@@ -287,7 +287,7 @@ impl Agent {
 
     pub(super) fn release_checked(&mut self, result: &CheckResult) {
         let Some(drain) = &mut self.drain else { return };
-        let begun_in = self.begun.check.unwrap_or(DrainPhase::Latching);
+        let begun_in = self.begun.in_phase.checked_in();
         drain.checked(begun_in, result);
         let has_failed = drain.phase() == DrainPhase::Kept(Keep::CheckFailed);
         self.check_failed |= has_failed && begun_in == DrainPhase::Checking;

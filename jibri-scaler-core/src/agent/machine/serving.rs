@@ -6,6 +6,7 @@ use super::Agent;
 use crate::agent::{
     Act, ActKind, Reading,
     concern::Concern,
+    may_be_chosen,
     port::{CheckResult, HookResult, ServiceState, SignalPoint, TargetState, Transition},
 };
 
@@ -138,10 +139,8 @@ impl Agent {
             return;
         }
         let has_ended = matches!(self.service, Some((ServiceState::Ended { .. }, _)));
-        let is_free = self.is_idle_for_long()
-            && self.drain.is_none()
-            && !has_ended
-            && !self.health.has_failed_a_check();
+        let is_fit = !has_ended && !self.health.has_failed_a_check();
+        let is_free = may_be_chosen(self.is_idle_for_long(), self.drain.is_some(), is_fit);
         let relies_on_hook = self.config.terminating_hook() && !self.config.keep_protected();
         self.protection.drops = is_free && relies_on_hook && self.may_drop();
         let Some((want, is_change)) = self.protection.wanted(!self.protection.drops) else {

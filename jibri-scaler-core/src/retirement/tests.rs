@@ -1,0 +1,149 @@
+use super::*;
+
+const GONE_AFTER: Duration = Duration::from_secs(120);
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_secs(secs)
+}
+
+fn told() -> Retirement {
+    let mut retirement = Retirement::new(at(0), false);
+    retirement.told(Told::Yes, at(0));
+    retirement
+}
+
+#[test]
+fn a_refused_or_unanswered_request_tells_nobody() {
+    for outcome in [Told::Refused, Told::Unknown] {
+        let mut retirement = Retirement::new(at(0), false);
+        retirement.told(outcome, at(0));
+        for secs in [1, 200, 400] {
+            retirement.looked(Presence::BothRefuse, at(secs), GONE_AFTER);
+        }
+        assert_eq!(
+            retirement.next(),
+            Act::Tell,
+            "refusing without having been told is not gone"
+        );
+    }
+}
+
+#[test]
+fn gone_needs_two_refusals_that_far_apart_and_nothing_between() {
+    let mut retirement = told();
+    retirement.looked(Presence::BothRefuse, at(500), GONE_AFTER);
+    assert_eq!(retirement.phase(), Phase::Told);
+    retirement.looked(Presence::BothRefuse, at(619), GONE_AFTER);
+    assert_eq!(retirement.phase(), Phase::Told);
+    let mut unclear = retirement.clone();
+    retirement.looked(Presence::BothRefuse, at(620), GONE_AFTER);
+    assert_eq!(retirement.phase(), Phase::Gone);
+    unclear.looked(Presence::Unclear, at(620), GONE_AFTER);
+    unclear.looked(Presence::BothRefuse, at(630), GONE_AFTER);
+    assert_eq!(
+        unclear.phase(),
+        Phase::Told,
+        "a timeout between starts the wait anew"
+    );
+    unclear.interrupted(at(640));
+    unclear.looked(Presence::BothRefuse, at(9000), GONE_AFTER);
+    assert_eq!(
+        unclear.phase(),
+        Phase::Told,
+        "a gap in the ticks starts the wait anew"
+    );
+}
+
+#[test]
+fn a_recording_may_take_as_long_as_it_likes() {
+    let mut retirement = told();
+    for hour in 1..100 {
+        retirement.reported(Work::Busy, at(hour * 3600), GONE_AFTER);
+        retirement.looked(Presence::Answers, at(hour * 3600), GONE_AFTER);
+        assert_eq!(
+            (retirement.phase(), retirement.seen_busy()),
+            (Phase::Finishing, true)
+        );
+    }
+}
+
+#[test]
+fn a_jibri_that_returns_is_told_again_and_given_up_on_after_the_third_time() {
+    let mut retirement = told();
+    for round in 1..=3 {
+        retirement.looked(Presence::BothRefuse, at(round * 10), GONE_AFTER);
+        retirement.looked(Presence::Answers, at(round * 10 + 5), GONE_AFTER);
+        let expected = if round < 3 {
+            Phase::Requested
+        } else {
+            Phase::GivenUp
+        };
+        assert_eq!(
+            (retirement.phase(), retirement.returns()),
+            (expected, u32::try_from(round).unwrap())
+        );
+        retirement.told(Told::Yes, at(round * 10 + 6));
+    }
+    assert_eq!(retirement.next(), Act::Wait);
+}
+
+#[test]
+fn a_restart_that_no_look_has_seen_is_told_again() {
+    let mut retirement = told();
+    retirement.reported(Work::Free, at(119), GONE_AFTER);
+    assert_eq!(
+        retirement.phase(),
+        Phase::Told,
+        "it may have accepted a recording just before it was told"
+    );
+    retirement.reported(Work::Free, at(120), GONE_AFTER);
+    assert_eq!(retirement.phase(), Phase::Requested);
+
+    let mut finishing = told();
+    finishing.reported(Work::Busy, at(10), GONE_AFTER);
+    finishing.reported(Work::Free, at(20), GONE_AFTER);
+    assert_eq!(
+        finishing.phase(),
+        Phase::Requested,
+        "told, it would have exited before it was free again"
+    );
+}
+
+#[test]
+fn what_answers_is_not_given_back() {
+    let mut retirement = told();
+    retirement.looked(Presence::BothRefuse, at(0), GONE_AFTER);
+    retirement.looked(Presence::BothRefuse, at(120), GONE_AFTER);
+    assert_eq!(retirement.next(), Act::Release);
+    let mut reported = retirement.clone();
+    reported.reported(Work::Busy, at(130), GONE_AFTER);
+    assert_eq!(reported.next(), Act::Tell);
+    retirement.looked(Presence::Answers, at(130), GONE_AFTER);
+    assert_eq!(retirement.next(), Act::Tell);
+}
+
+#[test]
+fn giving_back_is_repeated_only_when_the_listing_still_shows_it_later() {
+    let mut retirement = told();
+    retirement.looked(Presence::BothRefuse, at(0), GONE_AFTER);
+    retirement.looked(Presence::BothRefuse, at(120), GONE_AFTER);
+    retirement.released(true, at(120));
+    assert_eq!((retirement.next(), retirement.replace()), (Act::Wait, true));
+    retirement.still_in_service(at(165), Duration::from_secs(45));
+    assert_eq!(retirement.next(), Act::Wait, "a listing may be old");
+    retirement.still_in_service(at(166), Duration::from_secs(45));
+    assert_eq!(retirement.next(), Act::Release);
+}
+
+#[test]
+fn one_that_cannot_be_told_is_given_up_on() {
+    let mut retirement = Retirement::new(at(0), false);
+    retirement.give_up_untold(at(599), Duration::from_secs(600));
+    assert_eq!(retirement.phase(), Phase::Requested);
+    let mut told = retirement.clone();
+    told.told(Told::Yes, at(599));
+    told.give_up_untold(at(600), Duration::from_secs(600));
+    assert_eq!(told.phase(), Phase::Told);
+    retirement.give_up_untold(at(600), Duration::from_secs(600));
+    assert_eq!(retirement.phase(), Phase::GivenUp);
+}
