@@ -263,8 +263,12 @@ impl Check<'_> {
         let tally = &decision.tally;
         let unseen = u64::from(tally.unknown) + u64::from(tally.overdue);
         let unseen = unseen.saturating_sub(self.odd_and_not_counting());
-        let blind = unseen >= 2 && unseen * 100 > u64::from(self.counting()) * 45;
-        self.require(!blind, Rule::NotBlind, || format!("{unseen} can't be seen"));
+        let percent = u64::from(self.limits.max_unknown_percent());
+        let counting = u64::from(self.counting());
+        let blind = unseen >= 2 && unseen * 100 > counting * percent;
+        self.require(!blind, Rule::NotBlind, || {
+            format!("{unseen} of {counting} can't be seen, more than {percent} %")
+        });
 
         let under_way = decision
             .memory

@@ -23,6 +23,7 @@ use crate::{
 /// | `boot_deadline` | `"10m"` | `"10s"`–`"24h"` |
 /// | `max_launch` | 20 | 1–10000 |
 /// | `max_retire` | 10 | 1–10000 |
+/// | `max_unknown_percent` | 45 | 1–90, whole |
 ///
 /// ```
 /// use jibri_scaler_core::PolicyFile;
@@ -123,7 +124,7 @@ impl Default for Settings {
     }
 }
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "min_idle",
     "percent_idle",
     "idle_timeout",
@@ -132,6 +133,7 @@ const KEYS: [&str; 8] = [
     "boot_deadline",
     "max_launch",
     "max_retire",
+    "max_unknown_percent",
 ];
 
 impl Settings {
@@ -165,6 +167,9 @@ impl Settings {
                 .map_err(text)?,
             "max_retire" => limits
                 .with_max_retire(count("max_retire", value, "1–10000")?)
+                .map_err(text)?,
+            "max_unknown_percent" => limits
+                .with_max_unknown_percent(count("max_unknown_percent", value, "1–90")?)
                 .map_err(text)?,
             unknown => {
                 return Err(format!(
@@ -263,7 +268,7 @@ mod tests {
     fn every_key_is_read() {
         let file = PolicyFile::from_toml(
             "min_idle = 0\npercent_idle = 12.5\nidle_timeout = '0s'\nsurplus_hold = '7d'\nreport_ttl = '1h'\n\
-             boot_deadline = '90s'\nmax_launch = 1\nmax_retire = 10_000\n",
+             boot_deadline = '90s'\nmax_launch = 1\nmax_retire = 10_000\nmax_unknown_percent = 30\n",
         )
         .unwrap();
         let limits = &file.limits;
@@ -280,6 +285,7 @@ mod tests {
         ];
         assert_eq!(seconds.map(|d| d.as_secs()), [0, 604_800, 3600, 90]);
         assert_eq!((limits.max_launch(), limits.max_retire()), (1, 10_000));
+        assert_eq!(limits.max_unknown_percent(), 30);
     }
 
     #[test]
@@ -342,6 +348,14 @@ mod tests {
             (
                 "max_retire = []",
                 "line 1: max_retire is a list, but must be a whole number in the range 1–10000",
+            ),
+            (
+                "max_unknown_percent = 91",
+                "line 1: max_unknown_percent is 91, but must be in the range 1–90",
+            ),
+            (
+                "max_unknown_percent = 45.5",
+                "line 1: max_unknown_percent is 45.5, but must be a whole number in the range 1–90",
             ),
             (
                 "min_idle = 1\n\nmin_idel = 2",

@@ -31,6 +31,7 @@ pub struct Limits {
     boot_deadline: Duration,
     max_launch: u32,
     max_retire: u32,
+    max_unknown_percent: u32,
     gone_after: Duration,
     max_busy: Duration,
 }
@@ -44,6 +45,7 @@ impl Default for Limits {
             boot_deadline: 10 * MINUTE,
             max_launch: 20,
             max_retire: 10,
+            max_unknown_percent: 45,
             gone_after: 2 * MINUTE,
             max_busy: 12 * HOUR,
         }
@@ -70,20 +72,20 @@ macro_rules! duration_limit {
 }
 
 macro_rules! count_limit {
-    ($($(#[$doc:meta])* $name:ident, $with:ident;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident, $with:ident, $range:expr, $text:literal;)+) => {$(
         $(#[$doc])*
         #[must_use]
         pub const fn $name(&self) -> u32 {
             self.$name
         }
 
-        #[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), "), range 1–10000.")]
+        #[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), "), range ", $text, ".")]
         ///
         /// # Errors
         /// Where the value is out of that range.
         pub fn $with(mut self, value: u32) -> Result<Self, OutOfRange> {
-            if !(1..=10_000).contains(&value) {
-                return Err(OutOfRange::new(stringify!($name), value.to_string(), "1–10000"));
+            if !$range.contains(&value) {
+                return Err(OutOfRange::new(stringify!($name), value.to_string(), $text));
             }
             self.$name = value;
             Ok(self)
@@ -109,9 +111,13 @@ impl Limits {
 
     count_limit! {
         /// How many launches may be outstanding. Default 20.
-        max_launch, with_max_launch;
+        max_launch, with_max_launch, (1..=10_000), "1–10000";
         /// How many retirements may be under way, not counting Jibris that finish a recording. Default 10.
-        max_retire, with_max_retire;
+        max_retire, with_max_retire, (1..=10_000), "1–10000";
+        /// The global stop: while more than this share, in percent, of the instances that count toward the desired capacity (and at
+        /// least two of them) is unknown or overdue, nothing is retired or replaced, and launches add up to one wanted spare.
+        /// Default 45, as in the Kubernetes Cluster Autoscaler (`max-total-unready-percentage`).
+        max_unknown_percent, with_max_unknown_percent, (1..=90), "1–90";
     }
 
     /// How long the group must have had a surplus, observed without a gap, before any of it may go. Default: the idle timeout.
@@ -197,7 +203,8 @@ mod tests {
             .and_then(|l| l.with_gone_after(d.gone_after()))
             .and_then(|l| l.with_max_busy(d.max_busy()))
             .and_then(|l| l.with_max_launch(d.max_launch()))
-            .and_then(|l| l.with_max_retire(d.max_retire()));
+            .and_then(|l| l.with_max_retire(d.max_retire()))
+            .and_then(|l| l.with_max_unknown_percent(d.max_unknown_percent()));
         assert_eq!(again.map(|l| l.surplus_hold()), Ok(d.surplus_hold()));
     }
 
@@ -218,5 +225,10 @@ mod tests {
         assert!(limits().with_boot_deadline(Duration::from_secs(9)).is_err());
         assert!(limits().with_max_retire(10_000).is_ok());
         assert!(limits().with_max_retire(10_001).is_err());
+        assert!(limits().with_max_unknown_percent(90).is_ok());
+        for wrong in [0, 91, u32::MAX] {
+            let error = limits().with_max_unknown_percent(wrong).unwrap_err();
+            assert_eq!((error.key, error.allowed), ("max_unknown_percent", "1–90"));
+        }
     }
 }

@@ -277,6 +277,11 @@ fn not_blind() {
     assert_eq!(broken(&run, &seen, &decision), []);
     decision.tally = run.tick(60, &fleet).tally;
     assert_eq!(broken(&run, &snapshot, &decision), [Rule::NotBlind]);
+    // The share is the configured one.
+    run.limits = run.limits.with_max_unknown_percent(50).unwrap();
+    assert_eq!(broken(&run, &snapshot, &decision), []);
+    run.limits = run.limits.with_max_unknown_percent(49).unwrap();
+    assert_eq!(broken(&run, &snapshot, &decision), [Rule::NotBlind]);
 }
 
 #[test]

@@ -78,15 +78,17 @@ impl Survey<'_> {
         use Severity::{Critical, Info, Warning};
         let deadline = readable(limits.boot_deadline());
         if self.blind {
-            let unseen = self.tally.unknown.saturating_add(self.tally.overdue);
+            let (unseen, counting) = (self.unseen, self.counting);
+            let percent = u64::from(unseen) * 100 / u64::from(counting.max(1));
             explanation.find(
                 Critical,
                 format!(
-                    "blind: nothing certain is known of {unseen} instances, with {} that count; nothing is retired, \
-                     and launches are limited until sight returns",
-                    self.counting
+                    "blind: nothing certain is known of {unseen} of {counting} instances ({percent} %), and \
+                     max_unknown_percent is {} %; nothing is retired or replaced, and launches are limited until sight returns",
+                    limits.max_unknown_percent()
                 ),
-                "look at the network between here and the Jibris, their addresses and security groups",
+                "look at the network between here and the Jibris, their addresses, their ports and security groups; it ends by \
+                 itself when enough of them are heard",
             );
         }
         if group.min_size > group.max_size {

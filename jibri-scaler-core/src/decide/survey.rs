@@ -27,6 +27,8 @@ pub(super) struct Survey<'a> {
     pub(super) ready: u32,
     /// What will become spare without anything being done.
     pub(super) coming: u32,
+    /// Instances that count and are unknown or overdue.
+    pub(super) unseen: u32,
     /// Whether so much of the group can't be seen that nothing may be concluded from the rest.
     pub(super) blind: bool,
     /// Whether there was a gap or a step back in time, and blindness can't be excluded: it hangs on ages, which can't be known
@@ -68,7 +70,7 @@ impl<'a> Survey<'a> {
             ..Self::default()
         };
         let mut replacements = 0;
-        let (mut unseen, mut silent) = (0, 0);
+        let mut silent = 0;
         let mut listed_retirements = 0;
 
         // Rows, traces and retirements are all in the order of the ids, so one walk along them finds what belongs together.
@@ -98,7 +100,7 @@ impl<'a> Survey<'a> {
                 .odd
                 .note(limits, now, rows, trace, &seen, retirement.as_deref());
             let dark = matches!(seen.class, Class::Unknown | Class::Overdue);
-            unseen += u32::from(counting && dark);
+            survey.unseen += u32::from(counting && dark);
             let quiet = !seen.answered && seen.class != Class::Retiring;
             silent += u32::from(counting && (dark || quiet));
             if let Some(retirement) = retirement {
@@ -138,8 +140,9 @@ impl<'a> Survey<'a> {
             .booting
             .saturating_add(missing)
             .saturating_add(replacements);
-        let most = |some: u32| some >= 2 && u64::from(some) * 100 > u64::from(survey.counting) * 45;
-        (survey.blind, survey.dazed) = (most(unseen), broken && most(silent));
+        let allowed = u64::from(survey.counting) * u64::from(limits.max_unknown_percent());
+        let most = |some: u32| some >= 2 && u64::from(some) * 100 > allowed;
+        (survey.blind, survey.dazed) = (most(survey.unseen), broken && most(silent));
         survey
     }
 

@@ -1,6 +1,6 @@
 //! ready, counting, in use, coming, blind.
 
-use jibri_scaler_core::Stage;
+use jibri_scaler_core::{Severity, Stage};
 
 use crate::common::{Jibri, Run, all, finds, many, plan, step, tally};
 
@@ -155,6 +155,48 @@ fn blind_is_more_than_45_percent_and_at_least_two() {
             let decision = Run::new((0, 999, size), "").tick(0, &all(&[&dark, &seen]));
             assert_eq!(finds(&decision, "blind"), blind, "{unseen} of {size}");
         }
+    }
+}
+
+#[test]
+fn the_share_that_makes_blind_is_configured_and_said_loudly() {
+    // Of four idle ones that were idle for long enough, and so many dark ones: whether any goes.
+    let cases = [
+        (10, 2, true),
+        (33, 2, true), // 33.3 %
+        (34, 2, false),
+        (34, 1, false), // one is never enough
+        (1, 1, false),
+        (50, 4, false), // exactly 50 %
+        (49, 4, true),
+        (90, 9, false),
+        (68, 9, true), // 69.2 %
+    ];
+    for (percent, unseen, blind) in cases {
+        let desired = u32::try_from(4 + unseen).unwrap();
+        let policy = format!("min_idle = 0\nmax_unknown_percent = {percent}");
+        let mut run = Run::new((0, 99, desired), &policy);
+        let idle = many('i', 4, Jibri::idle);
+        for secs in [0, 30] {
+            run.pass(secs, &all(&[&idle, &many('u', unseen, Jibri::busy)]));
+        }
+        let broken = [Jibri::unhealthy("i-03")];
+        let dark = many('u', unseen, |id| Jibri::idle(id).refused());
+        let decision = run.tick(60, &all(&[&idle[..3], &broken, &dark]));
+        let goes = decision.plan.retires().count();
+        assert_eq!(goes == 0, blind, "{unseen} at {percent} %: {goes} go");
+        let said = decision.explanation.findings.iter().find(|finding| {
+            finding.severity == Severity::Critical && finding.what.starts_with("blind")
+        });
+        assert_eq!(said.is_some(), blind);
+        let numbers = format!(
+            "of {unseen} of {desired} instances ({} %), and max_unknown_percent is {percent} %",
+            unseen * 100 / (4 + unseen)
+        );
+        assert!(
+            said.is_none_or(|said| said.what.contains(&numbers)),
+            "{said:?}"
+        );
     }
 }
 
