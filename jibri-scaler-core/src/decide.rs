@@ -3,6 +3,7 @@
 mod classify;
 mod continuity;
 mod grow;
+mod launching;
 mod odd;
 mod replace;
 mod shrink;
@@ -26,8 +27,9 @@ use survey::Survey;
 ///
 /// 1. `wanted_spare`: the largest vote of the policies. The group grows by what is missing after counting what is coming.
 /// 2. `bounds`: inside minimum and maximum size.
-/// 3. `launch_budget`: at most [`max_launch`](Limits::max_launch) outstanding; while most of the group can't be seen, at most
-///    one wanted spare until sight returns.
+/// 3. `launch_budget`: at most [`max_launch`](Limits::max_launch) outstanding. While launches fail, no more than a token bucket
+///    holds that fills more slowly with each failure, down to one launch in three boot deadlines; the first launch that comes ends
+///    that. While most of the group can't be seen, at most one wanted spare until sight returns.
 /// 4. `surplus`: the smallest number of ready Jibris beyond the wanted spare, over the whole
 ///    [`surplus_hold`](Limits::surplus_hold), less those that have gone since. Instances that boot make no ready one
 ///    superfluous.
@@ -59,6 +61,8 @@ pub fn decide(
     let broken = continuity::follow(limits, now, &mut memory, &mut explanation);
     let survey = Survey::new(limits, snapshot, now, broken, &mut memory);
     continuity::watch_desired(group, &survey, now, &mut memory, &mut explanation);
+
+    launching::follow(limits, &survey, now, &mut memory);
 
     let vote = policy.vote(&Situation::new(now, *group, &survey.tally, survey.in_use));
     let wanted = vote.spare;

@@ -1,5 +1,9 @@
 //! What is remembered from tick to tick.
 
+mod back_off;
+
+pub(crate) use back_off::BackOff;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     mem,
@@ -42,6 +46,9 @@ pub struct Memory {
     pub(crate) missing_since: Option<Timestamp>,
     /// While blind, how many launches were asked for since sight was lost.
     pub(crate) blind_launches: Option<u32>,
+    /// While launches fail, what may be launched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) back_off: Option<BackOff>,
     pub(crate) window: HoldWindow,
     /// By id, in the order of the ids.
     pub(crate) instances: Vec<Trace>,
@@ -89,6 +96,9 @@ impl Memory {
         self.blind_launches = self
             .blind_launches
             .map(|_| undo.blind_launches.unwrap_or(0));
+        if let Some(back_off) = &mut self.back_off {
+            back_off.give_back();
+        }
     }
 
     /// What is remembered of launches.
@@ -96,6 +106,7 @@ impl Memory {
         Launches {
             desired_set: self.desired_set,
             blind_launches: self.blind_launches,
+            back_off: self.back_off,
         }
     }
 
@@ -119,6 +130,8 @@ impl Memory {
         // It is compared with the time of the next tick only, which is later.
         self.broken_at = None;
         self.missing_since = None;
+        // It holds growth back for longer than the model looks ahead.
+        self.back_off = None;
         self.window.since = self.window.since.map(&moved);
         for (at, _) in &mut self.window.lows {
             *at = moved(*at);
@@ -180,6 +193,7 @@ impl<'de> Deserialize<'de> for Memory {
             decrements_due: raw.decrements_due,
             missing_since: raw.missing_since,
             blind_launches: raw.blind_launches,
+            back_off: raw.back_off,
             window: raw.window,
             instances,
             retirements: raw.retirements,
@@ -192,6 +206,7 @@ impl<'de> Deserialize<'de> for Memory {
 pub(crate) struct Launches {
     desired_set: Option<u32>,
     blind_launches: Option<u32>,
+    back_off: Option<BackOff>,
 }
 
 const VERSION: u32 = 1;
@@ -223,6 +238,8 @@ struct RawMemory {
     missing_since: Option<Timestamp>,
     #[serde(default)]
     blind_launches: Option<u32>,
+    #[serde(default)]
+    back_off: Option<BackOff>,
     #[serde(default)]
     window: HoldWindow,
     #[serde(default)]
@@ -360,6 +377,25 @@ mod tests {
         memory.window.take(2);
         assert_eq!(memory.window.lowest(at(0)), Some(0));
         assert_eq!(memory.without_acts_since(&before), before);
+    }
+
+    #[test]
+    fn what_was_not_launched_may_be_launched_later() {
+        let mut back_off = BackOff::after(None, Timestamp::from_secs(0));
+        back_off = back_off
+            .filled(&crate::Limits::default(), Timestamp::from_secs(600))
+            .unwrap();
+        let mut memory = Memory {
+            back_off: Some(back_off),
+            ..Memory::default()
+        };
+        let before = memory.clone();
+        back_off.take(2);
+        memory.back_off = Some(back_off);
+        let left = |memory: Memory| memory.back_off.map(BackOff::left);
+        assert_eq!(left(memory.clone()), Some(0));
+        memory.forget_launches(&before.launches());
+        assert_eq!(left(memory), Some(2));
     }
 
     #[test]

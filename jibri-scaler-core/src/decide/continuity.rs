@@ -35,6 +35,9 @@ pub(super) fn follow(
     let back = last.since(now);
     let aged = |since: Option<Timestamp>| since.map(|since| since.before(back));
     memory.missing_since = aged(memory.missing_since);
+    if let Some(back_off) = &mut memory.back_off {
+        back_off.stepped_back(back);
+    }
     for trace in &mut memory.instances {
         trace.idle = None;
         trace.first_seen = trace.first_seen.before(back);

@@ -1,6 +1,6 @@
 //! Growing: what is missing after counting what is coming, in one step.
 
-use super::survey::Survey;
+use super::{launching, survey::Survey};
 use crate::{
     Explanation, Group, Limits, Memory, Severity, Stage,
     policy::Vote,
@@ -61,7 +61,9 @@ pub(super) fn grow(
     let blind_budget = survey
         .blind
         .then(|| i64::from(vote.spare) - i64::from(memory.blind_launches.unwrap_or(0)));
-    let add = short.min(budget).min(blind_budget.unwrap_or(i64::MAX));
+    let back_off_budget = memory.back_off.map(|back_off| i64::from(back_off.left()));
+    let allowed = budget.min(blind_budget.unwrap_or(i64::MAX));
+    let add = short.min(allowed).min(back_off_budget.unwrap_or(i64::MAX));
     let max_size = if holds(Safeguard::MaxSize) {
         group.max_size
     } else {
@@ -91,7 +93,7 @@ pub(super) fn grow(
     if to.is_some() {
         memory.desired_set = to;
     }
-    let because = match blind_budget {
+    let mut because = match blind_budget {
         Some(left) => format!(
             "blind, so {} of {} launches are left until sight returns, and {coming} of {} are outstanding",
             left.max(0),
@@ -103,6 +105,18 @@ pub(super) fn grow(
             limits.max_launch()
         ),
     };
+    if let Some(back_off) = &mut memory.back_off {
+        let text = format!(
+            "; {} failed in a row, so {} may be launched now",
+            back_off.failures(),
+            back_off.left()
+        );
+        because.push_str(&text);
+        let room = i64::from(group.max_size) - i64::from(base);
+        let denied = short.min(allowed).min(room) - i64::from(back_off.left());
+        launching::find(limits, *back_off, clamp(denied), explanation);
+        back_off.take(launches);
+    }
     explanation.push(
         Stage::LaunchBudget,
         bounded,

@@ -44,6 +44,12 @@ pub(super) struct Survey<'a> {
     pub(super) leaving: u32,
     /// Retirements under way, without those that finish a recording and those whose machine was given back.
     pub(super) retiring: u32,
+    /// Whether an instance was heard for the first time.
+    pub(super) launch_came: bool,
+    /// When the youngest of those that have been heard was first seen.
+    pub(super) newest_heard: Option<Timestamp>,
+    /// The same of those that became overdue before our eyes.
+    pub(super) newest_overdue: Option<Timestamp>,
     snapshot: Option<&'a FleetSnapshot>,
     /// How many decrements of ours the desired capacity may yet show.
     pub(super) decrements_possible: u32,
@@ -83,7 +89,15 @@ impl<'a> Survey<'a> {
                 .map(|(_, retirement)| retirement);
             listed_retirements += usize::from(retirement.is_some());
 
+            let (heard, overdue) = (trace.heard, trace.overdue);
             let seen = see.instance(rows, trace, retirement.as_deref());
+            survey.launch_came |= trace.heard && !heard;
+            let first_seen = Some(trace.first_seen);
+            if trace.heard {
+                survey.newest_heard = survey.newest_heard.max(first_seen);
+            } else if trace.overdue && !overdue && trace.first_seen < now {
+                survey.newest_overdue = survey.newest_overdue.max(first_seen);
+            }
             let counting = rows.iter().any(|row| row.lifecycle.is_counting());
             let in_service = rows.iter().any(|row| row.lifecycle == Lifecycle::InService);
             survey.count(rows, trace, &seen, counting, retirement.as_deref());

@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "each test crate uses a part of it")]
 mod common;
 
+mod back_off;
 mod classes;
 mod counts;
 mod desired;
