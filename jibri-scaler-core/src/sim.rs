@@ -20,7 +20,7 @@
 //!   policy* retains it: then it stays as `Terminating:Retained`, outside the desired capacity, until it is ended by its id;
 //! - deleting a hook abandons what launches and *lets end what it held*;
 //! - the metadata of an instance shows the target of its transition, nothing before the first;
-//! - a launch that fails is tried again later; the desired capacity stays.
+//! - a launch that fails is tried again later; the desired capacity stays; where a zone has no capacity, another one is taken.
 //!
 //! Where Auto Scaling's documents are silent it does what is harder for a scaler: a pending instance is never chosen when the
 //! capacity is lowered, so that one in service goes in its place; an instance whose launch was abandoned goes without the

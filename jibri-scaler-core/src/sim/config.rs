@@ -37,6 +37,7 @@ pub struct SimGroupConfig {
     pub(super) launch_failure: f64,
     pub(super) launch_retry: Duration,
     pub(super) outages: Vec<(Timestamp, Timestamp)>,
+    pub(super) shortages: Vec<(Zone, Timestamp, Timestamp)>,
     pub(super) new_instances_protected: bool,
     pub(super) launch_times_listed: bool,
     pub(super) starts_in_service: bool,
@@ -73,6 +74,7 @@ impl SimGroupConfig {
             launch_failure: 0.0,
             launch_retry: Duration::from_secs(60),
             outages: Vec::new(),
+            shortages: Vec::new(),
             new_instances_protected: false,
             launch_times_listed: false,
             starts_in_service: false,
@@ -178,6 +180,14 @@ impl SimGroupConfig {
     #[must_use]
     pub fn with_launch_outage(mut self, from: Timestamp, until: Timestamp) -> Self {
         self.outages.push((from, until));
+        self
+    }
+
+    /// Adds a time, from the first moment to just before the second, in which this zone has no capacity: what would be launched
+    /// there is launched in another zone.
+    #[must_use]
+    pub fn with_zone_shortage(mut self, zone: &str, from: Timestamp, until: Timestamp) -> Self {
+        self.shortages.push((Zone::from(zone), from, until));
         self
     }
 

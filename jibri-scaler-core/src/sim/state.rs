@@ -9,7 +9,7 @@ use super::{
     draws::{Draws, Purpose},
 };
 use crate::{
-    Group, Instance, InstanceId, Timestamp,
+    Group, Instance, InstanceId, Timestamp, Zone,
     agent::port::{Notices, OwnState},
     port::Listing,
 };
@@ -62,8 +62,9 @@ impl State {
             config,
         };
         if state.config.starts_in_service {
-            for _ in 0..state.desired {
-                state.launch();
+            for number in 0..state.desired {
+                let zones = u32::try_from(state.config.zones.len()).unwrap_or(u32::MAX);
+                state.launch((number % zones.max(1)) as usize);
             }
             for index in 0..state.members.len() {
                 state.come_into_service(index);
@@ -222,22 +223,32 @@ impl State {
                 self.attempts,
                 self.config.launch_failure,
             );
-        if fails {
+        if let Some(zone) = self.zone_to_launch_in().filter(|_| !fails) {
+            self.launch(zone);
+        } else {
             self.attempts += 1;
             self.retries.push(self.now + self.config.launch_retry);
             self.happened(SimEventKind::LaunchFailed);
-        } else {
-            self.launch();
         }
     }
 
-    fn launch(&mut self) {
+    /// The zone with fewest instances of those that have capacity.
+    fn zone_to_launch_in(&self) -> Option<usize> {
+        let crowd = self.zone_sizes();
+        let is_short = |zone: usize| {
+            let here = |(of, from, until): &(Zone, Timestamp, Timestamp)| {
+                *of == self.config.zones[zone] && (*from..*until).contains(&self.now)
+            };
+            self.config.shortages.iter().any(here)
+        };
+        (0..crowd.len())
+            .filter(|zone| !is_short(*zone))
+            .min_by_key(|zone| (crowd[*zone], *zone))
+    }
+
+    fn launch(&mut self, zone: usize) {
         let number = self.attempts;
         self.attempts += 1;
-        let crowd = self.zone_sizes();
-        let zone = (0..crowd.len())
-            .min_by_key(|zone| (crowd[*zone], *zone))
-            .unwrap_or(0);
         let delay = self
             .draws
             .within(Purpose::LaunchDelay, number, &self.config.launch_delay);

@@ -149,3 +149,31 @@ fn a_deleted_group_is_a_permanent_error() {
     group.advance(at(100));
     assert_eq!(group.current().instances, []);
 }
+
+#[test]
+fn a_zone_without_capacity_is_passed_over_and_taken_again_later() {
+    let config = config(0, 9, 0)
+        .with_zone_shortage("sim-1a", at(0), at(100))
+        .with_zone_shortage("sim-1b", at(50), at(60));
+    let group = group(config.with_launch_failures(0.0, secs(20)).unwrap());
+    let zones = |events: Vec<SimEvent>| {
+        let zone = |event: SimEvent| match event.kind {
+            SimEventKind::Launched { zone, .. } => Some(zone.as_str().to_owned()),
+            SimEventKind::LaunchFailed => Some("none".to_owned()),
+            _ => None,
+        };
+        events.into_iter().filter_map(zone).collect::<Vec<_>>()
+    };
+    set(&group, 2);
+    assert_eq!(zones(group.advance(at(50))), ["sim-1b", "sim-1b"]);
+    set(&group, 3);
+    assert_eq!(zones(group.advance(at(69))), ["none"], "both are short");
+    assert_eq!(
+        zones(group.advance(at(99))),
+        ["sim-1b"],
+        "it is tried again"
+    );
+    group.advance(at(100));
+    set(&group, 5);
+    assert_eq!(zones(group.advance(at(100))), ["sim-1a", "sim-1a"]);
+}

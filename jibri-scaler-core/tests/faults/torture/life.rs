@@ -1,0 +1,408 @@
+//! The life of one seed: trouble, recovery, rest.
+
+use std::collections::VecDeque;
+
+use jibri_scaler_core::{
+    InstanceId, Lifecycle,
+    controller::{TickError, TickReport},
+    retirement::Phase,
+};
+
+use super::{
+    fleet::Tally,
+    jibri::{Jibri, Length},
+    kind::{Counts, Kind},
+    secs,
+    trouble::{OF_CALLS, OF_NETWORK, TROUBLE},
+    world::{INTERVAL, Side, World},
+};
+
+/// After so many ticks without faults the group has its wanted spare again.
+///
+/// A launch from before has the boot deadline to fail, the longest pause of the back-off is three of them; then one launch and
+/// then the rest come, each in 95 s at most: 16 + 48 + 2 · 7 ticks, and some to be seen in.
+pub(crate) const BACK_AFTER: u64 = 90;
+/// So many ticks after the last recording it has come down to it. Each Jibri is idle for a minute, refuses for 45 s, and four may
+/// go at once.
+pub(crate) const DOWN_AFTER: u64 = 60;
+
+/// While things go wrong, somebody meets in one of so many ticks, and in one of twice as many again. At eight minutes each that is
+/// four at a time.
+const MEETINGS: u64 = 12;
+
+/// What one seed showed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lived {
+    pub(crate) ticks: u64,
+    pub(crate) tally: Tally,
+    pub(crate) counts: Counts,
+    /// Ticks from the end of the faults until the wanted spare was there.
+    pub(crate) back_after: u64,
+    /// Ticks from the end of the last recording until the group was no larger than wanted.
+    pub(crate) down_after: u64,
+    /// Machines that were ended by hand, since nobody else may.
+    pub(crate) left: u64,
+}
+
+/// Lives a seed from begin to end.
+///
+/// # Errors
+/// Says what was wrong, and when.
+pub(crate) fn live(seed: u64) -> Result<Lived, String> {
+    Life::new(seed, None).run().map_err(|what| {
+        // Once more, with notes.
+        let mut life = Life::new(seed, Some(VecDeque::new()));
+        let _ = life.run();
+        let (tick, sizes, faults) = (life.world.tick, life.world.sizes, &life.world.trouble.0);
+        let notes = life
+            .notes
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("\n");
+        format!("seed {seed}, tick {tick}: {what}\n{sizes:?}\n{faults:?}\nthe last ticks:\n{notes}")
+    })
+}
+
+struct Life {
+    world: World,
+    first: Side,
+    second: Option<Side>,
+    counts: Counts,
+    lived: Lived,
+    /// What the last ticks did, if anybody wants to know.
+    notes: Option<VecDeque<String>>,
+}
+
+macro_rules! ensure {
+    ($holds:expr, $($what:tt)+) => {
+        if !$holds {
+            return Err(format!($($what)+));
+        }
+    };
+}
+
+impl Life {
+    fn new(seed: u64, notes: Option<VecDeque<String>>) -> Self {
+        let world = World::new(seed);
+        let first = world.side(1);
+        Self {
+            world,
+            first,
+            second: None,
+            counts: Counts::default(),
+            lived: Lived::default(),
+            notes,
+        }
+    }
+
+    fn run(&mut self) -> Result<Lived, String> {
+        while self.world.tick < TROUBLE {
+            self.trouble();
+            self.step(MEETINGS)?;
+        }
+        self.end_trouble();
+        self.lived.back_after = self.until(
+            BACK_AFTER,
+            "the wanted spare is not back",
+            MEETINGS,
+            |life, report| {
+                let tally = &report.decision.tally;
+                // A full group has what it can have, once each of its Jibris is heard.
+                let full = tally.spare + tally.busy == life.world.sizes.max;
+                tally.spare >= report.decision.wanted_spare || full
+            },
+        )?;
+        // The last recordings end, however long they take.
+        for _ in 0..TROUBLE {
+            if self.world.fleet.lock().recording() == 0 {
+                break;
+            }
+            let _ = self.step(0)?;
+        }
+        self.lived.down_after = self.until(DOWN_AFTER, "it is too large", 0, |life, report| {
+            let memory = life.first.controller.memory();
+            let under_way = memory.is_some_and(|memory| {
+                memory
+                    .retirements()
+                    .values()
+                    .any(|r| r.phase().is_under_way())
+            });
+            let wanted = report.decision.wanted_spare.max(life.world.sizes.min);
+            let group = life.world.group.current();
+            let tally = &report.decision.tally;
+            let sizes = (group.group.desired, tally.spare, tally.total);
+            !under_way && sizes == (wanted, wanted, wanted)
+        })?;
+        let fleet = self.world.fleet.lock();
+        let mut lived = self.lived.clone();
+        lived.ticks = self.world.tick;
+        lived.tally = fleet.tally.clone();
+        lived.left = self.world.left;
+        lived.counts = self.counts.clone();
+        lived.counts += &fleet.counts;
+        lived.counts += &self.first.calls.lock().unwrap().counts;
+        let tally = &lived.tally;
+        let ended = tally.served + tally.refused + tally.taken;
+        ensure!(
+            tally.asked == ended,
+            "recordings are unaccounted for: {tally:?}"
+        );
+        Ok(lived)
+    }
+
+    /// Ticks until this holds, for so many ticks at most. Returns how many it took.
+    fn until(
+        &mut self,
+        at_most: u64,
+        what: &str,
+        meetings: u64,
+        holds: impl Fn(&Self, &TickReport) -> bool,
+    ) -> Result<u64, String> {
+        for ticks in 0..=at_most {
+            if let Some(report) = self.step(meetings)?
+                && holds(self, &report)
+            {
+                return Ok(ticks);
+            }
+            self.clean_up();
+        }
+        Err(format!("{what} after {at_most} ticks"))
+    }
+
+    /// One tick of each controller, and the interval after it. Somebody meets with a probability of one in so many.
+    fn step(&mut self, meetings: u64) -> Result<Option<TickReport>, String> {
+        let before = self.world.chance.below(2) == 0;
+        if before {
+            self.meet(meetings);
+        }
+        let report = self.world.tick_of(&mut self.first);
+        self.note(1, &report);
+        self.check(report.as_ref().ok())?;
+        if !before {
+            self.meet(meetings);
+        }
+        self.world.advance(INTERVAL / 3);
+        if let Some(mut second) = self.second.take() {
+            let report = self.world.tick_of(&mut second);
+            self.counts.one(Kind::TwoControllers);
+            self.note(2, &report);
+            self.check(report.as_ref().ok())?;
+            self.second = Some(second);
+        }
+        self.meet(meetings * 2);
+        self.world.advance(INTERVAL / 3 * 2);
+        self.check(None)?;
+        self.world.tick += 1;
+        Ok(report.ok())
+    }
+
+    fn meet(&mut self, one_in: u64) {
+        let chance = &mut self.world.chance;
+        if one_in == 0 || chance.below(one_in) > 0 {
+            return;
+        }
+        let length = Length {
+            chrome: secs(1 + chance.below(15)),
+            recording: secs(30 + chance.below(900)),
+            upload: secs(chance.below(90)),
+        };
+        self.world.fleet.lock().record(length);
+    }
+
+    /// Lets go wrong what is due.
+    fn trouble(&mut self) {
+        let tick = self.world.tick;
+        let world = &mut self.world;
+        let on = |kind| world.trouble.is_on(kind, tick);
+        let begins = |kind| world.trouble.begins(kind, tick);
+        let wrong = world.trouble.on(&OF_NETWORK, tick);
+        world.fleet.lock().set_wrong(wrong);
+        for side in [Some(&mut self.first), self.second.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            side.calls.lock().unwrap().wrong = world.trouble.on(&OF_CALLS, tick);
+        }
+        let jumps = [(Kind::ClockForward, 1), (Kind::ClockBack, -1)];
+        for (kind, sign) in jumps.into_iter().filter(|(kind, _)| begins(*kind)) {
+            let far = [20, 40, 300, 7200][usize::try_from(world.chance.below(4)).unwrap()];
+            self.first.skew += sign * far;
+            self.counts.one(kind);
+        }
+        if on(Kind::Restarts) && tick.is_multiple_of(3) {
+            world.restart(&mut self.first);
+            self.counts.one(Kind::Restarts);
+        }
+        if begins(Kind::OldMemory) && self.first.store.go_back(1 + world.chance.below(30)) {
+            world.restart(&mut self.first);
+            self.counts.one(Kind::OldMemory);
+        }
+        if begins(Kind::NoMemory) {
+            self.first.store.clear();
+            world.restart(&mut self.first);
+            self.counts.one(Kind::NoMemory);
+        }
+        match (&self.second, on(Kind::TwoControllers)) {
+            (None, true) => self.second = Some(world.side(2)),
+            (Some(_), false) => self.second = None,
+            _ => {}
+        }
+        let gone = self.lose_machines(tick);
+        self.counts.add(Kind::ZoneLost, gone.0);
+        self.counts.add(Kind::SpotWave, gone.1);
+        self.trouble_jibris(tick);
+    }
+
+    /// Takes machines away: all of a zone, and some at random. Returns how many of each.
+    fn lose_machines(&mut self, tick: u64) -> (u64, u64) {
+        let world = &mut self.world;
+        let zone = world.trouble.begins(Kind::ZoneLost, tick);
+        let wave = world.trouble.window(Kind::SpotWave);
+        let wave = wave.is_some_and(|wave| (wave.from..wave.from + 3).contains(&tick));
+        let (mut of_zone, mut of_wave) = (0, 0);
+        if zone || wave {
+            for row in world.group.current().instances {
+                let here = row
+                    .zone
+                    .is_some_and(|zone| zone.as_str() == World::bad_zone());
+                if zone && here {
+                    of_zone += u64::from(world.take(&row.id));
+                } else if wave && world.chance.below(3) == 0 {
+                    of_wave += u64::from(world.take(&row.id));
+                }
+            }
+        }
+        (of_zone, of_wave)
+    }
+
+    /// What happens to Jibris.
+    fn trouble_jibris(&mut self, tick: u64) {
+        let world = &mut self.world;
+        let mut fleet = world.fleet.lock();
+        for id in fleet.ids() {
+            let (on, begins) = (
+                |kind| world.trouble.is_on(kind, tick),
+                |kind| world.trouble.begins(kind, tick),
+            );
+            if on(Kind::Crashes) && world.chance.below(60) == 0 {
+                fleet.crash(&id);
+                self.counts.one(Kind::Crashes);
+            }
+            if begins(Kind::Resurrects) && world.chance.below(2) == 0 {
+                let after = secs(3 + world.chance.below(18));
+                fleet.with(&id, |jibri, _| jibri.resurrects = Some(after));
+            }
+            if on(Kind::ConfigChanged) && world.chance.below(8) == 0 {
+                let overwritten = fleet.with(&id, Jibri::change_config);
+                self.counts
+                    .add(Kind::ConfigChanged, u64::from(overwritten == Some(true)));
+            }
+            if on(Kind::Unhealthy) && world.chance.below(100) == 0 {
+                fleet.with(&id, |jibri, _| jibri.unhealthy = true);
+                self.counts.one(Kind::Unhealthy);
+            }
+            if begins(Kind::SingleUse) && world.chance.below(2) == 0 {
+                fleet.with(&id, |jibri, _| jibri.single_use = true);
+            }
+        }
+    }
+
+    /// From now on nothing goes wrong, and what is broken on the machines is mended.
+    fn end_trouble(&mut self) {
+        self.second = None;
+        self.first.calls.lock().unwrap().wrong.clear();
+        let mut fleet = self.world.fleet.lock();
+        fleet.set_wrong(Vec::new());
+        for id in fleet.ids() {
+            fleet.with(&id, |jibri, _| {
+                jibri.resurrects = None;
+                jibri.single_use = false;
+            });
+        }
+    }
+
+    /// What the findings ask a human for: machines whose Jibri has ended, and nobody knows why, or never started, are ended by
+    /// hand; Jibris that were given up on are told to end first.
+    fn clean_up(&mut self) {
+        let phase = |id: &InstanceId| {
+            let retirement = self.first.controller.memory()?.retirements().get(id)?;
+            Some(retirement.phase())
+        };
+        let ids = self.world.fleet.lock().ids();
+        for id in ids {
+            let phase = phase(&id);
+            let given_up = phase == Some(Phase::GivenUp);
+            if given_up {
+                self.world.fleet.lock().with(&id, Jibri::tell);
+            }
+            let down = self
+                .world
+                .fleet
+                .lock()
+                .with(&id, |jibri, _| jibri.is_down());
+            if down == Some(true) && (phase.is_none() || given_up) {
+                self.world.left += u64::from(self.world.take(&id));
+            }
+        }
+    }
+
+    /// What holds at any time.
+    fn check(&self, report: Option<&TickReport>) -> Result<(), String> {
+        if let Some(report) = report {
+            ensure!(
+                report.breaches.is_empty(),
+                "breaches: {:?}",
+                report.breaches
+            );
+        }
+        let (world, sizes) = (&self.world, self.world.sizes);
+        let lost = &world.fleet.lock().tally.lost;
+        ensure!(lost.is_empty(), "a recording was lost on {lost:?}");
+        let now = world.group.current();
+        let desired = now.group.desired;
+        ensure!(
+            (sizes.min..=sizes.max).contains(&desired),
+            "the desired capacity is {desired}"
+        );
+        let count = |which: fn(&Lifecycle) -> bool| {
+            now.instances
+                .iter()
+                .filter(|row| which(&row.lifecycle))
+                .count()
+        };
+        let (counting, leaving) = (count(Lifecycle::is_counting), count(Lifecycle::is_leaving));
+        let running = now
+            .instances
+            .iter()
+            .filter(|row| world.group.is_running(&row.id))
+            .count();
+        let max = usize::try_from(sizes.max).unwrap();
+        ensure!(
+            counting <= max && running <= max + leaving,
+            "{counting} count and {running} run, and at most {max} may"
+        );
+        Ok(())
+    }
+
+    fn note(&mut self, number: u32, report: &Result<TickReport, TickError>) {
+        const KEPT: usize = 12;
+        let Some(notes) = &mut self.notes else { return };
+        let text = match report {
+            Ok(report) => report.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let group = self.world.group.current();
+        let mut fleet = self.world.fleet.lock();
+        let rows = group.instances.iter().map(|row| {
+            let jibri = fleet.with(&row.id, |jibri, now| jibri.describe(now));
+            let jibri = jibri.as_deref().unwrap_or("no machine");
+            format!("\n    {} {} {jibri}", row.id, row.lifecycle)
+        });
+        let rows: String = rows.collect();
+        notes.push_back(format!("controller {number}: {text}{rows}"));
+        if notes.len() > KEPT {
+            notes.pop_front();
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The real controller on a group and Jibris in memory, while everything goes wrong that can, all drawn from a seed.
+
+#[path = "../../native/chance.rs"]
+#[allow(dead_code, reason = "only a part of it is used here")]
+mod chance;
+mod figures;
+mod fleet;
+mod jibri;
+mod kind;
+mod life;
+mod ports;
+mod trouble;
+mod world;
+
+use std::time::Duration;
+
+pub(crate) use figures::Figures;
+pub(crate) use life::live;
+
+pub(crate) fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}

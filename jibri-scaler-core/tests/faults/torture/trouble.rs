@@ -1,0 +1,88 @@
+//! What is drawn for a seed, and when it happens.
+
+use super::{
+    chance::Chance,
+    kind::Kind::{self, *},
+};
+
+/// How many ticks things go wrong for: an hour.
+pub(crate) const TROUBLE: u64 = 240;
+
+/// A fault, from one tick to just before another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window {
+    pub(crate) kind: Kind,
+    pub(crate) from: u64,
+    pub(crate) until: u64,
+}
+
+/// All faults of a seed.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble(pub(crate) Vec<Window>);
+
+impl Trouble {
+    /// About a fifth of all kinds, at random times.
+    pub(crate) fn draw(chance: &mut Chance) -> Self {
+        let mut windows = Vec::new();
+        for kind in Kind::ALL {
+            if chance.below(5) > 0 {
+                continue;
+            }
+            let from = chance.below(TROUBLE - 10);
+            let longest = longest(kind).min(TROUBLE - from);
+            let until = match chance.below(3) {
+                // The group has to come back from it.
+                0 if TROUBLE - from <= longest => TROUBLE,
+                _ => from + 1 + chance.below(longest),
+            };
+            windows.push(Window { kind, from, until });
+        }
+        Self(windows)
+    }
+
+    pub(crate) fn window(&self, kind: Kind) -> Option<Window> {
+        self.0.iter().find(|window| window.kind == kind).copied()
+    }
+
+    pub(crate) fn is_on(&self, kind: Kind, tick: u64) -> bool {
+        self.window(kind)
+            .is_some_and(|window| (window.from..window.until).contains(&tick))
+    }
+
+    pub(crate) fn begins(&self, kind: Kind, tick: u64) -> bool {
+        self.window(kind).is_some_and(|window| window.from == tick)
+    }
+
+    /// Those of these kinds that are on.
+    pub(crate) fn on(&self, kinds: &[Kind], tick: u64) -> Vec<Kind> {
+        let kinds = kinds.iter().copied();
+        kinds.filter(|kind| self.is_on(*kind, tick)).collect()
+    }
+}
+
+/// What may be wrong with the network.
+pub(crate) const OF_NETWORK: [Kind; 9] = [
+    ReportsLate,
+    ReportsLost,
+    ReportsDuplicated,
+    ReportsReordered,
+    HalfUnreachable,
+    OnePortRefuses,
+    RequestsLost,
+    RequestsLate,
+    AnswersOfRequestsLost,
+];
+
+/// What may be wrong with the calls of a controller.
+pub(crate) const OF_CALLS: [Kind; 5] =
+    [Throttled, PlanBroken, AnswersLost, ListingLags, StoreFails];
+
+/// How many ticks it takes at most.
+const fn longest(kind: Kind) -> u64 {
+    match kind {
+        Throttled | ReportsLate | ReportsReordered | ReportsDuplicated | AnswersLost
+        | PlanBroken => TROUBLE,
+        HalfUnreachable | ZoneLost | OnePortRefuses => 60,
+        _ => 120,
+    }
+}

@@ -1,0 +1,246 @@
+//! A group with its Jibris and controllers, on one virtual time.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use jibri_scaler_core::{
+    Controller, InstanceId, Limits, Timestamp,
+    controller::{TickError, TickReport},
+    observe::JoinedObserver,
+    policy::{MaxOf, MinIdle, Percent, PercentIdle, Policy},
+    sim::{SimEventKind, SimGroup, SimGroupConfig, TerminationCause},
+};
+
+use super::{
+    chance::Chance,
+    fleet::{Fleet, MOMENT},
+    kind::Kind,
+    ports::{Api, Calls, Store},
+    secs,
+    trouble::Trouble,
+};
+
+/// How far apart the ticks are.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(15);
+pub(crate) const BOOT_DEADLINE: Duration = Duration::from_secs(240);
+
+const ZONES: [&str; 3] = ["sim-1a", "sim-1b", "sim-1c"];
+
+pub(crate) fn limits() -> Limits {
+    Limits::default()
+        .with_idle_timeout(secs(60))
+        .and_then(|limits| limits.with_gone_after(secs(45)))
+        .and_then(|limits| limits.with_boot_deadline(BOOT_DEADLINE))
+        .and_then(|limits| limits.with_max_launch(6))
+        .and_then(|limits| limits.with_max_retire(4))
+        .unwrap()
+}
+
+/// A controller, with its own clock, its own way to the group and its own memory.
+pub(crate) struct Side {
+    pub(crate) controller: Controller,
+    pub(crate) calls: Arc<Mutex<Calls>>,
+    pub(crate) store: Store,
+    /// By how many seconds its clock is wrong.
+    pub(crate) skew: i64,
+}
+
+/// The sizes of a group, and how many idle ones it wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+    pub(crate) min_idle: u32,
+    pub(crate) percent: f64,
+}
+
+impl Sizes {
+    fn draw(chance: &mut Chance) -> Self {
+        let mut below = |limit| u32::try_from(chance.below(limit)).unwrap();
+        Self {
+            min: below(4),
+            max: 7 + below(6),
+            min_idle: 1 + below(3),
+            percent: f64::from(below(3)) * 15.0,
+        }
+    }
+
+    fn policy(self) -> MaxOf {
+        MaxOf::new([
+            Box::new(MinIdle::new(self.min_idle).unwrap()) as Box<dyn Policy>,
+            Box::new(PercentIdle::new(Percent::new(self.percent).unwrap())),
+        ])
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) sizes: Sizes,
+    pub(crate) group: Arc<SimGroup>,
+    pub(crate) fleet: Arc<Fleet>,
+    pub(crate) now: Timestamp,
+    pub(crate) chance: Chance,
+    pub(crate) trouble: Trouble,
+    /// The tick that it is.
+    pub(crate) tick: u64,
+    /// How many machines were ended by hand, since nobody else may.
+    pub(crate) left: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut chance = Chance(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
+        let trouble = Trouble::draw(&mut chance);
+        let sizes = Sizes::draw(&mut chance);
+        let now = Timestamp::from_secs(1_795_341_600);
+        let at = |tick: u64| now + INTERVAL * u32::try_from(tick).unwrap();
+        let desired = sizes.min.max(sizes.min_idle + 2);
+        let mut config = SimGroupConfig::new(sizes.min, sizes.max, desired)
+            .and_then(|config| config.with_zones(ZONES))
+            .and_then(|config| config.with_launch_delay(secs(15)..=secs(45)))
+            .and_then(|config| config.with_launch_failures(0.0, secs(30)))
+            .unwrap()
+            .with_seed(seed)
+            .with_termination_delay(secs(20))
+            .with_start_in_service(true)
+            .with_launch_times_listed(chance.below(2) == 0)
+            .with_new_instances_protected(chance.below(2) == 0);
+        if let Some(window) = trouble.window(Kind::LaunchesFail) {
+            config = config.with_launch_outage(at(window.from), at(window.until));
+        }
+        for kind in [Kind::ZoneShort, Kind::ZoneLost] {
+            if let Some(window) = trouble.window(kind) {
+                config = config.with_zone_shortage(ZONES[0], at(window.from), at(window.until));
+            }
+        }
+        if trouble.window(Kind::ListingLags).is_some() {
+            config = config.with_listing_lag(secs(5 + chance.below(26)));
+        }
+        let mut world = Self {
+            seed,
+            sizes,
+            group: Arc::new(SimGroup::new(config, now)),
+            fleet: Arc::new(Fleet::new(seed ^ 0x5bd1_e995, now)),
+            now,
+            chance,
+            trouble,
+            tick: 0,
+            left: 0,
+        };
+        world.settle();
+        world
+    }
+
+    /// A controller whose calls have their own chance.
+    pub(crate) fn side(&self, number: u64) -> Side {
+        let calls = Arc::new(Mutex::new(Calls::new(self.seed ^ (0x1000_0000 + number))));
+        let store = Store::new(&calls);
+        Side {
+            controller: self.controller(&calls, &store),
+            calls,
+            store,
+            skew: 0,
+        }
+    }
+
+    fn controller(&self, calls: &Arc<Mutex<Calls>>, store: &Store) -> Controller {
+        let api = Api {
+            group: Arc::clone(&self.group),
+            calls: Arc::clone(calls),
+        };
+        let fleet = || Arc::clone(&self.fleet);
+        let observer =
+            JoinedObserver::new(api.clone(), fleet(), || Box::pin(std::future::pending()))
+                .with_drain(fleet());
+        Controller::new(self.sizes.policy(), limits(), observer, api)
+            .with_drain(fleet())
+            .with_memory(store.clone())
+            .with_interval(INTERVAL)
+            .unwrap()
+    }
+
+    /// Its process is started anew.
+    pub(crate) fn restart(&self, side: &mut Side) {
+        side.controller = self.controller(&side.calls, &side.store);
+    }
+
+    /// One tick of a controller.
+    pub(crate) fn tick_of(&mut self, side: &mut Side) -> Result<TickReport, TickError> {
+        side.calls.lock().unwrap().begin_tick();
+        let skewed = self.now.as_micros() + side.skew * 1_000_000;
+        let report = at_once(side.controller.tick(Timestamp::from_micros(skewed)));
+        self.settle();
+        report
+    }
+
+    /// Lets time go on, event by event and moment by moment.
+    pub(crate) fn advance(&mut self, by: Duration) {
+        let end = self.now + by;
+        while self.now < end {
+            let moment = end.min(self.now + MOMENT);
+            let event = self.group.next_event().filter(|event| *event > self.now);
+            self.now = event.map_or(moment, |event| event.min(moment));
+            self.fleet.lock().advance(self.now);
+            self.settle();
+        }
+    }
+
+    /// Lets the machines follow what the group did.
+    pub(crate) fn settle(&mut self) {
+        let mut fleet = self.fleet.lock();
+        for event in self.group.advance(self.now) {
+            match &event.kind {
+                SimEventKind::InService { id } if self.group.is_running(id) => {
+                    let dead = self.trouble.is_on(Kind::NeverBoots, self.tick)
+                        && self.chance.below(2) == 0;
+                    if dead {
+                        fleet.counts.one(Kind::NeverBoots);
+                    }
+                    let boots = event.at + secs(10 + self.chance.below(41));
+                    fleet.start(id, Some(boots).filter(|_| !dead));
+                    if self.trouble.is_on(Kind::Resurrects, self.tick) {
+                        let after = secs(3 + self.chance.below(18));
+                        fleet.with(id, |jibri, _| jibri.resurrects = Some(after));
+                    }
+                }
+                SimEventKind::Terminating { id, why } => {
+                    fleet.end_machine(id, *why == TerminationCause::Unhealthy);
+                }
+                SimEventKind::LaunchFailed => fleet.counts.one(Kind::LaunchesFail),
+                SimEventKind::Launched { .. } if self.trouble.is_on(Kind::ZoneShort, self.tick) => {
+                    fleet.counts.one(Kind::ZoneShort);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A machine is taken by force.
+    pub(crate) fn take(&self, id: &InstanceId) -> bool {
+        let was_there = self.group.lose_machine(id);
+        self.fleet.lock().end_machine(id, true);
+        was_there
+    }
+
+    /// The zone that is lost, or without capacity, in a seed where one is.
+    pub(crate) const fn bad_zone() -> &'static str {
+        ZONES[0]
+    }
+}
+
+/// What a future gives that never waits for anything but itself.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..10_000 {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+    panic!("it waits for something");
+}
