@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Clients, at, exchange, fake, http, secs, until_received};
+use common::{AMPLE, Clients, at, exchange, fake, http, secs, until_received};
 use jibri_scaler_core::port::{Presence, ProbeOutcome};
 use jibri_scaler_http::addresses::BaseUrl;
 use jibri_scaler_http::fake::{
@@ -68,6 +68,28 @@ async fn the_length_of_a_session_may_be_given_in_the_query() {
         Some((200, String::new()))
     );
     assert_eq!(fake.next_event(), Some(at(60)));
+}
+
+#[tokio::test]
+async fn counters_go_to_statsd_in_datagrams_as_they_come() {
+    let statsd = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let fake = fake(Profile::booted().with_statsd(Some(statsd.local_addr().unwrap())));
+    let gateway = r#"{"sessionId":"a","callParams":{},"sipClientParams":{"sipAddress":"room@sip.example"},"sinkType":"gateway"}"#;
+    let start = external(&fake, "startService");
+    let (started, ()) = tokio::join!(http("POST", &start, gateway), async {
+        until_received(&fake, "startService", 1).await;
+        fake.advance(at(4)).unwrap();
+    });
+    assert_eq!(started, Some((200, String::new())));
+    let mut buffer = [0; 100];
+    for expected in [
+        "jibri.xmpp-connected:1|c|#xmpp_server_host:fake-xmpp.example",
+        "jibri.start:1|c|#sip_gateway",
+    ] {
+        let received = tokio::time::timeout(AMPLE, statsd.recv(&mut buffer)).await;
+        let length = received.unwrap().unwrap();
+        assert_eq!(String::from_utf8_lossy(&buffer[..length]), expected);
+    }
 }
 
 #[tokio::test]
@@ -359,6 +381,8 @@ fn the_tests_that_the_documentation_names_exist() {
         include_str!("../src/fake/jibri/tests/jwt.rs"),
         include_str!("../src/fake/jibri/tests/metrics.rs"),
         include_str!("../src/fake/jibri/tests/receivers.rs"),
+        include_str!("../src/fake/jibri/tests/statsd.rs"),
+        include_str!("../src/fake/jibri/tests/stuck.rs"),
         include_str!("../src/fake/jibri/tests/versions.rs"),
         include_str!("../src/fake/jibri/tests/webhooks.rs"),
     ];

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use common::{at, http, listener, secs};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use jibri_scaler_http::{
-    fake::{FakeJibri, Profile, Request, WebhookReceiver},
+    fake::{FakeJibri, Profile, Request, Sink, WebhookReceiver},
     webhook::{WebhookError, WebhookListener},
 };
 use tokio::{
@@ -42,6 +42,7 @@ async fn every_webhook_of_a_jibri_is_answered_and_is_a_hint() {
     let start = Request::Start {
         session: "a".into(),
         duration: Some(secs(10)),
+        sink: Sink::File,
         sip_address: None,
     };
     jibri.request(at(10), start);

@@ -1,18 +1,19 @@
+mod ending;
+mod outputs;
 mod process;
 mod steps;
 mod webhooks;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use jibri_scaler_core::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Api, ErrorScope, Exit, Profile, Request, SessionReport, StartOutcome, Supervisor,
-    Ticket, Version, Webhook, WebhookReceiver, metrics::Metrics,
+    Answer, Api, Exit, Profile, Request, SessionReport, Sink, StartOutcome, Supervisor, Ticket,
+    Version, Webhook, WebhookReceiver, XMPP_HOST, metrics::Metrics,
 };
-use process::{Asker, Held, Process, Session, Step};
-use webhooks::Announced;
+use process::{Asker, Process, Room, Session};
 
 const WEBHOOK_PERIOD: Duration = Duration::from_secs(60);
 /// How long versions with Jersey waited between an answer of the internal API and what it does.
@@ -48,10 +49,12 @@ pub struct FakeJibri {
     life: Life,
     incarnation: u64,
     chrome_broken: bool,
+    disk_full: bool,
     next_ticket: u64,
     answers: Vec<(Ticket, Answer)>,
     reports: Vec<SessionReport>,
     webhooks: Vec<Webhook>,
+    statsd: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -74,10 +77,12 @@ impl FakeJibri {
             life: Life::Up(Box::new(process)),
             incarnation: 1,
             chrome_broken: false,
+            disk_full: false,
             next_ticket: 0,
             answers: Vec::new(),
             reports: Vec::new(),
             webhooks: Vec::new(),
+            statsd: Vec::new(),
         };
         jibri.settle();
         jibri
@@ -145,9 +150,7 @@ impl FakeJibri {
     /// Like health, the presence lags behind: while Chrome starts, it still offers itself.
     #[must_use]
     pub fn is_selectable(&self) -> bool {
-        let offers =
-            matches!(&self.life, Life::Up(process) if process.offers_itself && !process.has_left);
-        offers && self.listens(Api::Internal)
+        matches!(&self.life, Life::Up(process) if process.offers_itself && process.room == Room::Joined)
     }
 
     /// The body of the health endpoint. It waits for no lock. Without a process it is `null`.
@@ -160,7 +163,7 @@ impl FakeJibri {
         // The context is stored after BUSY was published, which a webhook can delay.
         let running = process.active.as_ref().filter(|_| !process.is_announcing());
         if running.is_some_and(|session| session.asker == Asker::Jicofo) {
-            body["environmentContext"] = json!({ "name": "fake-xmpp.example" });
+            body["environmentContext"] = json!({ "name": XMPP_HOST });
         }
         body
     }
@@ -172,6 +175,10 @@ impl FakeJibri {
             Life::Up(process) if served => Some(&process.metrics),
             _ => None,
         }
+    }
+
+    pub(super) const fn statsd_address(&self) -> Option<SocketAddr> {
+        self.profile.statsd
     }
 
     pub(super) const fn version(&self) -> Version {
@@ -218,95 +225,30 @@ impl FakeJibri {
         duration: Option<Duration>,
     ) -> StartOutcome {
         self.advance(now);
-        if !self.listens(Api::Internal) {
-            return StartOutcome::Absent;
-        }
-        let Life::Up(process) = &mut self.life else {
-            return StartOutcome::Absent;
+        let process = match &self.life {
+            Life::Up(process) if process.room == Room::Joined => process,
+            _ => return StartOutcome::Absent,
         };
-        if process.has_left {
-            return StartOutcome::Absent;
-        }
         if process.session().is_some() || process.held.is_some() {
-            self.refuse(session);
+            self.refuse(session, Sink::File);
             return StartOutcome::Busy;
         }
-        let session = Session::new(session, duration, Asker::Jicofo);
+        let session = Session::new(session, duration, Sink::File, Asker::Jicofo);
         self.launch(session, None);
         self.settle();
         StartOutcome::Accepted
     }
 
-    /// The meeting is over: the running session ends as by itself. Nothing where none is running, or it has failed.
-    pub fn end_session(&mut self, now: Timestamp) {
-        self.advance(now);
-        if let Life::Up(process) = &mut self.life
-            && let Some(session) = &mut process.active
-            && session.failure.is_none()
-        {
-            session.ends_at = Some(self.now);
-            self.settle();
-        }
-    }
-
-    /// The link to Jicofo's room is closed, until a restart: Jicofo sees it no more, and a session that Jicofo asked for ends.
-    pub fn lose_xmpp(&mut self, now: Timestamp) {
-        self.advance(now);
-        let Life::Up(process) = &mut self.life else {
-            return;
-        };
-        process.has_left = true;
-        process.metrics.xmpp_closed += 1;
-        let session = process.active.as_ref();
-        if session.is_some_and(|session| session.asker == Asker::Jicofo) {
-            process.metrics.stopped_on_xmpp_closed += 1;
-            self.end_session(now);
-        }
-    }
-
-    /// An error ends the running session. Nothing where none is running, it has failed before, or it is being finalized.
-    ///
-    /// One of the machine is published first. Where that webhook is refused, the exception skips the stop: the session stays, and
-    /// with it BUSY, until somebody stops it.
-    pub fn fail_session(&mut self, now: Timestamp, scope: ErrorScope) {
-        self.advance(now);
-        let Life::Up(process) = &mut self.life else {
-            return;
-        };
-        let Some(session) = &mut process.active else {
-            return;
-        };
-        if matches!(
-            process.held,
-            Some(Held {
-                step: Step::Finalizing(_),
-                ..
-            })
-        ) {
-            return;
-        }
-        if session.failure.is_some() {
-            return;
-        }
-        session.failure = Some(scope);
-        let failed = session.clone();
-        self.send_session(&failed, "OFF");
-        let ends_at = match self.publish_error(scope) {
-            Announced::Now => Some(self.now),
-            Announced::After(span) => Some(self.now + span),
-            Announced::Never => None,
-        };
-        if let Life::Up(process) = &mut self.life
-            && let Some(session) = &mut process.active
-        {
-            session.ends_at = ends_at;
-        }
-        self.settle();
-    }
-
     /// Whether Chrome cannot be started from now on, until this is called again.
     pub const fn set_chrome_broken(&mut self, broken: bool) {
         self.chrome_broken = broken;
+    }
+
+    /// Whether the disk is full from now on, until this is called again: a stop can't write what belongs to the recording, and the
+    /// Jibri is UNHEALTHY. As its source implies, that error makes the stop begin anew, without end: it holds the lock and shows
+    /// BUSY until the process dies.
+    pub const fn set_disk_full(&mut self, full: bool) {
+        self.disk_full = full;
     }
 
     /// Who receives the webhooks from now on. The webhooks of every minute begin with a process, not here.
@@ -339,6 +281,12 @@ impl FakeJibri {
     /// The webhooks sent since the last call, whoever received them.
     pub fn take_webhooks(&mut self) -> Vec<Webhook> {
         std::mem::take(&mut self.webhooks)
+    }
+
+    /// What it sent to statsd since the last call, in datagrams; nothing where [`Profile::statsd`] names no receiver. A
+    /// [`FakeServer`](super::FakeServer) takes them itself, and sends them there.
+    pub fn take_statsd(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.statsd)
     }
 }
 

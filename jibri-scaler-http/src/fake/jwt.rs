@@ -40,8 +40,10 @@ pub struct Jwt {
     pub kid: String,
     /// `iss`: who sends.
     pub issuer: String,
-    /// `aud`, as an array of one: for whom.
+    /// `aud`: for whom.
     pub audience: String,
+    /// Whether `aud` is a plain string, as with jjwt before 0.12, and not an array of one. Default `false`.
+    pub plain_audience: bool,
     /// How long a token is valid. Less than 10 minutes counts as 10 minutes, as in Jibri.
     pub ttl: Duration,
 }
@@ -57,14 +59,27 @@ impl Jwt {
             kid: kid.into(),
             issuer: issuer.into(),
             audience: audience.into(),
+            plain_audience: false,
             ttl,
         }
+    }
+
+    /// Sets [`plain_audience`](Self::plain_audience).
+    #[must_use]
+    pub const fn with_plain_audience(mut self, plain: bool) -> Self {
+        self.plain_audience = plain;
+        self
     }
 
     fn sign(&self, now: Timestamp) -> String {
         let exp = (now + self.ttl()).as_micros().div_euclid(1_000_000);
         let header = json!({ "kid": self.kid, "alg": "RS256" });
-        let claims = json!({ "iss": self.issuer, "aud": [self.audience], "exp": exp });
+        let audience = if self.plain_audience {
+            json!(self.audience)
+        } else {
+            json!([self.audience])
+        };
+        let claims = json!({ "iss": self.issuer, "aud": audience, "exp": exp });
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", part(&header), part(&claims));
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature(&signed)))

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use jibri_scaler_core::Timestamp;
 use serde_json::Value;
 
+use super::LinkEvent;
+
 const PREFIX: &str = "jitsi_jibri_";
 
 /// The counters and gauges of one process.
@@ -17,7 +19,8 @@ pub(super) struct Metrics {
     pub(super) errors: u64,
     /// Starts that were refused.
     pub(super) busy: u64,
-    pub(super) xmpp_closed: u64,
+    /// How often each happened on the link to Jicofo's room.
+    link: [u64; 6],
     pub(super) stopped_on_xmpp_closed: u64,
     /// 0 until the first change of the status.
     pub(super) healthy: bool,
@@ -76,26 +79,37 @@ impl Metrics {
             sessions_stopped: 0,
             errors: 0,
             busy: 0,
-            xmpp_closed: 0,
+            link: [0; 6],
             stopped_on_xmpp_closed: 0,
             healthy: false,
             recording: false,
         }
     }
 
-    const fn counters(&self) -> [(&'static str, u64); 11] {
+    pub(super) const fn count_link(&mut self, event: LinkEvent) {
+        self.link[event as usize] += 1;
+    }
+
+    pub(super) const fn counters(&self) -> [(&'static str, u64); 11] {
+        let [
+            connected,
+            reconnecting,
+            reconnection_failed,
+            ping_failed,
+            closed,
+            closed_on_error,
+        ] = self.link;
         [
             ("sessions_started", self.sessions_started),
             ("sessions_stopped", self.sessions_stopped),
             ("errors", self.errors),
             ("busy", self.busy),
-            // It has one link, which stood before the external API listened.
-            ("xmpp_connected", 1),
-            ("xmpp_reconnecting", 0),
-            ("xmpp_reconnection_failed", 0),
-            ("xmpp_ping_failed", 0),
-            ("xmpp_closed", self.xmpp_closed),
-            ("xmpp_closed_on_error", 0),
+            ("xmpp_connected", connected),
+            ("xmpp_reconnecting", reconnecting),
+            ("xmpp_reconnection_failed", reconnection_failed),
+            ("xmpp_ping_failed", ping_failed),
+            ("xmpp_closed", closed),
+            ("xmpp_closed_on_error", closed_on_error),
             ("stopped_on_xmpp_closed", self.stopped_on_xmpp_closed),
         ]
     }

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use super::{Jwt, Version};
 
@@ -38,6 +38,11 @@ pub struct Profile {
     pub jwt: Option<Jwt>,
     /// Whether it serves `/metrics`, beside its external API. Default `false`.
     pub prometheus: bool,
+    /// Where a [`FakeServer`](super::FakeServer) sends the counters of statsd. Default: nowhere, whereas a Jibri sends them to
+    /// `localhost:8125` unless it is told not to.
+    pub statsd: Option<SocketAddr>,
+    /// Whether the first `stopService` of each session is a 500 that stops nothing, as was seen in 2020. Default `false`.
+    pub first_stop_fails: bool,
     /// Which Jibri it is. Default: the latest. An option that it does not know yet has no effect.
     pub version: Version,
 }
@@ -58,6 +63,8 @@ impl Default for Profile {
             webhooks: WebhookReceiver::None,
             jwt: None,
             prometheus: false,
+            statsd: None,
+            first_stop_fails: false,
             version: Version::LATEST,
         }
     }
@@ -95,6 +102,8 @@ impl Profile {
         webhooks: WebhookReceiver, with_webhooks;
         jwt: Option<Jwt>, with_jwt;
         prometheus: bool, with_prometheus;
+        statsd: Option<SocketAddr>, with_statsd;
+        first_stop_fails: bool, with_first_stop_fails;
         version: Version, with_version;
     }
 
@@ -121,6 +130,12 @@ impl Profile {
 pub enum Supervisor {
     /// `Restart=always` with `RestartPreventExitStatus=255`: an exit with 255 stays down.
     Systemd {
+        /// How long after its end it is started again.
+        restart_after: Duration,
+    },
+    /// s6 in a container with `restart: "no"`: an exit with 255 ends the container, and after any other s6 starts Jibri again in
+    /// place.
+    S6 {
         /// How long after its end it is started again.
         restart_after: Duration,
     },
@@ -166,11 +181,15 @@ pub enum Upload {
 pub enum WebhookReceiver {
     /// There are no subscribers: no webhooks.
     None,
-    /// It answers at once. Another status than 200 makes no difference.
+    /// It answers at once with 200.
     Answers,
+    /// It answers at once with something else, which Jibri logs; nothing else is different.
+    AnswersError,
     /// It refuses the connection. What follows a change of status is then skipped: a start fails and leaves BUSY behind, an error
-    /// of the machine does not stop the session, a stop is a 500. The webhooks of every minute end.
+    /// of the machine does not stop the session, a stop is a 500. So is what follows the end of a session over HTTP, which then
+    /// stays, with BUSY, until it is stopped. The webhooks of every minute end.
     Refuses,
-    /// It never answers: each change of status takes 2 s longer, that of a start and a stop inside the lock.
+    /// It never answers: each change of status takes 2 s longer, that of a start and a stop inside the lock, and as long the end of
+    /// a session over HTTP.
     TimesOut,
 }

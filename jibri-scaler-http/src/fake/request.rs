@@ -38,7 +38,9 @@ pub enum Request {
         session: String,
         /// How long it is recorded once Chrome runs; `None`: until it is stopped.
         duration: Option<Duration>,
-        /// The SIP address, where it is a gateway session.
+        /// What is recorded into.
+        sink: Sink,
+        /// The SIP address, where there is one.
         sip_address: Option<String>,
     },
     /// `POST stopService`.
@@ -59,6 +61,30 @@ impl Request {
             Self::GracefulShutdown | Self::NotifyConfigChanged | Self::Shutdown
         )
     }
+}
+
+/// What a session is recorded into.
+///
+/// ```
+/// use jibri_scaler_core::Timestamp;
+/// use jibri_scaler_http::fake::{Answer, FakeJibri, Profile, Request, Sink};
+///
+/// let now = Timestamp::from_secs(0);
+/// let mut jibri = FakeJibri::new(Profile::booted(), now);
+/// let start = Request::Start { session: "standup".into(), duration: None, sink: Sink::Stream, sip_address: None };
+/// let ticket = jibri.request(now, start);
+/// jibri.advance(Timestamp::from_secs(4));
+/// assert_eq!(jibri.take_answers(), [(ticket, Answer::Ok)]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sink {
+    /// A file, which the finalize script uploads. What Jicofo asks for here.
+    File,
+    /// A live stream.
+    Stream,
+    /// None: a gateway to a SIP device.
+    Gateway,
 }
 
 /// Which request an [`Answer`] belongs to.
@@ -144,6 +170,37 @@ pub enum Exit {
     ConfigChanged,
     /// It was killed or crashed.
     Crashed,
+}
+
+/// What happens on the link to Jicofo's room.
+///
+/// ```
+/// use jibri_scaler_core::Timestamp;
+/// use jibri_scaler_http::fake::{FakeJibri, LinkEvent, Profile};
+///
+/// let now = Timestamp::from_secs(0);
+/// let mut jibri = FakeJibri::new(Profile::booted(), now);
+/// jibri.link(now, LinkEvent::ClosedOnError);
+/// assert!(!jibri.is_selectable(), "Jicofo sees it no more");
+/// jibri.link(now, LinkEvent::Reconnecting);
+/// jibri.link(now, LinkEvent::Connected);
+/// assert!(jibri.is_selectable());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkEvent {
+    /// It stands, again: the Jibri is in the room.
+    Connected,
+    /// It is being restored. Only counted.
+    Reconnecting,
+    /// It could not be restored. Only counted: it is tried again.
+    ReconnectionFailed,
+    /// The server did not answer a ping. Only counted.
+    PingFailed,
+    /// It was closed: the Jibri has left the room, and a session that Jicofo asked for ends.
+    Closed,
+    /// It broke. As [`Closed`](Self::Closed), and counted apart.
+    ClosedOnError,
 }
 
 /// How far an error in a session reaches.

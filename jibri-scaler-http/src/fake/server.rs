@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     io,
+    net::{Ipv4Addr, SocketAddr, UdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -36,7 +37,8 @@ const MAX_BODY: usize = 64 * 1024;
 /// Time is what the driver says and nothing else: the ports open, close and answer as the state machine is after the last call.
 /// While its Jibri is down the ports refuse, and stay reserved, so that no other process gets their numbers. An end of the
 /// process ends its connections before the call that caused it returns; requests that wait for the lock are answered when the
-/// driver has advanced far enough. Dropping it frees the ports.
+/// driver has advanced far enough. Dropping it frees the ports. Where [`Profile::statsd`](super::Profile::statsd) names a
+/// receiver, which must be one on loopback, the counters are sent to it.
 ///
 /// It spawns its tasks on the runtime it was started in.
 ///
@@ -76,6 +78,8 @@ struct Shared {
     state: Mutex<State>,
     external: Port,
     internal: Port,
+    /// What sends to statsd, and whereto.
+    statsd: Option<(UdpSocket, SocketAddr)>,
     runtime: Handle,
 }
 
@@ -106,6 +110,14 @@ impl FakeServer {
                 .map_err(|error: InvalidUrl| io::Error::other(error))
         };
         let bases = ApiBases::new(base(&external)?, base(&internal)?);
+        let statsd = match jibri.statsd_address() {
+            Some(to) => {
+                let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+                socket.set_nonblocking(true)?;
+                Some((socket, to))
+            }
+            None => None,
+        };
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 incarnation: jibri.incarnation(),
@@ -117,6 +129,7 @@ impl FakeServer {
             }),
             external,
             internal,
+            statsd,
             runtime: Handle::current(),
         });
         let server = Self { shared, bases };
@@ -246,6 +259,12 @@ impl Shared {
             let open = state.jibri.listens(api) && state.fault(api) != Some(Fault::Refuse);
             if !open || restarted {
                 port.close();
+            }
+        }
+        for datagram in state.jibri.take_statsd() {
+            if let Some((socket, to)) = &self.statsd {
+                // As with the real one, what nobody takes is lost.
+                let _ = socket.send_to(datagram.as_bytes(), to);
             }
         }
         // Closed first: who sees the connection end finds the ports refusing.

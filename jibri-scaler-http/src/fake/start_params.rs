@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Request;
+use super::{Request, Sink};
 
 /// Why a `startService` is not taken up.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) fn read(
         }
     };
     let sink = text("sinkType").ok_or(Refusal::Unreadable)?;
-    match sink.to_ascii_lowercase().as_str() {
+    let sink = match sink.to_ascii_lowercase().as_str() {
         "file" | "stream" if !has("callLoginParams") => {
             return Err(Refusal::Missing("Call login params missing"));
         }
@@ -63,9 +63,11 @@ pub(super) fn read(
         "gateway" if sip_address.is_none() => {
             return Err(Refusal::Missing("SIP client params missing"));
         }
-        "file" | "stream" | "gateway" => {}
+        "file" => Sink::File,
+        "stream" => Sink::Stream,
+        "gateway" => Sink::Gateway,
         _ => return Err(Refusal::Unreadable),
-    }
+    };
     let seconds = query
         .unwrap_or_default()
         .split('&')
@@ -79,6 +81,7 @@ pub(super) fn read(
     Ok(Request::Start {
         session: session.into(),
         duration,
+        sink,
         sip_address,
     })
 }
@@ -100,6 +103,7 @@ mod tests {
         let start = |duration| Request::Start {
             session: "s".into(),
             duration,
+            sink: Sink::File,
             sip_address: None,
         };
         assert_eq!(request, Ok(start(Some(Duration::from_secs(600)))));
@@ -119,6 +123,7 @@ mod tests {
         let expected = Request::Start {
             session: "s".into(),
             duration: None,
+            sink: Sink::Gateway,
             sip_address: Some("room@sip.example".into()),
         };
         assert_eq!(request, expected);

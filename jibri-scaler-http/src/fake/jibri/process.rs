@@ -4,7 +4,7 @@ use jibri_scaler_core::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{
-    ErrorScope, Exit, Profile, Request, Ticket, Version, WebhookReceiver, jwt::Bearer,
+    ErrorScope, Exit, Profile, Request, Sink, Ticket, Version, WebhookReceiver, jwt::Bearer,
     metrics::Metrics,
 };
 
@@ -18,8 +18,8 @@ pub(super) struct Process {
     pub(super) healthy: bool,
     /// Whether its presence in Jicofo's room says that it is free and healthy.
     pub(super) offers_itself: bool,
-    /// Whether its link to Jicofo's room was closed.
-    pub(super) has_left: bool,
+    /// How it stands with Jicofo's room.
+    pub(super) room: Room,
     /// The service that makes `busy()` true: set once Chrome runs, until the finalize script has returned.
     pub(super) active: Option<Session>,
     /// The one slot of `executeWhenIdle`.
@@ -39,13 +39,37 @@ pub(super) struct Process {
     pub(super) metrics: Metrics,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It joins when the internal API listens.
+    NotYet,
+    Joined,
+    Left,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) name: String,
     pub(super) duration: Option<Duration>,
+    pub(super) sink: Sink,
     pub(super) asker: Asker,
+    /// When the next step of its end is due.
     pub(super) ends_at: Option<Timestamp>,
+    pub(super) end: End,
     pub(super) failure: Option<ErrorScope>,
+    /// Whether a `stopService` has failed.
+    pub(super) stop_failed: bool,
+}
+
+/// What comes next where a session ends by itself or by an error. Each step may take time, and an exception in it skips the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The webhook of the session.
+    Tell,
+    /// UNHEALTHY, where the error is one of the machine.
+    Publish,
+    /// `stopService`.
+    Stop,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +80,8 @@ pub(super) enum Asker {
 
 #[derive(Debug)]
 pub(super) struct Held {
-    pub(super) until: Timestamp,
+    /// `None`: for ever.
+    pub(super) until: Option<Timestamp>,
     pub(super) step: Step,
 }
 
@@ -66,6 +91,8 @@ pub(super) enum Step {
     AnnouncingStart(Option<Ticket>),
     Finalizing(Stopper),
     AnnouncingEnd(Stopper),
+    /// A stop that calls itself without end.
+    Looping(Stopper),
 }
 
 /// Who called `stopService`.
@@ -86,7 +113,7 @@ impl Process {
             busy: "IDLE",
             healthy: true,
             offers_itself: true,
-            has_left: false,
+            room: Room::NotYet,
             active: None,
             pending: None,
             held: None,
@@ -105,7 +132,7 @@ impl Process {
             .filter(|at| *at > now);
         // A session that ends while the lock is held waits for it.
         let work = match &self.held {
-            Some(held) => Some(held.until),
+            Some(held) => held.until,
             None => self.ends_at(),
         };
         let delayed = self.delayed.front().map(|(at, _)| *at);
@@ -138,6 +165,12 @@ impl Process {
             }) => Some(session),
             _ => self.active.as_ref(),
         }
+    }
+
+    /// Whether a stop is under way that has not published its end yet.
+    pub(super) fn is_stopping(&self) -> bool {
+        let step = self.held.as_ref().map(|held| &held.step);
+        matches!(step, Some(Step::Finalizing(_) | Step::Looping(_)))
     }
 
     /// Whether BUSY was published and its webhook has not been answered yet.
@@ -181,13 +214,16 @@ impl Process {
 }
 
 impl Session {
-    pub(super) fn new(name: &str, duration: Option<Duration>, asker: Asker) -> Self {
+    pub(super) fn new(name: &str, duration: Option<Duration>, sink: Sink, asker: Asker) -> Self {
         Self {
             name: name.into(),
             duration,
+            sink,
             asker,
             ends_at: None,
+            end: End::Tell,
             failure: None,
+            stop_failed: false,
         }
     }
 }
@@ -196,7 +232,9 @@ impl Step {
     pub(super) const fn ticket(&self) -> Option<Ticket> {
         match self {
             Self::Launching(_, ticket) | Self::AnnouncingStart(ticket) => *ticket,
-            Self::Finalizing(stopper) | Self::AnnouncingEnd(stopper) => stopper.ticket(),
+            Self::Finalizing(stopper) | Self::AnnouncingEnd(stopper) | Self::Looping(stopper) => {
+                stopper.ticket()
+            }
         }
     }
 }

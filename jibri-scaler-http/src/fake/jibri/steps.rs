@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use jibri_scaler_core::Timestamp;
+
 use super::{
     super::{
-        Answer, ErrorScope, Exit, Request, SessionEvent, SessionReport, Supervisor, Ticket, Upload,
-        Version, WebhookReceiver,
+        Answer, ErrorScope, Exit, LinkEvent, Request, SessionEvent, Sink, Supervisor, Ticket,
+        Upload, Version, WebhookReceiver, statsd::Aspect,
     },
     FakeJibri, Life, WEBHOOK_PERIOD,
-    process::{Asker, Held, Process, Session, Step, Stopper},
+    process::{Asker, End, Held, Process, Room, Session, Step, Stopper},
     webhooks::Announced,
 };
 
@@ -35,10 +37,12 @@ impl FakeJibri {
                         {
                             process.webhook_at = None;
                         }
+                    } else if process.room == Room::NotYet && process.internal_at <= now {
+                        self.on_link(LinkEvent::Connected);
                     } else if let Some(request) = process.take_delayed(now) {
                         process.waiting.push_back((None, request));
                     } else if let Some(held) = process.held.take() {
-                        if held.until > now {
+                        if held.until.is_none_or(|until| until > now) {
                             process.held = Some(held);
                             return;
                         }
@@ -46,11 +50,7 @@ impl FakeJibri {
                     } else if let Some((ticket, request)) = process.waiting.pop_front() {
                         self.take_up(ticket, request);
                     } else if process.ends_at().is_some_and(|at| at <= now) {
-                        // A change that was under way when the session failed has timed out by now.
-                        if self.profile.receiver() == WebhookReceiver::TimesOut {
-                            self.show();
-                        }
-                        self.stop(Stopper::Session);
+                        self.go_on_ending();
                     } else {
                         return;
                     }
@@ -66,19 +66,20 @@ impl FakeJibri {
         };
         let is_busy = process.active.is_some();
         match request {
-            Request::Start { session, .. } if is_busy => {
-                self.refuse(&session);
+            Request::Start { session, sink, .. } if is_busy => {
+                self.refuse(&session, sink);
                 self.answer(ticket, Answer::Busy);
             }
             Request::Start {
                 session,
                 duration,
+                sink,
                 sip_address,
             } => {
-                let session = Session::new(&session, duration, Asker::Http { sip_address });
+                let session = Session::new(&session, duration, sink, Asker::Http { sip_address });
                 self.launch(session, ticket);
             }
-            Request::Stop if is_busy => self.stop(Stopper::Request(ticket)),
+            Request::Stop if is_busy => self.stop_by_request(ticket),
             Request::Stop => self.answer(ticket, Answer::Ok),
             Request::Shutdown if is_busy => self.stop(Stopper::Shutdown(ticket)),
             Request::GracefulShutdown if is_busy => {
@@ -106,21 +107,42 @@ impl FakeJibri {
         self.hold(chrome_start, Step::Launching(session, ticket));
     }
 
-    pub(super) fn refuse(&mut self, session: &str) {
+    pub(super) fn refuse(&mut self, session: &str, sink: Sink) {
         self.report(session, SessionEvent::Refused);
-        if let Life::Up(process) = &mut self.life {
-            process.metrics.busy += 1;
+        self.count(Aspect::Busy, sink);
+    }
+
+    fn stop_by_request(&mut self, ticket: Option<Ticket>) {
+        if self.profile.first_stop_fails
+            && let Life::Up(process) = &mut self.life
+            && let Some(session) = &mut process.active
+            && !std::mem::replace(&mut session.stop_failed, true)
+        {
+            let sink = session.sink;
+            self.count(Aspect::Stop, sink);
+            self.answer(ticket, Answer::Failed);
+        } else {
+            self.stop(Stopper::Request(ticket));
         }
     }
 
-    /// The session has ended; its finalize script begins.
+    /// The session is stopped; its finalize script begins.
     pub(super) fn stop(&mut self, stopper: Stopper) {
-        if let Life::Up(process) = &mut self.life {
-            process.metrics.sessions_stopped += 1;
-            // A failure was told when it happened.
-            let ended = process.active.clone();
-            if let Some(session) = ended.filter(|session| session.failure.is_none()) {
-                self.send_session(&session, "OFF");
+        if let Life::Up(process) = &mut self.life
+            && let Some(session) = &mut process.active
+        {
+            if self.disk_full {
+                session.failure.get_or_insert(ErrorScope::System);
+            }
+            let session = session.clone();
+            self.count(Aspect::Stop, session.sink);
+            // An end that was not by request was told when it happened.
+            if session.end == End::Tell {
+                let _ = self.send_session(&session, "OFF");
+            }
+            if self.disk_full {
+                let _ = self.publish_error(&session);
+                return self.hold_until(None, Step::Looping(stopper));
             }
         }
         let finalize = self.profile.finalize;
@@ -128,7 +150,10 @@ impl FakeJibri {
     }
 
     pub(super) fn hold(&mut self, span: Duration, step: Step) {
-        let until = self.now + span;
+        self.hold_until(Some(self.now + span), step);
+    }
+
+    fn hold_until(&mut self, until: Option<Timestamp>, step: Step) {
         if let Life::Up(process) = &mut self.life {
             process.held = Some(Held { until, step });
         }
@@ -147,6 +172,8 @@ impl FakeJibri {
                 self.show();
                 self.stopped(stopper);
             }
+            // It is held for ever.
+            Step::Looping(_) => {}
         }
     }
 
@@ -159,10 +186,7 @@ impl FakeJibri {
             // Nothing was published: it goes on looking idle and healthy.
             return fail(self, &session);
         }
-        let Life::Up(process) = &mut self.life else {
-            return;
-        };
-        process.metrics.sessions_started += 1;
+        self.count(Aspect::Start, session.sink);
         let announced = self.publish("BUSY");
         if announced == Announced::Never {
             return fail(self, &session);
@@ -182,22 +206,22 @@ impl FakeJibri {
         if let Life::Up(process) = &self.life
             && let Some(session) = process.active.clone()
         {
-            self.send_session(&session, "ON");
+            let _ = self.send_session(&session, "ON");
         }
     }
 
-    /// Publishes what an error says about the machine.
-    pub(super) fn publish_error(&mut self, scope: ErrorScope) -> Announced {
-        match &mut self.life {
-            Life::Up(process) if scope == ErrorScope::System => {
-                process.metrics.errors += 1;
-                if std::mem::replace(&mut process.healthy, false) {
-                    self.announce()
-                } else {
-                    Announced::Now
-                }
-            }
-            _ => Announced::Now,
+    /// Publishes what the error of a session says about the machine, if there is one.
+    pub(super) fn publish_error(&mut self, session: &Session) -> Announced {
+        if session.failure != Some(ErrorScope::System) {
+            return Announced::Now;
+        }
+        self.count(Aspect::Error, session.sink);
+        if let Life::Up(process) = &mut self.life
+            && std::mem::replace(&mut process.healthy, false)
+        {
+            self.announce()
+        } else {
+            Announced::Now
         }
     }
 
@@ -272,10 +296,14 @@ impl FakeJibri {
     /// The process is gone at once, with its connections and everything it had in hand.
     pub(super) fn end_process(&mut self, exit: Exit) {
         let restart_after = match (self.profile.supervisor, exit) {
-            (Supervisor::None, _) | (Supervisor::Systemd { .. }, Exit::Retired) => None,
-            (Supervisor::Systemd { restart_after } | Supervisor::Always { restart_after }, _) => {
-                Some(restart_after)
-            }
+            (Supervisor::None, _)
+            | (Supervisor::Systemd { .. } | Supervisor::S6 { .. }, Exit::Retired) => None,
+            (
+                Supervisor::Systemd { restart_after }
+                | Supervisor::S6 { restart_after }
+                | Supervisor::Always { restart_after },
+                _,
+            ) => Some(restart_after),
         };
         let Life::Up(process) = &mut self.life else {
             return;
@@ -301,15 +329,5 @@ impl FakeJibri {
             exit,
             restart_at: restart_after.map(|after| self.now + after),
         };
-    }
-
-    /// Without a ticket there is nobody to answer: Jicofo, or a client that got its answer before.
-    pub(super) fn answer(&mut self, ticket: Option<Ticket>, answer: Answer) {
-        self.answers.extend(ticket.map(|ticket| (ticket, answer)));
-    }
-
-    pub(super) fn report(&mut self, session: &str, event: SessionEvent) {
-        self.reports
-            .push(SessionReport::new(self.now, session, event));
     }
 }

@@ -2,11 +2,13 @@ mod ends;
 mod jwt;
 mod metrics;
 mod receivers;
+mod statsd;
+mod stuck;
 mod versions;
 mod webhooks;
 
 use super::*;
-use crate::fake::{SessionEvent, Upload};
+use crate::fake::{ErrorScope, LinkEvent, SessionEvent, Upload};
 
 fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(secs)
@@ -36,6 +38,7 @@ fn start(session: &str) -> Request {
     Request::Start {
         session: session.into(),
         duration: None,
+        sink: Sink::File,
         sip_address: None,
     }
 }

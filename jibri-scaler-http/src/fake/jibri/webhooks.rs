@@ -10,7 +10,7 @@ use super::{
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How it goes on after the webhook of a changed status.
+/// How it goes on after a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Announced {
     /// At once.
@@ -25,9 +25,17 @@ impl FakeJibri {
     /// Sends the webhook of a changed status. What else follows a change comes after it.
     pub(super) fn announce(&mut self) -> Announced {
         self.send_status();
+        let announced = self.delivered();
+        if announced == Announced::Now {
+            self.show();
+        }
+        announced
+    }
+
+    /// How it goes on after a webhook to its receiver.
+    fn delivered(&self) -> Announced {
         match self.profile.receiver() {
-            WebhookReceiver::None | WebhookReceiver::Answers => {
-                self.show();
+            WebhookReceiver::None | WebhookReceiver::Answers | WebhookReceiver::AnswersError => {
                 Announced::Now
             }
             WebhookReceiver::TimesOut => Announced::After(TIMEOUT),
@@ -49,17 +57,21 @@ impl FakeJibri {
         }
     }
 
-    /// Sends how a session stands; nothing where Jicofo asked for it.
-    pub(super) fn send_session(&mut self, session: &Session, status: &str) {
+    /// Sends how a session stands; nothing where Jicofo asked for it. The service of the session does that, in a thread of its own:
+    /// how it goes on matters only to what that thread does next.
+    pub(super) fn send_session(&mut self, session: &Session, status: &str) -> Announced {
         let Asker::Http { sip_address } = &session.asker else {
-            return;
+            return Announced::Now;
         };
         if self.profile.version < Version::SESSION_WEBHOOKS {
-            return;
+            return Announced::Now;
         }
         let failure = session.failure.map(|scope| {
             let (scope, detail) = match scope {
                 ErrorScope::Session => ("SESSION", "Failed to join the call"),
+                ErrorScope::System if self.disk_full => {
+                    ("SYSTEM", "Could not write meeting metadata")
+                }
                 ErrorScope::System => ("SYSTEM", "Ffmpeg failed to start"),
             };
             json!({ "reason": "ERROR", "error": { "scope": scope, "detail": detail } })
@@ -73,6 +85,7 @@ impl FakeJibri {
         });
         let body = json!({ "jibriId": self.profile.jibri_id, "session": session });
         self.send("/v1/session/status", body);
+        self.delivered()
     }
 
     fn send(&mut self, path: &'static str, body: Value) {

@@ -170,6 +170,9 @@ fn each_supervisor_restarts_what_it_restarts() {
     let systemd = Supervisor::Systemd {
         restart_after: after,
     };
+    let s6 = Supervisor::S6 {
+        restart_after: after,
+    };
     let always = Supervisor::Always {
         restart_after: after,
     };
@@ -177,7 +180,12 @@ fn each_supervisor_restarts_what_it_restarts() {
         (systemd, retire, false),
         (systemd, reload, true),
         (systemd, crash, true),
+        // A container of docker-jitsi-meet, left down and not.
+        (s6, retire, false),
+        (s6, reload, true),
+        (s6, crash, true),
         (always, retire, true),
+        (always, reload, true),
         (always, crash, true),
         (Supervisor::None, reload, false),
         (Supervisor::None, crash, false),
@@ -198,6 +206,7 @@ fn a_crash_or_a_terminated_instance_loses_the_session() {
                 Request::Start {
                     session: "a".into(),
                     duration: Some(secs(100)),
+                    sink: Sink::File,
                     sip_address: None,
                 },
             );

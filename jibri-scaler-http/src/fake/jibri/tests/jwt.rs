@@ -66,6 +66,20 @@ fn a_token_has_these_members_and_is_signed_with_the_key() {
 }
 
 #[test]
+fn the_audience_was_a_plain_string_once() {
+    let jwt = Jwt::new("jitsi/test", "jibri", "jibri-scaler", secs(3600));
+    let profile = Profile::booted()
+        .with_webhooks(WebhookReceiver::Answers)
+        .with_jwt(Some(jwt.with_plain_audience(true)));
+    let mut jibri = FakeJibri::new(profile, at(1000));
+    let token = tokens(&mut jibri).remove(0);
+    assert_eq!(
+        part(&token, 1),
+        json!({ "iss": "jibri", "aud": "jibri-scaler", "exp": 4600 })
+    );
+}
+
+#[test]
 fn a_process_has_one_token_for_ever_which_expires() {
     let mut jibri = jibri_with(Version::LATEST, secs(3600));
     jibri.request(at(1010), start("a"));

@@ -185,3 +185,126 @@ fn a_refused_webhook_keeps_a_shutdown_from_its_exit() {
         "nothing is left to publish"
     );
 }
+
+#[test]
+fn a_receiver_that_answers_something_else_changes_nothing() {
+    let run = |receiver| {
+        let mut jibri = jibri_with(receiver);
+        jibri.request(at(0), start("a"));
+        jibri.advance(at(70));
+        jibri.fail_session(at(70), ErrorScope::System);
+        jibri.advance(at(100));
+        jibri.start_session(at(100), "b", Some(secs(10)));
+        jibri.request(at(105), Request::GracefulShutdown);
+        jibri.advance(at(200));
+        assert_eq!(jibri.exit(), Some(Exit::Retired));
+        (
+            events(&mut jibri),
+            jibri.take_answers(),
+            jibri.take_webhooks(),
+        )
+    };
+    let well = run(WebhookReceiver::Answers);
+    assert!(well.2.len() > 5);
+    assert_eq!(run(WebhookReceiver::AnswersError), well);
+}
+
+/// One that records since second 4 for a client of HTTP, and whose receiver does this from then on.
+fn recording_over_http_with(receiver: WebhookReceiver) -> FakeJibri {
+    let mut jibri = jibri_with(WebhookReceiver::Answers);
+    jibri.request(at(0), start("a"));
+    jibri.advance(at(10));
+    jibri.take_answers();
+    jibri.take_webhooks();
+    jibri.set_webhook_receiver(receiver);
+    jibri
+}
+
+/// The paths of what was sent, with when.
+fn sent(jibri: &mut FakeJibri) -> Vec<(i64, &'static str)> {
+    let hooks = jibri.take_webhooks().into_iter();
+    hooks
+        .map(|hook| (hook.at.as_micros() / 1_000_000, hook.path))
+        .collect()
+}
+
+const STATUS: &str = "/v1/status";
+const SESSION: &str = "/v1/session/status";
+
+#[test]
+fn a_refused_session_webhook_skips_unhealthy_and_the_stop() {
+    for scope in [Some(ErrorScope::System), Some(ErrorScope::Session), None] {
+        let mut jibri = recording_over_http_with(WebhookReceiver::Refuses);
+        match scope {
+            Some(scope) => jibri.fail_session(at(20), scope),
+            None => jibri.end_session(at(20)),
+        }
+        assert_eq!(sent(&mut jibri), [(20, SESSION)]);
+        jibri.advance(at(1000));
+        assert_eq!(
+            (busy(&jibri).as_str(), healthy(&jibri).as_str()),
+            ("BUSY", "HEALTHY"),
+            "{scope:?}"
+        );
+        assert!(jibri.is_session_active(), "its file waits for a stop");
+
+        // A stop brings it to its end, and does not tell that end again.
+        jibri.set_webhook_receiver(WebhookReceiver::Answers);
+        jibri.take_webhooks();
+        jibri.request(at(1000), Request::Stop);
+        jibri.advance(at(1010));
+        assert_eq!(busy(&jibri), "IDLE");
+        assert_eq!(sent(&mut jibri), [(1010, STATUS)]);
+    }
+}
+
+#[test]
+fn a_silent_receiver_delays_what_comes_after_a_session_webhook() {
+    let mut jibri = recording_over_http_with(WebhookReceiver::TimesOut);
+    jibri.fail_session(at(20), ErrorScope::System);
+    assert_eq!(healthy(&jibri), "HEALTHY", "the webhook comes first");
+    jibri.advance(at(22));
+    assert_eq!(healthy(&jibri), "UNHEALTHY");
+    jibri.advance(at(33));
+    assert_eq!(busy(&jibri), "BUSY", "finalize began at second 24");
+    jibri.advance(at(34));
+    assert_eq!(busy(&jibri), "IDLE");
+    assert_eq!(
+        sent(&mut jibri),
+        [(20, SESSION), (22, STATUS), (34, STATUS)]
+    );
+
+    let mut jibri = recording_over_http_with(WebhookReceiver::TimesOut);
+    jibri.end_session(at(20));
+    jibri.end_session(at(21));
+    jibri.fail_session(at(21), ErrorScope::System);
+    jibri.advance(at(31));
+    assert_eq!(busy(&jibri), "BUSY", "finalize began at second 22");
+    jibri.advance(at(32));
+    assert_eq!(
+        (busy(&jibri).as_str(), healthy(&jibri).as_str()),
+        ("IDLE", "HEALTHY")
+    );
+    assert_eq!(sent(&mut jibri), [(20, SESSION), (32, STATUS)]);
+}
+
+#[test]
+fn a_failing_receiver_of_session_webhooks_delays_no_start_and_no_stop_by_request() {
+    for receiver in [WebhookReceiver::TimesOut, WebhookReceiver::Refuses] {
+        let mut jibri = recording_over_http_with(receiver);
+        jibri.request(at(20), Request::Stop);
+        jibri.advance(at(29));
+        assert_eq!(busy(&jibri), "BUSY");
+        jibri.advance(at(30));
+        assert_eq!(busy(&jibri), "IDLE", "finalize began at once");
+
+        // Silent: the 2 s of BUSY, and none for the session webhook that follows.
+        if receiver == WebhookReceiver::TimesOut {
+            jibri.advance(at(40));
+            jibri.take_answers();
+            let started = jibri.request(at(40), start("b"));
+            jibri.advance(at(46));
+            assert_eq!(jibri.take_answers(), [(started, Answer::Ok)]);
+        }
+    }
+}

@@ -13,6 +13,7 @@ fn webhooks_come_at_the_start_every_minute_and_at_each_change() {
         Request::Start {
             session: "a".into(),
             duration: Some(secs(10)),
+            sink: Sink::File,
             sip_address: None,
         },
     );
@@ -112,6 +113,7 @@ fn a_session_webhook_says_on_and_off_and_for_a_gateway_its_address() {
     let gateway = Request::Start {
         session: "a".into(),
         duration: None,
+        sink: Sink::Gateway,
         sip_address: Some("room@sip.example".into()),
     };
     jibri.request(at(0), gateway);
