@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, builder::NonEmptyStringValueParser};
 use jibri_scaler_aws::{GroupName, Namespace};
 use jibri_scaler_core::{
     InstanceId, PolicyFile,
@@ -90,6 +90,10 @@ pub(crate) struct Arguments {
         default_value = "/var/lib/jibri-scaler/latch"
     )]
     pub(crate) latch: PathBuf,
+    /// What only one agent of a machine, or of a network namespace, can hold. Another name only where two agents of one namespace
+    /// speak for different instances, as in tests.
+    #[arg(long, value_name = "NAME", default_value = "jibri-scaler-agent", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) host_lock: String,
     /// The heartbeat timeout of the terminating hook.
     #[arg(long, value_parser = span, default_value = "1h")]
     hook_timeout: Duration,
@@ -343,6 +347,7 @@ mod tests {
             ("--report-to http://controller:4444", "--report-token"),
             ("--period soon", "is not a span of time"),
             ("--webhook 6000", "invalid"),
+            ("--host-lock=", "value is required"),
         ] {
             let refused = parse(bad).unwrap_err();
             assert!(refused.contains(why), "{bad}: {refused}");

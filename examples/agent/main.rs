@@ -76,7 +76,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let config = arguments.config()?;
-    let _lock = Lock::beside(&arguments.latch)?;
+    let _lock = Lock::take(&arguments.latch, &arguments.host_lock)?;
     // Before anything that may take long: while nobody listens, a Jibri with this subscriber fails to start recordings.
     let hints = match arguments.webhook {
         Some(address) => {
