@@ -256,6 +256,11 @@ impl FakeJibri {
         self.profile.webhooks = receiver;
     }
 
+    /// What happens from now on after its process has ended. A restart that is due already comes.
+    pub const fn set_supervisor(&mut self, supervisor: Supervisor) {
+        self.profile.supervisor = supervisor;
+    }
+
     /// The process dies, by a crash or `SIGTERM`. A session in progress is lost. The supervisor acts.
     pub fn crash(&mut self, now: Timestamp) {
         self.advance(now);
