@@ -3,14 +3,18 @@
 mod aws;
 mod http;
 mod imds;
+mod metadata;
 #[path = "../../jibri-scaler-aws/tests/moto/server.rs"]
 mod moto_server;
+mod publishing;
+mod supervisor;
+mod upload;
 mod world;
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use jibri_scaler_core::agent::Ending;
-use jibri_scaler_http::fake::{Exit, FakeJibri, SessionEvent, StartOutcome};
+use jibri_scaler_http::fake::{Exit, SessionEvent};
 
 use world::World;
 
@@ -29,11 +33,7 @@ async fn an_instance_is_protected_unless_its_jibri_is_idle_for_long() {
         "the idle timeout"
     );
 
-    let accepted = world
-        .jibri
-        .start_session(world.now, "standup", TEN_MINUTES)
-        .unwrap();
-    assert_eq!(accepted, StartOutcome::Accepted);
+    world.record("standup", TEN_MINUTES);
     let recording = world.now;
     world.until_protected(true).await;
     let seen = world.now.since(recording);
@@ -66,12 +66,9 @@ async fn a_recording_that_begins_as_its_instance_is_to_end_is_finished_and_uploa
     world.until_protected(false).await;
 
     // Chrome starts, so that the Jibri reads IDLE, and in the same second the group chooses its instance.
-    world
-        .jibri
-        .start_session(world.now, "standup", TEN_MINUTES)
-        .unwrap();
+    let start = world.now;
+    world.record("standup", TEN_MINUTES);
     world.terminate();
-    fs::write(world.recordings().join("standup.mp4"), "frames").unwrap();
     world
         .until("told", |world| world.jibri.received(TOLD) > 0)
         .await;
@@ -87,9 +84,17 @@ async fn a_recording_that_begins_as_its_instance_is_to_end_is_finished_and_uploa
         world.second().await;
         assert_eq!(world.aws.completed(), [""; 0], "it is recording");
     }
+    // The meeting is over after Chrome's 4 s and the ten minutes, and the finalize script uploads for 10 s more.
+    let uploading = start + Duration::from_secs(4 + 600 + 5);
+    world
+        .until("uploading", |world| world.now >= uploading)
+        .await;
+    assert!(world.holds("standup") && world.jibri.is_session_active());
+    assert_eq!(world.aws.completed(), [""; 0], "it is uploading");
     world
         .until("ended", |world| !world.jibri.is_session_active())
         .await;
+    assert!(!world.holds("standup"));
     world.crash_agent().await;
     world
         .until("let go", |world| !world.aws.completed().is_empty())
@@ -98,13 +103,11 @@ async fn a_recording_that_begins_as_its_instance_is_to_end_is_finished_and_uploa
     assert!(world.aws.heartbeats() > 0);
     assert_eq!(world.ending().await, Ending::InstanceEnded);
 
-    let (exit, reports) = world
-        .jibri
-        .act(|jibri| (jibri.exit(), jibri.take_reports()))
-        .unwrap();
-    let events: Vec<_> = reports.iter().map(|report| report.event).collect();
-    assert_eq!(exit, Some(Exit::Retired));
-    assert_eq!(events, [SessionEvent::Accepted, SessionEvent::Finished]);
+    assert_eq!(world.exit(), Some(Exit::Retired));
+    assert_eq!(
+        world.events("standup"),
+        [SessionEvent::Accepted, SessionEvent::Finished]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,12 +115,7 @@ async fn an_agent_that_crashes_again_and_again_gives_nothing_back_too_early() {
     let mut world = World::new("agent-crashes").await;
     world.start_agent().await;
     world.until_protected(false).await;
-    let lasts = Some(Duration::from_mins(2));
-    world
-        .jibri
-        .start_session(world.now, "standup", lasts)
-        .unwrap();
-    fs::write(world.recordings().join("standup.mp4"), "frames").unwrap();
+    world.record("standup", Some(Duration::from_mins(2)));
     world.terminate();
     // Each agent lives a second longer than the one before: one crashes before it has set the latch, the next before it has
     // told, and so on.
@@ -126,35 +124,14 @@ async fn an_agent_that_crashes_again_and_again_gives_nothing_back_too_early() {
         world.crash_agent().await;
         for _ in 0..lives {
             world.second().await;
-            assert!(world.aws.completed().is_empty() || !world.jibri.is_session_active());
         }
         lives += 1;
         assert!(lives < 60, "never let go");
     }
     assert_eq!(world.aws.completed(), ["CONTINUE"]);
-    let reports = world.jibri.act(FakeJibri::take_reports).unwrap();
-    let last = reports.last().map(|report| report.event);
-    assert_eq!(last, Some(SessionEvent::Finished));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_instance_with_a_recording_that_was_not_uploaded_is_kept() {
-    let mut world = World::new("agent-keeps").await;
-    world.uploads = false;
-    fs::write(world.recordings().join("standup.mp4"), "frames").unwrap();
-    world.start_agent().await;
-    world.until_protected(false).await;
-    world.terminate();
-    world
-        .until("abandoned", |world| !world.aws.completed().is_empty())
-        .await;
-    assert_eq!(world.aws.completed(), ["ABANDON"]);
     assert_eq!(
-        world
-            .jibri
-            .act(|jibri: &mut FakeJibri| jibri.exit())
-            .unwrap(),
-        Some(Exit::Retired)
+        world.events("standup"),
+        [SessionEvent::Accepted, SessionEvent::Finished]
     );
 }
 
@@ -163,10 +140,7 @@ async fn a_spot_notice_stops_the_recording_so_that_what_exists_is_uploaded() {
     let mut world = World::new("agent-spot").await;
     world.start_agent().await;
     world.until_protected(false).await;
-    world
-        .jibri
-        .start_session(world.now, "standup", None)
-        .unwrap();
+    world.record("standup", None);
     world.until_protected(true).await;
     let notice = world.now;
     let ends = notice + Duration::from_mins(2);
@@ -174,13 +148,12 @@ async fn a_spot_notice_stops_the_recording_so_that_what_exists_is_uploaded() {
         "spot/instance-action",
         &format!("{{\"action\":\"terminate\",\"time\":\"{ends}\"}}"),
     );
-    world
-        .until("stopped", |world| {
-            world.jibri.act(|jibri| jibri.exit()).unwrap().is_some()
-        })
-        .await;
+    world.until("stopped", |world| world.exit().is_some()).await;
     assert!(world.now < ends, "before it is too late");
-    let reports = world.jibri.act(FakeJibri::take_reports).unwrap();
-    let last = reports.last().map(|report| report.event);
-    assert_eq!(last, Some(SessionEvent::Finished), "finalized");
+    assert_eq!(
+        world.events("standup"),
+        [SessionEvent::Accepted, SessionEvent::Finished],
+        "finalized"
+    );
+    assert!(!world.holds("standup"), "what exists is uploaded");
 }

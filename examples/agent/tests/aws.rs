@@ -31,8 +31,18 @@ struct Hooks {
 struct State {
     /// Whether the terminating hook holds the instance.
     holds: bool,
+    /// Whether it was abandoned, so that the group keeps the instance for a human.
+    retains: bool,
     heartbeats: usize,
     completed: Vec<String>,
+    /// How often the instance was ended by its id.
+    ended: usize,
+    /// Whether `CloudWatch` takes no points.
+    throttles: bool,
+    /// How many requests with points have come.
+    published: usize,
+    /// How often it was published that a release check has failed.
+    alerts: usize,
 }
 
 impl FakeAws {
@@ -41,7 +51,7 @@ impl FakeAws {
         let moto = SocketAddr::from((Ipv4Addr::LOCALHOST, moto_server::port()));
         let hooks = Arc::<Hooks>::default();
         let front = Arc::clone(&hooks);
-        let address = http::serve(move |request| {
+        let (address, _) = http::serve(move |request| {
             let front = Arc::clone(&front);
             async move {
                 front.in_flight.fetch_add(1, Ordering::SeqCst);
@@ -120,6 +130,26 @@ impl FakeAws {
         self.hooks.lock().heartbeats
     }
 
+    /// How often the instance was ended by its id.
+    pub(super) fn ended(&self) -> usize {
+        self.hooks.lock().ended
+    }
+
+    /// Whether `CloudWatch` refuses all points from now on, since there are too many requests.
+    pub(super) fn throttle(&self, throttles: bool) {
+        self.hooks.lock().throttles = throttles;
+    }
+
+    /// How many requests with points have come, taken or not.
+    pub(super) fn published(&self) -> usize {
+        self.hooks.lock().published
+    }
+
+    /// How often it was published that a release check has failed: what the alarm of a group looks at.
+    pub(super) fn alerts(&self) -> usize {
+        self.hooks.lock().alerts
+    }
+
     pub(super) fn in_flight(&self) -> usize {
         self.hooks.in_flight.load(Ordering::SeqCst)
     }
@@ -181,9 +211,21 @@ impl Hooks {
             let (held, result) = (state.holds, field(&body, "LifecycleActionResult"));
             if held {
                 state.holds = false;
+                state.retains = result == "ABANDON";
                 state.completed.push(result);
             }
             return acted("CompleteLifecycleAction", held);
+        }
+        if is("TerminateInstanceInAutoScalingGroup") {
+            self.lock().ended += 1;
+        }
+        if request.line.ends_with("/operation/PutMetricData") {
+            let mut state = self.lock();
+            state.published += 1;
+            if state.throttles {
+                return throttled();
+            }
+            state.alerts += usize::from(body.contains("ReleaseCheckFailed"));
         }
         let headers: Vec<_> = request
             .headers
@@ -192,13 +234,18 @@ impl Hooks {
             .collect();
         let headers = format!("{}\r\nConnection: close\r\n", headers.join("\r\n"));
         let answer = http::send(moto, &request.line, &headers, &request.body).await;
-        if is("DescribeAutoScalingInstances") && self.lock().holds {
-            let text = String::from_utf8(answer).unwrap();
-            let (_, body) = text.split_once("\r\n\r\n").unwrap();
-            let body = body.replace(">InService<", ">Terminating:Wait<");
-            return http::response("200 OK", "Content-Type: text/xml\r\n", body.as_bytes());
+        let lifecycle = match *self.lock() {
+            State { holds: true, .. } => "Terminating:Wait",
+            State { retains: true, .. } => "Terminating:Retained",
+            _ => return answer,
+        };
+        if !is("DescribeAutoScalingInstances") {
+            return answer;
         }
-        answer
+        let text = String::from_utf8(answer).unwrap();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        let body = body.replace(">InService<", &format!(">{lifecycle}<"));
+        http::response("200 OK", "Content-Type: text/xml\r\n", body.as_bytes())
     }
 }
 
@@ -206,6 +253,20 @@ impl Hooks {
 fn field(body: &str, name: &str) -> String {
     let mut fields = body.split('&').filter_map(|field| field.split_once('='));
     fields.find(|(key, _)| *key == name).unwrap().1.into()
+}
+
+/// An answer of `CloudWatch`, in CBOR.
+fn throttled() -> Vec<u8> {
+    let text = |text: &str| [&[0x78, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let map = [
+        vec![0xa2],
+        text("__type"),
+        text("com.amazonaws.cloudwatch#ThrottlingException"),
+        text("message"),
+        text("Rate exceeded"),
+    ];
+    let headers = "Content-Type: application/cbor\r\nsmithy-protocol: rpc-v2-cbor\r\n";
+    http::response("400 Bad Request", headers, &map.concat())
 }
 
 fn acted(action: &str, waited: bool) -> Vec<u8> {

@@ -5,6 +5,7 @@ use std::{future::Future, io, net::SocketAddr};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    task::AbortHandle,
 };
 
 #[derive(Debug)]
@@ -16,15 +17,15 @@ pub(super) struct Request {
     pub(super) body: Vec<u8>,
 }
 
-/// Listens on loopback, and answers each request with what `answer` gives: a whole response.
-pub(super) async fn serve<A, F>(answer: A) -> SocketAddr
+/// Listens on loopback, and answers each request with what `answer` gives: a whole response. Where, and what ends it.
+pub(super) async fn serve<A, F>(answer: A) -> (SocketAddr, AbortHandle)
 where
     A: Fn(Request) -> F + Clone + Send + 'static,
     F: Future<Output = Vec<u8>> + Send,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
+    let listening = tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
             let answer = answer.clone();
@@ -36,7 +37,7 @@ where
             });
         }
     });
-    address
+    (address, listening.abort_handle())
 }
 
 async fn read(stream: &mut TcpStream) -> io::Result<Request> {

@@ -1,0 +1,74 @@
+//! Instance metadata that are slow, absent or wrong.
+
+use std::time::Duration;
+
+use jibri_scaler_core::agent::Ending;
+use jibri_scaler_http::fake::SessionEvent;
+
+use super::{imds::FakeImds, world::World};
+
+const WHOLE: [SessionEvent; 2] = [SessionEvent::Accepted, SessionEvent::Finished];
+const TARGET: &str = "autoscaling/target-lifecycle-state";
+
+/// An agent that serves, with a hook that waits for four minutes.
+async fn serving(group: &str) -> World {
+    let mut world = World::new(group).await;
+    world.options.push("--hook-timeout=4m");
+    world.start_agent().await;
+    world.until_protected(false).await;
+    world
+}
+
+/// The group ends an instance whose metadata do not say so.
+async fn ends_without(group: &str, breaks: impl Fn(&FakeImds)) -> World {
+    let mut world = serving(group).await;
+    breaks(&world.imds);
+    world.record("standup", Some(Duration::from_mins(1)));
+    world.until_protected(true).await;
+    world.aws.terminate();
+    world
+        .until("let go", |world| !world.aws.completed().is_empty())
+        .await;
+    assert_eq!(world.aws.completed(), ["CONTINUE"]);
+    assert_eq!(world.events("standup"), WHOLE);
+    assert_eq!(world.ending().await, Ending::InstanceEnded);
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_group_is_asked_where_the_metadata_are_gone() {
+    let world = ends_without("agent-imds-404", FakeImds::forget).await;
+    assert!(world.heard("the group is asked instead"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_group_is_asked_where_nobody_answers_for_the_metadata() {
+    let world = ends_without("agent-imds-refuses", FakeImds::refuse).await;
+    assert!(world.heard("the group is asked instead"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_that_hang_delay_nothing() {
+    let world = ends_without("agent-imds-hangs", FakeImds::hang).await;
+    assert!(world.heard("the group is asked instead"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_that_miss_the_end_are_found_out_before_the_hook_gives_up() {
+    // They say InService to the last.
+    let world = ends_without("agent-imds-stays", |_| ()).await;
+    assert!(!world.heard("the group is asked instead"));
+    assert!(world.aws.heartbeats() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_that_wrongly_say_the_end_cost_a_jibri_and_no_recording() {
+    let mut world = serving("agent-imds-lies").await;
+    world.record("standup", Some(Duration::from_mins(1)));
+    world.until_protected(true).await;
+    world.imds.set(TARGET, "Terminated");
+    world.until("ended", |world| world.aws.ended() > 0).await;
+    assert_eq!(world.events("standup"), WHOLE, "first");
+    assert_eq!(world.aws.completed(), [""; 0], "no hook holds it");
+    assert_eq!(world.ending().await, Ending::InstanceEnded);
+}
