@@ -101,8 +101,8 @@ def main():
         sys.exit(f"{options.agent} is not there: build it first (see the head of this file), or name it with --agent")
 
     with tempfile.TemporaryDirectory() as folder, world.World(Path(folder)) as around:
-        until = time.monotonic() + 60 * options.minutes
         agent = Agent(options.agent, around, Path(folder), options.period)
+        until = time.monotonic() + 60 * options.minutes
         cron = Cron(around, options.period, until)
         cron.start()
         while time.monotonic() < until:
