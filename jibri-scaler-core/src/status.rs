@@ -1,9 +1,13 @@
 //! What a Jibri says about itself.
 
+mod unambiguous;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct as _};
 use serde_json::Value;
+
+pub(crate) use unambiguous::Unambiguous;
 
 /// Whether a Jibri has work, as `status.busyStatus` of its health endpoint says.
 ///
@@ -119,7 +123,7 @@ pub struct ComponentHealth {
 /// What a Jibri's health endpoint returned.
 ///
 /// Reads today's body and the one of versions before 6.5 (2018), ignores unknown members, and keeps unknown values. The shape
-/// before 6.5, `{"busy": true}`, had no health and reads as healthy.
+/// before 6.5, `{"busy": true}`, had no health and reads as healthy. A member that occurs twice in one object says nothing.
 ///
 /// ```
 /// use jibri_scaler_core::{BusyStatus, HealthStatus, JibriStatus};
@@ -161,10 +165,12 @@ impl JibriStatus {
     /// Reads the body of a health answer; `None` where it is not JSON of a known shape.
     #[must_use]
     pub fn from_body(body: &[u8]) -> Option<Self> {
-        Self::from_json(&serde_json::from_slice(body).ok()?)
+        let Unambiguous(body) = serde_json::from_slice(body).ok()?;
+        Self::from_json(&body)
     }
 
-    /// Reads a health answer that is already JSON; `None` where it is of no known shape.
+    /// Reads a health answer that is already JSON; `None` where it is of no known shape. A [`Value`] has forgotten what its text
+    /// said twice, so where there is the text, read it [`from_body`](Self::from_body).
     #[must_use]
     pub fn from_json(body: &Value) -> Option<Self> {
         let body = body.as_object()?;
@@ -230,9 +236,12 @@ impl Serialize for JibriStatus {
         if !self.busy.as_str().is_empty() {
             status.insert("busyStatus".into(), self.busy.as_str().into());
         }
-        if !self.health.as_str().is_empty() {
-            let health =
-                serde_json::json!({"healthStatus": self.health.as_str(), "details": details});
+        let known = !self.health.as_str().is_empty();
+        if known || !details.is_empty() {
+            let mut health = serde_json::json!({ "details": details });
+            if known {
+                health["healthStatus"] = self.health.as_str().into();
+            }
             status.insert("health".into(), health);
         }
         let mut body = serializer
@@ -247,7 +256,7 @@ impl Serialize for JibriStatus {
 
 impl<'de> Deserialize<'de> for JibriStatus {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let body = Value::deserialize(deserializer)?;
+        let Unambiguous(body) = Unambiguous::deserialize(deserializer)?;
         Self::from_json(&body)
             .ok_or_else(|| de::Error::custom("not the body of a Jibri health answer"))
     }
@@ -351,6 +360,33 @@ mod tests {
         ] {
             assert_eq!(read(body), None, "{body}");
         }
+    }
+
+    #[test]
+    fn what_is_said_twice_is_not_read_as_idle() {
+        const HEALTHY: &str = r#""health":{"healthStatus":"HEALTHY"}"#;
+        let busy = format!(r#""status":{{"busyStatus":"BUSY",{HEALTHY}}}"#);
+        let idle = format!(r#""status":{{"busyStatus":"IDLE",{HEALTHY}}}"#);
+        for body in [
+            format!("{{{busy},{idle}}}"),
+            format!("{{{idle},{idle}}}"),
+            format!(r#"{{"status":{{"busyStatus":"BUSY","busyStatus":"IDLE",{HEALTHY}}}}}"#),
+            format!(r#"{{"status":{{"busyStatus":"IDLE","health":7,{HEALTHY}}}}}"#),
+            r#"{"status":{"busyStatus":"IDLE","health":{"healthStatus":"X","healthStatus":"HEALTHY"}}}"#.into(),
+            r#"{"busy":true,"busy":false}"#.into(),
+        ] {
+            let available = read(&body).is_some_and(|status| status.is_available());
+            let parsed = serde_json::from_str(&body).is_ok_and(|s: JibriStatus| s.is_available());
+            assert!(!available && !parsed, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_health_of_parts_is_kept_where_that_of_the_whole_is_missing() {
+        let status = read(r#"{"status":{"health":{"details":{"A":{"detail":"d"}}}}}"#).unwrap();
+        assert_eq!(status.details.len(), 1);
+        let written = serde_json::to_string(&status).unwrap();
+        assert_eq!(read(&written), Some(status), "{written}");
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! The format in which a tick is recorded and replayed.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::Value;
 
 use crate::{
     DrainPath, FleetSnapshot, Group, Instance, InstanceId, JibriStatus, Lifecycle, Reachability,
-    Report, Timestamp, Zone,
+    Report, Timestamp, Zone, status::Unambiguous,
 };
 
 /// What was seen of the group at one moment: one line of a recording.
@@ -168,7 +167,8 @@ impl Serialize for Body {
 
 impl<'de> Deserialize<'de> for Body {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer).map_err(de::Error::custom)?;
+        let Unambiguous(value) =
+            Unambiguous::deserialize(deserializer).map_err(de::Error::custom)?;
         Ok(match JibriStatus::from_json(&value) {
             Some(status) => Self::Read(Box::new(status)),
             None if value.is_null() => Self::Absent,
@@ -255,7 +255,8 @@ mod tests {
 
     #[test]
     fn garbage_for_a_status_says_nothing_and_is_no_error() {
-        for garbage in [r#""<html>""#, "7", "{}", "[1]"] {
+        let twice = r#"{"busy":true,"busy":false}"#;
+        for garbage in [r#""<html>""#, "7", "{}", "[1]", twice] {
             let row = format!(
                 r#"{{"id":"i","lifecycle":"InService","protected":true,"reachability":"answered","status":{garbage}}}"#
             );
