@@ -1,5 +1,5 @@
 use jibri_scaler_core::{InstanceId, JibriStatus};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// What an agent of an unknown version says of it.
@@ -13,29 +13,23 @@ pub(super) struct Body {
     pub(super) version: String,
 }
 
-#[derive(Deserialize, Serialize)]
-struct Wire {
+/// What it says beside the status.
+#[derive(Deserialize)]
+struct Sender {
     #[serde(rename = "jibriId")]
     id: InstanceId,
-    #[serde(flatten)]
-    rest: serde_json::Map<String, Value>,
+    #[serde(default)]
+    agent: Value,
 }
 
 impl Body {
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let wire: Wire = serde_json::from_slice(body).ok()?;
-        let version = wire
-            .rest
-            .get("agent")
-            .and_then(|agent| agent.get("version"))
-            .and_then(Value::as_str)
-            .unwrap_or(NO_VERSION)
-            .to_owned();
-        let status = JibriStatus::from_json(&Value::Object(wire.rest))?;
+        let Sender { id, agent } = serde_json::from_slice(body).ok()?;
+        let version = agent.get("version").and_then(Value::as_str);
         Some(Self {
-            id: wire.id,
-            status,
-            version,
+            id,
+            status: JibriStatus::from_body(body)?,
+            version: version.unwrap_or(NO_VERSION).to_owned(),
         })
     }
 
@@ -85,6 +79,8 @@ mod tests {
             br#"{"jibriId":"","status":{"busyStatus":"IDLE"}}"#,
             br#"{"status":{"busyStatus":"IDLE","health":{"healthStatus":"HEALTHY"}}}"#,
             b"\xff\xfe",
+            br#"{"jibriId":"i-1","jibriId":"i-2","busy":false}"#,
+            br#"{"jibriId":"i-1","busy":true,"busy":false}"#,
         ] {
             assert!(Body::read(garbage).is_none(), "{garbage:?}");
         }
