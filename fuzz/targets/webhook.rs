@@ -1,0 +1,10 @@
+#![no_main]
+
+#[path = "../properties/bounded.rs"]
+mod bounded;
+#[path = "../properties/oracle.rs"]
+mod oracle;
+#[path = "../properties/webhook.rs"]
+mod webhook;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| bounded::in_memory(input, webhook::property));

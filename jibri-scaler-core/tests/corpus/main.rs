@@ -1,0 +1,41 @@
+//! What the fuzz targets of this crate have met, and what nobody would write by accident. See `fuzz/`.
+
+#[path = "../../../fuzz/properties/bounded.rs"]
+mod bounded;
+#[path = "../../../fuzz/properties/health.rs"]
+mod health;
+mod hostile;
+#[path = "../../../fuzz/properties/memory.rs"]
+mod memory;
+#[path = "../../../fuzz/properties/oracle.rs"]
+mod oracle;
+#[path = "../../../fuzz/properties/policy.rs"]
+mod policy;
+#[path = "../../../fuzz/properties/replay.rs"]
+mod replay;
+#[path = "../../../fuzz/properties/ticks.rs"]
+mod ticks;
+
+#[test]
+fn health_bodies() {
+    replay::corpus("health", health::property);
+    replay::each(hostile::health_bodies(), health::property);
+}
+
+#[test]
+fn policy_files() {
+    replay::corpus("policy", policy::property);
+    replay::each(hostile::policy_files(), policy::property);
+}
+
+#[test]
+fn tick_lines() {
+    replay::corpus("ticks", ticks::property);
+    replay::each(hostile::tick_lines(), ticks::property);
+}
+
+#[test]
+fn memory_files() {
+    replay::corpus("memory", memory::property);
+    replay::each(hostile::memory_files(), memory::property);
+}
