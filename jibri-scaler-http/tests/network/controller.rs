@@ -1,0 +1,216 @@
+//! The controller, with a bad network between it and every Jibri.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use jibri_scaler_core::{
+    Controller, Limits,
+    observe::JoinedObserver,
+    policy::MinIdle,
+    retirement::{Phase, Retirement},
+};
+use jibri_scaler_http::{
+    DrainConfig, HttpDrain, HttpProbe, ProbeConfig, addresses::LiveAddresses, fake::SessionEvent,
+};
+
+use crate::{
+    common::at,
+    group::{Checked, Member, Members},
+    proxy::{BAD_GATEWAY, Draws, Fault},
+};
+
+const SEEDS: std::ops::Range<u64> = 0..8;
+const INTERVAL: u64 = 20;
+const GONE_AFTER: Duration = Duration::from_secs(2 * INTERVAL);
+/// How many ticks the network is bad, and how many it may then take until all is as it is to be.
+const BAD: u64 = 40;
+const GOOD: u64 = 100;
+/// How long a call may take. Only what hangs takes as long, on a slow machine too.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often something hangs, since that makes the test slow.
+const HANGS: u32 = 2;
+
+const FAULTS: [Fault; 12] = [
+    Fault::Delay(Duration::from_millis(5)),
+    Fault::Delay(Duration::from_millis(50)),
+    Fault::ResetBefore,
+    Fault::ResetAfterHead,
+    Fault::ResetInBody,
+    Fault::Cut,
+    Fault::AnswerLost,
+    Fault::NoHttp,
+    BAD_GATEWAY,
+    Fault::Instead(503, "application/json", br#"{"busy":false}"#),
+    Fault::Instead(200, "application/json", b"<html>"),
+    Fault::Hang,
+];
+
+/// What came of one seed.
+#[derive(Debug, Default)]
+struct Sum {
+    faults: Vec<Fault>,
+    released: usize,
+    recorded: usize,
+}
+
+/// Two of five requests go wrong.
+fn make_bad(member: &Member, draws: &mut Draws, hangs: &Arc<AtomicU32>) {
+    for (proxy, seed) in [
+        (&member.health, draws.below(1 << 32)),
+        (&member.internal, draws.below(1 << 32)),
+    ] {
+        let mut draws = Draws::new(seed);
+        let mut untaken = 0;
+        let hangs = Arc::clone(hangs);
+        proxy.set(move |request| {
+            if draws.below(5) > 1 {
+                return None;
+            }
+            let fault = draws.one_of(&FAULTS);
+            // A request to end waits for its answer, and so would each tick.
+            let tells = request.head.starts_with("POST");
+            if *fault == Fault::Hang && (tells || hangs.fetch_add(1, Ordering::Relaxed) >= HANGS) {
+                return None;
+            }
+            // A request to end that is answered in the place of the Jibri, or reset, counts as taken. After the third the Jibri is
+            // left to a human, as it must be; here it is to go.
+            let answered = matches!(fault, Fault::ResetBefore | Fault::Instead(200, ..));
+            if tells && answered {
+                untaken += 1;
+                if untaken > 1 {
+                    return None;
+                }
+            }
+            Some(fault.clone())
+        });
+    }
+}
+
+/// The retirements that are under way or given up.
+fn phases(controller: &Controller) -> Vec<Phase> {
+    let retirements = controller.memory().unwrap().retirements();
+    retirements.values().map(Retirement::phase).collect()
+}
+
+async fn run(seed: u64) -> Sum {
+    let mut draws = Draws::new(seed);
+    let addresses = LiveAddresses::default();
+    let group = Arc::new(Members::new(addresses.clone(), 6, at(0)));
+    let config = ProbeConfig::default().with_timeout(PATIENCE).unwrap();
+    let probe = HttpProbe::new(addresses.clone(), &config).unwrap();
+    let config = DrainConfig::default().with_patience(PATIENCE).unwrap();
+    let drain = Arc::new(HttpDrain::new(addresses, &config).unwrap());
+    let probe = Checked {
+        probe,
+        group: Arc::clone(&group),
+    };
+    let observer = JoinedObserver::new(Arc::clone(&group), probe, || {
+        Box::pin(tokio::time::sleep(PATIENCE * 4))
+    });
+    let limits = Limits::default()
+        .with_idle_timeout(Duration::from_secs(60))
+        .and_then(|limits| limits.with_gone_after(GONE_AFTER))
+        .unwrap();
+    let policy = MinIdle::new(2).unwrap();
+    let mut controller = Controller::new(
+        policy,
+        limits,
+        observer.with_drain(Arc::clone(&drain)),
+        Arc::clone(&group),
+    )
+    .with_drain(drain);
+
+    let hangs = Arc::new(AtomicU32::new(0));
+    let mut sum = Sum::default();
+    for tick in 0..BAD + GOOD {
+        let now = at(i64::try_from(tick * INTERVAL).unwrap());
+        let new = group.advance(now).await;
+        for member in new.iter().filter(|_| tick < BAD) {
+            make_bad(member, &mut draws, &hangs);
+        }
+        for member in group.members() {
+            if tick == BAD {
+                member.health.set(|_| None);
+                member.internal.set(|_| None);
+            }
+            // Jicofo asks one that says it is free.
+            if tick < BAD && draws.below(12) == 0 && member.fake.is_selectable() {
+                let lasts = Duration::from_secs(30 + draws.below(200));
+                member
+                    .fake
+                    .start_session(now, "standup", Some(lasts))
+                    .unwrap();
+            }
+        }
+        let report = controller.tick(now).await.unwrap();
+        assert!(
+            report.breaches.is_empty(),
+            "seed {seed}, tick {tick}: {report}"
+        );
+        assert_eq!(
+            group.lost(),
+            [],
+            "seed {seed}, tick {tick}: a recording is lost"
+        );
+        for member in group.members() {
+            for proxy in [&member.health, &member.internal] {
+                let exchanges = proxy.take_exchanges();
+                sum.faults
+                    .extend(exchanges.into_iter().filter_map(|exchange| exchange.fault));
+            }
+        }
+        let left = group.members();
+        let recording = left.iter().any(|member| member.fake.is_session_active());
+        if tick > BAD && left.len() == 2 && !recording && phases(&controller).is_empty() {
+            break;
+        }
+    }
+
+    assert_eq!(
+        phases(&controller),
+        [],
+        "seed {seed}: each retirement is completed"
+    );
+    assert_eq!(
+        group.members().len(),
+        2,
+        "seed {seed}: only the wanted ones are left"
+    );
+    let accepted = group.count(SessionEvent::Accepted);
+    let finished = group.count(SessionEvent::Finished);
+    assert_eq!(
+        accepted, finished,
+        "seed {seed}: each recording is finished"
+    );
+    sum.released = group.released();
+    sum.recorded = finished;
+    sum
+}
+
+#[tokio::test]
+async fn no_recording_is_lost_and_each_retirement_ends_when_the_network_is_good_again() {
+    let sums = futures_util::future::join_all(SEEDS.map(run)).await;
+    for sum in &sums {
+        assert!(sum.released >= 4 && sum.recorded > 0, "{sum:?}");
+    }
+    let met: Vec<_> = sums.iter().flat_map(|sum| &sum.faults).collect();
+    for fault in &FAULTS {
+        let times = met.iter().filter(|met| **met == fault).count();
+        assert!(times >= 3, "{fault:?} was met {times} times");
+    }
+    println!(
+        "{} faults, {} given back, {} recorded",
+        met.len(),
+        total(&sums, |sum| sum.released),
+        total(&sums, |sum| sum.recorded)
+    );
+}
+
+fn total(sums: &[Sum], of: impl Fn(&Sum) -> usize) -> usize {
+    sums.iter().map(of).sum()
+}
