@@ -66,20 +66,21 @@ impl FleetSnapshot {
     #[must_use]
     pub fn new(group: Group, mut instances: Vec<Instance>) -> Self {
         instances.sort_by(|a, b| a.id.cmp(&b.id));
-        // The rows of one id stand together, but equal ones not necessarily side by side.
-        let mut kept: Vec<Instance> = Vec::with_capacity(instances.len());
-        for row in instances {
-            let mut same_id = kept.iter().rev().take_while(|other| other.id == row.id);
-            if !same_id.any(|other| *other == row) {
-                kept.push(row);
+        let distinct = |rows: &[Instance]| rows.windows(2).all(|pair| pair[0].id != pair[1].id);
+        if !distinct(&instances) {
+            for rows in instances.chunk_by_mut(|a, b| a.id == b.id) {
+                // So that equal rows stand side by side, and others in one order however they were listed. They are rare, so a slow
+                // but total order will do.
+                if rows.len() > 1 {
+                    rows.sort_by_cached_key(|row| format!("{row:?}"));
+                }
             }
+            instances.dedup();
         }
-        // So that rows that contradict each other come in one order too, however they were listed.
-        kept.sort_by(|a, b| a.id.cmp(&b.id).then_with(|| order_of_rows(a, b)));
-        let distinct = kept.windows(2).all(|pair| pair[0].id != pair[1].id);
+        let distinct = distinct(&instances);
         Self {
             group,
-            instances: kept,
+            instances,
             distinct,
         }
     }
@@ -121,15 +122,6 @@ impl FleetSnapshot {
             .take_while(|row| row.id == *id)
             .count();
         &self.instances[start..start + count]
-    }
-}
-
-/// Contradicting rows are rare, so a slow but total order will do.
-fn order_of_rows(a: &Instance, b: &Instance) -> std::cmp::Ordering {
-    if a.id == b.id {
-        format!("{a:?}").cmp(&format!("{b:?}"))
-    } else {
-        std::cmp::Ordering::Equal
     }
 }
 

@@ -19,23 +19,23 @@ mod ticks;
 #[test]
 fn health_bodies() {
     replay::corpus("health", health::property);
-    replay::each(hostile::health_bodies(), health::property);
+    replay::each(hostile::health_bodies, health::property);
 }
 
 #[test]
 fn policy_files() {
     replay::corpus("policy", policy::property);
-    replay::each(hostile::policy_files(), policy::property);
+    replay::each(hostile::policy_files, policy::property);
 }
 
 #[test]
 fn tick_lines() {
     replay::corpus("ticks", ticks::property);
-    replay::each(hostile::tick_lines(), ticks::property);
+    replay::each(hostile::tick_lines, ticks::property);
 }
 
 #[test]
 fn memory_files() {
     replay::corpus("memory", memory::property);
-    replay::each(hostile::memory_files(), memory::property);
+    replay::each(hostile::memory_files, memory::property);
 }

@@ -21,18 +21,20 @@ fn webhook_bodies() {
             .into_bytes()
     };
     let long = "x".repeat(LONG);
-    let hostile = [
-        ("a long id", body(&long, "1")),
-        ("a long version", body("i-1", &long)),
-        ("lists in lists", vec![b'['; LONG]),
-        ("objects in objects", br#"{"agent":"#.repeat(LONG / 9)),
-        (
-            "one id many times",
-            [&b"{"[..], &br#""jibriId":"i-1","#.repeat(4000)].concat(),
-        ),
-        ("invalid UTF-8", vec![0xff; LONG]),
-        ("NULs", vec![0; LONG]),
-    ];
+    let hostile = || {
+        [
+            ("a long id", body(&long, "1")),
+            ("a long version", body("i-1", &long)),
+            ("lists in lists", vec![b'['; LONG]),
+            ("objects in objects", br#"{"agent":"#.repeat(LONG / 9)),
+            (
+                "one id many times",
+                [&b"{"[..], &br#""jibriId":"i-1","#.repeat(4000)].concat(),
+            ),
+            ("invalid UTF-8", vec![0xff; LONG]),
+            ("NULs", vec![0; LONG]),
+        ]
+    };
     replay::each(hostile, webhook::property);
 }
 
@@ -47,30 +49,32 @@ fn address_files() {
         tables.collect::<String>().into_bytes()
     };
     let long = "x".repeat(LONG);
-    let hostile = [
-        ("many instances", many(&|i| format!("host-{i}"))),
-        ("many at one address", many(&|_| "host".into())),
-        ("a long id", table(&long, "host").into_bytes()),
-        ("a long host", table("i-1", &long).into_bytes()),
-        (
-            "many dots",
-            table("i-1", &"x.".repeat(LONG / 2)).into_bytes(),
-        ),
-        (
-            "many at signs",
-            table("i-1", &"@".repeat(LONG)).into_bytes(),
-        ),
-        (
-            "a long path",
-            table("i-1", &format!("h/{}", "a/../".repeat(LONG / 5))).into_bytes(),
-        ),
-        (
-            "letters of elsewhere",
-            table("i-1", &"\u{fc}".repeat(LONG / 2)).into_bytes(),
-        ),
-        ("tables in tables", b"x={a=".repeat(LONG / 5)),
-        ("lists in lists", [&b"x="[..], &vec![b'['; LONG]].concat()),
-        ("NULs", vec![0; LONG]),
-    ];
+    let hostile = || {
+        [
+            ("many instances", many(&|i| format!("host-{i}"))),
+            ("many at one address", many(&|_| "host".into())),
+            ("a long id", table(&long, "host").into_bytes()),
+            ("a long host", table("i-1", &long).into_bytes()),
+            (
+                "many dots",
+                table("i-1", &"x.".repeat(LONG / 2)).into_bytes(),
+            ),
+            (
+                "many at signs",
+                table("i-1", &"@".repeat(LONG)).into_bytes(),
+            ),
+            (
+                "a long path",
+                table("i-1", &format!("h/{}", "a/../".repeat(LONG / 5))).into_bytes(),
+            ),
+            (
+                "letters of elsewhere",
+                table("i-1", &"\u{fc}".repeat(LONG / 2)).into_bytes(),
+            ),
+            ("tables in tables", b"x={a=".repeat(LONG / 5)),
+            ("lists in lists", [&b"x="[..], &vec![b'['; LONG]].concat()),
+            ("NULs", vec![0; LONG]),
+        ]
+    };
     replay::each(hostile, addresses::property);
 }
