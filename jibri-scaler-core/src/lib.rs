@@ -12,6 +12,7 @@ pub mod conformance;
 pub mod controller;
 mod decide;
 mod decision;
+pub mod erlang;
 mod explain;
 mod instance;
 mod lifecycle;
