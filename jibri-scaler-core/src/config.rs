@@ -1,13 +1,20 @@
 //! The policy file.
 
+mod policies;
+mod tables;
+
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use toml::{Spanned, Value};
 
 use crate::{
     Limits, OutOfRange,
-    policy::{MaxOf, MinIdle, Percent, PercentIdle, Policy},
+    policy::{
+        AfterRefusal, Lead, MaxOf, MinIdle, Percent, PercentIdle, Policy, RefusalStep, Reservation,
+        Reserved, Schedule, Slo, SquareRoot,
+    },
 };
+use policies::Policies;
 
 /// What a policy file says: the policies, whose largest vote counts, and the limits.
 ///
@@ -24,6 +31,18 @@ use crate::{
 /// | `max_launch` | 20 | 1–10000 |
 /// | `max_retire` | 10 | 1–10000 |
 /// | `max_unknown_percent` | 45 | 1–90, whole |
+/// | `percent_idle_max` | none | 1–10000: the share wants no more than so many |
+/// | `square_root` | none | `{ base = 0–10000, factor = 0–100 }`, base 0 by default: base + factor·√(in use) |
+/// | `refuse_at_most` | none | `"0.001%"`–`"50%"` of the recordings, by what is learned of the demand |
+/// | `time_zone` | `"UTC"` | an IANA name: the zone of the learned week, and of windows that name none |
+/// | `boot_time` | `"3m"` | `"1s"`–`"24h"`, until 20 boots have been seen |
+/// | `report_delay` | `"10s"` | `"0s"`–`"10m"` until a look shows that a recording has started |
+/// | `refusal_step` | none | 1–1000 more after a refusal was observed, falling to none |
+/// | `refusal_step_for` | `"30m"` | `"1m"`–`"24h"` |
+/// | `[[schedule]]` | none | `spare` (0–10000) in a window: `days` (`"mon-fri"`, or a list), `from`, `to` (`"00:00"`–`"24:00"`), `zone` |
+/// | `[[reservation]]` | none | `spare` (1–10000) more `from` a moment `to` another, both RFC 3339 |
+///
+/// The largest vote counts; the step after a refusal and the reservations are added to it.
 ///
 /// ```
 /// use jibri_scaler_core::PolicyFile;
@@ -42,6 +61,18 @@ pub struct PolicyFile {
     pub min_idle: MinIdle,
     /// At least so large a share of idle Jibris.
     pub percent_idle: PercentIdle,
+    /// A base, and a factor times the square root of what is in use.
+    pub square_root: Option<SquareRoot>,
+    /// At most so large a share of refused recordings.
+    pub slo: Option<Slo>,
+    /// So many at certain times of the week.
+    pub schedule: Schedule,
+    /// So many more after a refusal.
+    pub refusal_step: Option<RefusalStep>,
+    /// So many more for single events.
+    pub reservations: Vec<Reservation>,
+    /// How long it takes until an instance that is wanted is ready, as far as it is not learned.
+    pub lead: Lead,
     /// The limits.
     pub limits: Limits,
 }
@@ -74,16 +105,30 @@ impl PolicyFile {
                 .set(key.get_ref(), value.get_ref())
                 .map_err(wrong)?;
         }
-        Ok(settings.file)
+        tables::read(text, &mut settings.policies)?;
+        Ok(settings.policies.into_file(settings.file))
     }
 
-    /// The policy: the largest vote of the two.
+    /// The policy: the largest vote of all that are set, in this order: `min_idle`, `percent_idle`, `square_root`, `slo`, `schedule`;
+    /// and what a refusal and the reservations add to it.
     #[must_use]
     pub fn policy(&self) -> MaxOf {
-        MaxOf::new([
-            Box::new(self.min_idle) as Box<dyn Policy>,
-            Box::new(self.percent_idle),
-        ])
+        let mut votes: Vec<Box<dyn Policy>> =
+            vec![Box::new(self.min_idle), Box::new(self.percent_idle)];
+        votes.extend(self.square_root.map(|one| Box::new(one) as Box<dyn Policy>));
+        votes.extend(self.slo.clone().map(|one| Box::new(one) as Box<dyn Policy>));
+        if !self.schedule.is_empty() {
+            votes.push(Box::new(self.schedule.clone()));
+        }
+        let mut policy = MaxOf::new(votes);
+        if let Some(step) = self.refusal_step {
+            policy = MaxOf::new([Box::new(AfterRefusal::new(policy, step)) as Box<dyn Policy>]);
+        }
+        if !self.reservations.is_empty() {
+            let reserved = Reserved::new(policy, self.reservations.iter().copied(), self.lead);
+            policy = MaxOf::new([Box::new(reserved) as Box<dyn Policy>]);
+        }
+        policy
     }
 }
 
@@ -108,6 +153,7 @@ pub struct PolicyFileError {
 
 struct Settings {
     file: PolicyFile,
+    policies: Policies,
 }
 
 impl Default for Settings {
@@ -118,13 +164,20 @@ impl Default for Settings {
             file: PolicyFile {
                 min_idle,
                 percent_idle,
+                square_root: None,
+                slo: None,
+                schedule: Schedule::default(),
+                refusal_step: None,
+                reservations: Vec::new(),
+                lead: Lead::default(),
                 limits: Limits::default(),
             },
+            policies: Policies::default(),
         }
     }
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 19] = [
     "min_idle",
     "percent_idle",
     "idle_timeout",
@@ -134,6 +187,16 @@ const KEYS: [&str; 9] = [
     "max_launch",
     "max_retire",
     "max_unknown_percent",
+    "percent_idle_max",
+    "square_root",
+    "refuse_at_most",
+    "time_zone",
+    "boot_time",
+    "report_delay",
+    "refusal_step",
+    "refusal_step_for",
+    "schedule",
+    "reservation",
 ];
 
 impl Settings {
@@ -146,8 +209,9 @@ impl Settings {
                 limits
             }
             "percent_idle" => {
-                self.file.percent_idle =
-                    PercentIdle::new(Percent::new(number(value)?).map_err(text)?);
+                self.file.percent_idle = PercentIdle::new(
+                    Percent::new(number("percent_idle", value, "0–95")?).map_err(text)?,
+                );
                 limits
             }
             "idle_timeout" => limits
@@ -171,12 +235,8 @@ impl Settings {
             "max_unknown_percent" => limits
                 .with_max_unknown_percent(count("max_unknown_percent", value, "1–90")?)
                 .map_err(text)?,
-            unknown => {
-                return Err(format!(
-                    "unknown key `{unknown}`; the keys are {}",
-                    KEYS.join(", ")
-                ));
-            }
+            other if self.policies.set(other, value)? => limits,
+            unknown => return Err(unknown_key("", unknown, &KEYS)),
         };
         Ok(())
     }
@@ -191,12 +251,12 @@ fn count(key: &'static str, value: &Value, allowed: &'static str) -> Result<u32,
     u32::try_from(whole).map_err(|_| text(OutOfRange::new(key, whole.to_string(), allowed)))
 }
 
-fn number(value: &Value) -> Result<f64, String> {
+fn number(key: &'static str, value: &Value, allowed: &'static str) -> Result<f64, String> {
     match value {
         Value::Float(number) => Ok(*number),
         // All whole numbers near the range are exact; the others are refused either way.
         Value::Integer(number) => Ok(i32::try_from(*number).map_or(f64::MAX, f64::from)),
-        other => Err(wrong("percent_idle", other, "a number", "0–95")),
+        other => Err(wrong(key, other, "a number", allowed)),
     }
 }
 
@@ -207,6 +267,13 @@ fn duration(key: &'static str, value: &Value, allowed: &'static str) -> Result<D
     let days = jiff::SpanRelativeTo::days_are_24_hours();
     let signed = span.to_duration(days).map_err(|_| refused())?;
     signed.try_into().map_err(|_| refused())
+}
+
+fn unknown_key(table: &str, key: &str, keys: &[&str]) -> String {
+    format!(
+        "unknown key `{table}{key}`; the keys are {}",
+        keys.join(", ")
+    )
 }
 
 fn wrong(key: &str, value: &Value, kind: &str, allowed: &str) -> String {

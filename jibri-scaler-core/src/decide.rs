@@ -4,6 +4,7 @@ mod classify;
 mod continuity;
 mod grow;
 mod launching;
+mod learn;
 mod odd;
 mod replace;
 mod shrink;
@@ -64,7 +65,17 @@ pub fn decide(
 
     launching::follow(limits, &survey, now, &mut memory);
 
-    let vote = policy.vote(&Situation::new(now, *group, &survey.tally, survey.in_use));
+    learn::learn(
+        policy,
+        snapshot,
+        &survey,
+        now,
+        broken,
+        &mut memory,
+        &mut explanation,
+    );
+    let situation = Situation::new(now, *group, &survey.tally, survey.in_use);
+    let vote = policy.vote(&situation.with_learned(&memory.learned));
     let wanted = vote.spare;
 
     let capacity = grow::grow(limits, group, &survey, &vote, &mut memory, &mut explanation);

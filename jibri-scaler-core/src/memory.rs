@@ -11,12 +11,14 @@ use std::{
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::{FleetSnapshot, InstanceId, Timestamp, port::Told, retirement::Retirement};
+use crate::{
+    FleetSnapshot, InstanceId, Timestamp, learned::Learned, port::Told, retirement::Retirement,
+};
 
 /// What a decision hands on to the next one: since when each Jibri is idle, how the surplus went, which retirements are under
 /// way.
 ///
-/// It is serde data with a version. Its size is bounded by the number of instances. Losing it never endangers a recording: it
+/// It is serde data with a version. Its size is bounded by the number of instances, with the [`Learned`] beside them. Losing it never endangers a recording: it
 /// delays shrinking by one idle timeout, and may leave an instance running whose Jibri was already told to go. So keep it, in a
 /// file for instance.
 ///
@@ -53,9 +55,23 @@ pub struct Memory {
     /// By id, in the order of the ids.
     pub(crate) instances: Vec<Trace>,
     pub(crate) retirements: BTreeMap<InstanceId, Retirement>,
+    pub(crate) learned: Learned,
 }
 
 impl Memory {
+    /// What has been learned of the group.
+    #[must_use]
+    pub const fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    /// The same having learned this: from the recordings of the past, for instance.
+    #[must_use]
+    pub fn with_learned(mut self, learned: Learned) -> Self {
+        self.learned = learned;
+        self
+    }
+
     /// The retirements that are under way or were given up on, by instance.
     #[must_use]
     pub const fn retirements(&self) -> &BTreeMap<InstanceId, Retirement> {
@@ -132,6 +148,8 @@ impl Memory {
         self.missing_since = None;
         // It holds growth back for longer than the model looks ahead.
         self.back_off = None;
+        // No rule of safety looks at it.
+        self.learned = Learned::default();
         self.window.since = self.window.since.map(&moved);
         for (at, _) in &mut self.window.lows {
             *at = moved(*at);
@@ -151,6 +169,7 @@ impl Memory {
                 .map(|(first, newest)| (moved(first), moved(newest)));
             trace.busy_since = None;
             trace.unknown_since = None;
+            trace.booted = true;
         }
         for retirement in self.retirements.values_mut() {
             *retirement = retirement.clone().moved(&moved);
@@ -197,6 +216,7 @@ impl<'de> Deserialize<'de> for Memory {
             window: raw.window,
             instances,
             retirements: raw.retirements,
+            learned: raw.learned,
         })
     }
 }
@@ -246,6 +266,8 @@ struct RawMemory {
     instances: Vec<Trace>,
     #[serde(default)]
     retirements: BTreeMap<InstanceId, Retirement>,
+    #[serde(default)]
+    learned: Learned,
 }
 
 /// What is remembered of one instance.
@@ -256,6 +278,9 @@ pub(crate) struct Trace {
     pub(crate) first_seen: Timestamp,
     /// Whether an answer that could be read was ever received.
     pub(crate) heard: bool,
+    /// Whether it has been seen ready, or how long it took till then can't be known.
+    #[serde(default = "yes")]
+    pub(crate) booted: bool,
     /// Whether it was overdue in the last tick.
     #[serde(default)]
     pub(crate) overdue: bool,
@@ -275,6 +300,7 @@ impl Trace {
             id,
             first_seen: now,
             heard: false,
+            booted: false,
             overdue: false,
             report: None,
             idle: None,
@@ -282,6 +308,11 @@ impl Trace {
             unknown_since: None,
         }
     }
+}
+
+/// Whoever is remembered from before boots were watched has booted.
+const fn yes() -> bool {
+    true
 }
 
 /// The surplus over the hold window: only its minimum matters, so only the samples that can still become the minimum are kept.

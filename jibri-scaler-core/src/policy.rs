@@ -2,20 +2,39 @@
 //!
 //! A policy only says how much spare is wanted. What must hold for every policy (bounds, rates, stale views, never a busy
 //! Jibri) is not its business, so that no policy can break it.
+//!
+//! [`MinIdle`], [`PercentIdle`], [`SquareRoot`], [`Slo`] and [`Schedule`] say how much is wanted, [`MaxOf`] takes the most of them, and
+//! [`Reserved`] and [`AfterRefusal`] add to that.
 
+mod after_refusal;
+mod days;
+mod lead;
 mod max_of;
 mod min_idle;
 mod percent_idle;
 mod proportional;
+mod reservation;
+mod schedule;
+mod slo;
+mod square_root;
+mod window;
 
+pub use after_refusal::{AfterRefusal, RefusalStep};
+pub use days::{Days, ParseDaysError, ParseTimeOfDayError, TimeOfDay};
+pub use lead::Lead;
 pub use max_of::MaxOf;
 pub use min_idle::MinIdle;
 pub use percent_idle::{Percent, PercentIdle};
 pub use proportional::{NotProportional, Proportional};
+pub use reservation::{EmptyReservation, Reservation, Reserved};
+pub use schedule::Schedule;
+pub use slo::Slo;
+pub use square_root::SquareRoot;
+pub use window::Window;
 
 use std::{borrow::Cow, fmt};
 
-use crate::{Group, Tally, Timestamp};
+use crate::{Group, Tally, TimeZone, Timestamp, learned::Learned};
 
 /// What a policy may look at.
 ///
@@ -37,10 +56,14 @@ pub struct Situation<'a> {
     pub tally: &'a Tally,
     /// Instances that count toward the desired capacity and are neither spare, booting nor retiring.
     pub in_use: u32,
+    /// What has been learned of the group.
+    pub learned: &'a Learned,
 }
 
+static NOTHING: Learned = Learned::nothing();
+
 impl<'a> Situation<'a> {
-    /// The situation of a group.
+    /// The situation of a group of which nothing has been learned.
     #[must_use]
     pub const fn new(now: Timestamp, group: Group, tally: &'a Tally, in_use: u32) -> Self {
         Self {
@@ -48,7 +71,15 @@ impl<'a> Situation<'a> {
             group,
             tally,
             in_use,
+            learned: &NOTHING,
         }
+    }
+
+    /// The same with what has been learned.
+    #[must_use]
+    pub const fn with_learned(mut self, learned: &'a Learned) -> Self {
+        self.learned = learned;
+        self
     }
 }
 
@@ -117,6 +148,11 @@ pub trait Policy: fmt::Debug + Send + Sync {
     fn proportional(&self) -> Result<Proportional, NotProportional> {
         Err(NotProportional::of::<Self>())
     }
+
+    /// The time zone in whose week the demand is to be learned, where the policy needs that.
+    fn demand_zone(&self) -> Option<&TimeZone> {
+        None
+    }
 }
 
 impl<P: Policy + ?Sized> Policy for Box<P> {
@@ -127,6 +163,10 @@ impl<P: Policy + ?Sized> Policy for Box<P> {
     fn proportional(&self) -> Result<Proportional, NotProportional> {
         (**self).proportional()
     }
+
+    fn demand_zone(&self) -> Option<&TimeZone> {
+        (**self).demand_zone()
+    }
 }
 
 impl<P: Policy + ?Sized> Policy for std::sync::Arc<P> {
@@ -136,5 +176,9 @@ impl<P: Policy + ?Sized> Policy for std::sync::Arc<P> {
 
     fn proportional(&self) -> Result<Proportional, NotProportional> {
         (**self).proportional()
+    }
+
+    fn demand_zone(&self) -> Option<&TimeZone> {
+        (**self).demand_zone()
     }
 }

@@ -59,6 +59,7 @@ pub struct FleetSnapshot {
     instances: Vec<Instance>,
     /// Whether no id has more than one row.
     distinct: bool,
+    refused: Option<u32>,
 }
 
 impl FleetSnapshot {
@@ -82,7 +83,22 @@ impl FleetSnapshot {
             group,
             instances,
             distinct,
+            refused: None,
         }
+    }
+
+    /// The same with the number of recordings that were refused since the tick before for want of an idle Jibri, where somebody
+    /// counts them: the increase of Jicofo's `jibri_no_instance_failures_total`.
+    #[must_use]
+    pub const fn with_refused(mut self, refused: u32) -> Self {
+        self.refused = Some(refused);
+        self
+    }
+
+    /// The recordings that were refused since the tick before; absent where nobody counts them.
+    #[must_use]
+    pub const fn refused(&self) -> Option<u32> {
+        self.refused
     }
 
     /// The bounds and the desired capacity.

@@ -10,7 +10,8 @@ use crate::{
 /// What was seen of the group at one moment: one line of a recording.
 ///
 /// As JSON it is the *tick* format: `status` is the body that the health endpoint of the Jibri returned, as is; `status` and
-/// `reported_at` are those of the newest answer ever received. Unknown members are ignored. `zone`, `launched_at`,
+/// `reported_at` are those of the newest answer ever received. `refused` is the number of recordings refused since the tick before,
+/// null or absent where nobody counts them. Unknown members are ignored. `zone`, `launched_at`,
 /// `reported_at`, `status` and `drain` may be null or absent; `drain` is by default `direct` where `safe_retirement` is true,
 /// else `none`. A status that can't be read is not an error: it is an answer that says nothing.
 ///
@@ -51,6 +52,7 @@ impl Serialize for Tick {
         TickRow {
             at: self.at,
             group: *self.snapshot.group(),
+            refused: self.snapshot.refused(),
             instances,
         }
         .serialize(serializer)
@@ -66,9 +68,13 @@ impl<'de> Deserialize<'de> for Tick {
             .into_iter()
             .map(|row| row.into_instance(tick.at, safe))
             .collect();
+        let snapshot = FleetSnapshot::new(tick.group, instances);
         Ok(Self {
             at: tick.at,
-            snapshot: FleetSnapshot::new(tick.group, instances),
+            snapshot: match tick.refused {
+                Some(refused) => snapshot.with_refused(refused),
+                None => snapshot,
+            },
         })
     }
 }
@@ -77,6 +83,8 @@ impl<'de> Deserialize<'de> for Tick {
 struct TickRow {
     at: Timestamp,
     group: Group,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    refused: Option<u32>,
     instances: Vec<Row>,
 }
 
@@ -199,6 +207,27 @@ mod tests {
         assert_eq!(absent, null);
         assert_eq!(absent.snapshot.instances()[0].drain, DrainPath::None);
         assert_eq!(absent.snapshot.instances()[0].report, None);
+    }
+
+    #[test]
+    fn refused_recordings_may_be_counted() {
+        let line = |refused: &str| {
+            format!(
+                r#"{{"at":"2026-11-22T10:00:00Z",{refused}"group":{{"min_size":1,"max_size":9,"desired":1,"safe_retirement":false}},"instances":[]}}"#
+            )
+        };
+        for (text, refused) in [
+            ("", None),
+            (r#""refused":null,"#, None),
+            (r#""refused":0,"#, Some(0)),
+            (r#""refused":3,"#, Some(3)),
+        ] {
+            let tick: Tick = serde_json::from_str(&line(text)).unwrap();
+            assert_eq!(tick.snapshot.refused(), refused);
+            let again: Tick = serde_json::from_str(&serde_json::to_string(&tick).unwrap()).unwrap();
+            assert_eq!(tick, again);
+        }
+        assert!(serde_json::from_str::<Tick>(&line(r#""refused":-1,"#)).is_err());
     }
 
     #[test]

@@ -54,6 +54,11 @@ impl Timestamp {
         self.0
     }
 
+    pub(crate) fn to_jiff(self) -> jiff::Timestamp {
+        // The range of this type lies inside that of jiff.
+        jiff::Timestamp::from_microsecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    }
+
     /// How long ago `earlier` was, seen from `self`; zero when `earlier` is not earlier.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -87,11 +92,7 @@ impl From<std::time::SystemTime> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(time) => time.fmt(f),
-            // Not reached: the range of this type lies inside that of jiff.
-            Err(_) => write!(f, "{}us", self.0),
-        }
+        self.to_jiff().fmt(f)
     }
 }
 

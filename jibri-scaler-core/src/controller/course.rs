@@ -6,8 +6,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use crate::{
-    Breach, Decision, DrainPath, Effect, FleetSnapshot, Instance, InstanceId, Lifecycle, Limits, Memory,
-    Timestamp, check,
+    Breach, Decision, DrainPath, Effect, FleetSnapshot, Instance, InstanceId, Lifecycle, Limits,
+    Memory, Timestamp, check,
     memory::Launches,
     port::{Decrement, PortErrorKind, Presence, Target, Told},
     retirement::{Act, Retirement, Sight},

@@ -1,5 +1,7 @@
 //! What one instance counts as.
 
+use std::time::Duration;
+
 use crate::{
     Class, HealthStatus, Instance, JibriStatus, Limits, Reachability, Timestamp,
     memory::Trace,
@@ -16,14 +18,26 @@ pub(super) struct Seen {
     pub(super) unhealthy: bool,
     /// Whether it answered in this tick, and the answer could be read.
     pub(super) answered: bool,
+    /// Whether a recording was seen to start: it is busy, and was free at the look before.
+    pub(super) started: bool,
+    /// How long it took to boot, if it is ready for the first time.
+    pub(super) boot: Option<Duration>,
+}
+
+/// When it was launched. Nobody is younger than we have seen it, whatever the two clocks say.
+fn launched(row: &Instance, trace: &Trace) -> Timestamp {
+    row.launched_at
+        .unwrap_or(trace.first_seen)
+        .min(trace.first_seen)
 }
 
 #[derive(Clone, Copy)]
-/// The eyes: the limits, the time, and whether time was not observed without a gap.
+/// The eyes: the limits, the time, and whether time was not observed without a gap, or not at all before.
 pub(super) struct See<'a> {
     pub(super) limits: &'a Limits,
     pub(super) now: Timestamp,
     pub(super) broken: bool,
+    pub(super) first: bool,
 }
 
 impl See<'_> {
@@ -37,7 +51,12 @@ impl See<'_> {
         let [row] = rows else {
             return self.contradicting(rows, trace, retirement);
         };
+        trace.booted |= self.booted_unseen(row, trace);
+        // Free at the look before, or not up yet.
+        let free = trace.idle.is_some() || (!trace.heard && !trace.overdue);
         let reading = self.reading(row, trace);
+        let started = free && reading.is_some_and(|status| self.started(status, trace));
+        let boot = reading.and_then(|status| self.boot(row, status, trace));
         let class = self.class(row, reading, trace, retirement);
         self.remember(reading, class, trace);
         let since_told = trace.report.zip(retirement.and_then(Retirement::told_at));
@@ -56,7 +75,34 @@ impl See<'_> {
             work,
             unhealthy: reading.is_some_and(|s| s.health == HealthStatus::Unhealthy),
             answered: reading.is_some() && row.reachability == Reachability::Answered,
+            started,
+            boot,
         }
+    }
+
+    /// Whether one that was free at the look before is busy now.
+    fn started(self, status: &JibriStatus, trace: &Trace) -> bool {
+        !self.broken && trace.first_seen < self.now && status.is_busy()
+    }
+
+    /// How long it took to boot, if it is up for the first time: to the first healthy IDLE, or to BUSY where it was taken before.
+    /// One that was overdue took as long as it may: the address of a Jibri may have been wrong for days.
+    fn boot(self, row: &Instance, status: &JibriStatus, trace: &mut Trace) -> Option<Duration> {
+        let up = status.is_available() || status.is_busy();
+        if trace.booted || !up {
+            return None;
+        }
+        trace.booted = true;
+        let age = self.now.since(launched(row, trace));
+        let watched = !self.broken && trace.first_seen < self.now;
+        watched.then(|| age.min(self.limits.boot_deadline()))
+    }
+
+    /// Whether an instance that is seen for the first time began to boot unseen, so that how long it takes can't be known.
+    fn booted_unseen(self, row: &Instance, trace: &Trace) -> bool {
+        let old = self.now.since(launched(row, trace)) >= self.limits.boot_deadline();
+        let here_before = (self.broken || self.first) && row.launched_at.is_none();
+        trace.first_seen >= self.now && (old || here_before)
     }
 
     /// The newest report, if it can be read, is fresh, and the Jibri does not refuse now.
@@ -108,9 +154,7 @@ impl See<'_> {
     }
 
     fn unheard(self, row: &Instance, trace: &Trace) -> Class {
-        // Nobody is younger than we have seen it, whatever the two clocks say.
-        let launched = row.launched_at.unwrap_or(trace.first_seen);
-        let age = self.now.since(launched.min(trace.first_seen));
+        let age = self.now.since(launched(row, trace));
         // After a gap the age may be the work of a clock that jumped. One that was overdue is so until it is heard.
         let old = age >= self.limits.boot_deadline() && !self.broken;
         if old || trace.overdue {
@@ -150,6 +194,8 @@ impl See<'_> {
             work: Work::Unknown,
             unhealthy: false,
             answered: false,
+            started: false,
+            boot: None,
         }
     }
 

@@ -38,8 +38,11 @@ pub(super) fn follow(
     if let Some(back_off) = &mut memory.back_off {
         back_off.stepped_back(back);
     }
+    memory.learned.aged(back);
     for trace in &mut memory.instances {
         trace.idle = None;
+        // A boot with a gap in it teaches nothing.
+        trace.booted = true;
         trace.first_seen = trace.first_seen.before(back);
         trace.report = trace
             .report

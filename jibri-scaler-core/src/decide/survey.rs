@@ -50,6 +50,10 @@ pub(super) struct Survey<'a> {
     pub(super) newest_heard: Option<Timestamp>,
     /// The same of those that became overdue before our eyes.
     pub(super) newest_overdue: Option<Timestamp>,
+    /// Recordings that were seen to start since the look before.
+    pub(super) starts: u32,
+    /// How long those took to boot that are up for the first time, in the order of the ids.
+    pub(super) boots: Vec<Duration>,
     snapshot: Option<&'a FleetSnapshot>,
     /// How many decrements of ours the desired capacity may yet show.
     pub(super) decrements_possible: u32,
@@ -65,11 +69,13 @@ impl<'a> Survey<'a> {
         broken: bool,
         memory: &mut Memory,
     ) -> Self {
+        let first = memory.last_tick.is_none();
         memory.align(snapshot, now);
         let see = See {
             limits,
             now,
             broken,
+            first,
         };
         let mut survey = Self {
             snapshot: Some(snapshot),
@@ -101,6 +107,8 @@ impl<'a> Survey<'a> {
             let counting = rows.iter().any(|row| row.lifecycle.is_counting());
             let in_service = rows.iter().any(|row| row.lifecycle == Lifecycle::InService);
             survey.count(rows, trace, &seen, counting, retirement.as_deref());
+            survey.starts += u32::from(seen.started);
+            survey.boots.extend(seen.boot);
             let broken_down = match seen.class {
                 Class::Unhealthy | Class::Expired => true,
                 Class::Overdue => !holds(Safeguard::OverdueStays),

@@ -1,4 +1,5 @@
 use super::{NotProportional, Policy, Proportional, Situation, Vote};
+use crate::TimeZone;
 
 /// The largest vote of several policies. The vote carries the name of the winner; on a tie the first wins.
 ///
@@ -40,5 +41,8 @@ impl Policy for MaxOf {
     fn proportional(&self) -> Result<Proportional, NotProportional> {
         let mut parts = self.0.iter().map(Policy::proportional);
         parts.try_fold(Proportional::default(), |all, part| Ok(all.or_more(part?)))
+    }
+    fn demand_zone(&self) -> Option<&TimeZone> {
+        self.0.iter().find_map(Policy::demand_zone)
     }
 }

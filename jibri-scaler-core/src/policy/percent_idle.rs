@@ -78,29 +78,67 @@ impl fmt::Display for Percent {
 /// # Ok::<(), jibri_scaler_core::OutOfRange>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PercentIdle(Percent);
+pub struct PercentIdle {
+    share: Percent,
+    most: Option<u32>,
+}
 
 impl PercentIdle {
     /// So large a share of all instances.
     #[must_use]
     pub const fn new(percent: Percent) -> Self {
-        Self(percent)
+        Self {
+            share: percent,
+            most: None,
+        }
+    }
+
+    /// The same wanting no more than so many, range 1–10000: a large group needs a smaller share.
+    ///
+    /// # Errors
+    /// Where the number is out of that range.
+    pub fn with_most(mut self, most: u32) -> Result<Self, OutOfRange> {
+        if !(1..=10_000).contains(&most) {
+            return Err(OutOfRange::new(
+                "percent_idle_max",
+                most.to_string(),
+                "1–10000",
+            ));
+        }
+        self.most = Some(most);
+        Ok(self)
     }
 }
 
 impl Policy for PercentIdle {
     fn vote(&self, situation: &Situation<'_>) -> Vote {
-        let (part, in_use) = (u64::from(self.0.millionths), u64::from(situation.in_use));
+        let (part, in_use) = (
+            u64::from(self.share.millionths),
+            u64::from(situation.in_use),
+        );
         let exact = (in_use * part).div_ceil(u64::from(100 * ONE) - part);
         let spare = u32::try_from(exact)
             .unwrap_or(u32::MAX)
-            .max(u32::from(!self.0.is_zero()));
-        let because = format!("{} of all are to be idle while {in_use} are in use", self.0);
+            .max(u32::from(!self.share.is_zero()));
+        let cap = self.most.filter(|most| *most < spare);
+        let but = cap.map_or_else(String::new, |most| format!(", but no more than {most}"));
+        let because = format!(
+            "{} of all are to be idle while {in_use} are in use{but}",
+            self.share
+        );
+        let spare = cap.unwrap_or(spare);
         Vote::new("percent_idle", spare, because)
     }
 
     fn proportional(&self) -> Result<Proportional, NotProportional> {
-        Ok(Proportional::new(u32::from(!self.0.is_zero()), self.0))
+        if self.most.is_some() && !self.share.is_zero() {
+            return Err(NotProportional::new("percent_idle")
+                .because("stops at percent_idle_max, and an alarm's share does not"));
+        }
+        Ok(Proportional::new(
+            u32::from(!self.share.is_zero()),
+            self.share,
+        ))
     }
 }
 
@@ -136,6 +174,36 @@ mod tests {
                 "{percent} % with {in_use} in use"
             );
         }
+    }
+
+    #[test]
+    fn a_share_may_have_a_most() {
+        let tally = Tally::default();
+        let capped = PercentIdle::new(Percent::new(50.0).unwrap())
+            .with_most(3)
+            .unwrap();
+        let vote = |in_use| {
+            capped.vote(&Situation::new(
+                Timestamp::MIN,
+                Group::new(0, 1, 0),
+                &tally,
+                in_use,
+            ))
+        };
+        let spare = [0, 1, 2, 3, 4, u32::MAX].map(|in_use| vote(in_use).spare);
+        assert_eq!(spare, [1, 1, 2, 3, 3, 3]);
+        assert!(vote(4).because.ends_with("no more than 3"));
+        assert!(!vote(3).because.contains("no more"));
+        let refused = capped.proportional().unwrap_err().to_string();
+        assert!(refused.contains("percent_idle_max"), "{refused}");
+        assert!(PercentIdle::default().with_most(0).is_err());
+        assert!(
+            PercentIdle::default()
+                .with_most(3)
+                .unwrap()
+                .proportional()
+                .is_ok()
+        );
     }
 
     #[test]

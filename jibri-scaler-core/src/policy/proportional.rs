@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use super::Percent;
 
 /// A vote of the form max(`min`, ⌈u·`share`/(100 − `share`)⌉), where `u` are in use: what a CloudWatch alarm can compute.
@@ -35,7 +37,7 @@ impl Proportional {
     }
 }
 
-/// The policy's vote depends on more than the number of idle and busy Jibris.
+/// The policy's vote depends on more than the number of idle and busy Jibris, or in a way that is no [`Proportional`].
 ///
 /// ```
 /// use jibri_scaler_core::policy::{Policy, Situation, Vote};
@@ -53,13 +55,13 @@ impl Proportional {
 /// assert_eq!(refused.policy, "OfficeHours");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the vote of policy `{policy}` does not follow from the number of idle and busy Jibris alone"
-)]
+#[error("the vote of policy `{policy}` {reason}")]
 #[non_exhaustive]
 pub struct NotProportional {
     /// The type of the policy.
     pub policy: String,
+    /// Why not, as a clause whose subject is the vote.
+    pub reason: Cow<'static, str>,
 }
 
 impl NotProportional {
@@ -67,7 +69,15 @@ impl NotProportional {
     pub fn new(policy: impl Into<String>) -> Self {
         Self {
             policy: policy.into(),
+            reason: "does not follow from the number of idle and busy Jibris alone".into(),
         }
+    }
+
+    /// The same for this reason, a clause whose subject is the vote.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.reason = reason.into();
+        self
     }
 
     /// The policy of that type, by the last part of its name.

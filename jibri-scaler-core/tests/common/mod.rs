@@ -141,6 +141,8 @@ pub(crate) struct Run {
     pub(crate) limits: Limits,
     pub(crate) group: Group,
     pub(crate) memory: Memory,
+    /// The recordings that each snapshot says were refused.
+    pub(crate) refused: Option<u32>,
 }
 
 impl Run {
@@ -160,12 +162,17 @@ impl Run {
             limits: file.limits,
             group,
             memory: Memory::default(),
+            refused: None,
         }
     }
 
     pub(crate) fn snapshot(&self, secs: i64, fleet: &[Jibri]) -> FleetSnapshot {
         let rows = fleet.iter().map(|jibri| jibri.row(at(secs))).collect();
-        FleetSnapshot::new(self.group, rows)
+        let snapshot = FleetSnapshot::new(self.group, rows);
+        match self.refused {
+            Some(refused) => snapshot.with_refused(refused),
+            None => snapshot,
+        }
     }
 
     /// The decision at that second, which breaks no rule. Its memory is carried on as if every retirement had been told.
