@@ -152,6 +152,14 @@ impl Arguments {
         let mut config = AgentConfig::default().with_period(self.period)?;
         if let Some(path) = &self.policy {
             let policy = read_policy(path)?;
+            if !self.no_shrink {
+                policy.policy().proportional().map_err(|error| {
+                    format!(
+                        "policy file {}: agents can't shrink by this policy: {error}; run the controller for it, and the agents with --no-shrink",
+                        path.display()
+                    )
+                })?;
+            }
             config = config
                 .with_min_idle(policy.min_idle)
                 .with_percent_idle(policy.percent_idle)
@@ -303,6 +311,19 @@ mod tests {
         assert!(!config.tell_overbusy() && !config.keep_protected());
         let config = |options| parse(options).unwrap().config().unwrap();
         assert!(config("--tell-overbusy").tell_overbusy());
+
+        fs::write(&path, "refuse_at_most = '1%'\n").unwrap();
+        let shrinking = |options: &str| {
+            parse(&format!("--policy {} {options}", path.display()))
+                .unwrap()
+                .config()
+        };
+        let error = shrinking("").unwrap_err().to_string();
+        assert!(
+            error.contains("`slo`") && error.contains("--no-shrink"),
+            "{error}"
+        );
+        assert!(shrinking("--no-shrink").is_ok());
 
         fs::write(&path, "min_idle = -1\n").unwrap();
         let error = parse(&format!("--policy {}", path.display()))

@@ -79,3 +79,43 @@ fn a_last_line_without_an_end_and_lines_of_windows_are_read() {
     assert!(end.is_ok());
     assert_eq!(decisions.len(), 2);
 }
+
+#[test]
+fn what_a_recording_teaches_is_replayed_too() {
+    let policy = "refuse_at_most = '1%'\nrefusal_step = 2\nreport_ttl = '1h'\ntime_zone = 'Europe/Berlin'\n\
+                  [[reservation]]\nfrom = 2026-11-22T09:00:00Z\nto = 2026-11-22T10:30:00Z\nspare = 1\n";
+    let tick = |minute: u32, refused: u32| {
+        let first = TICKS.lines().next().unwrap();
+        let (at, refused) = (
+            format!("10:{minute:02}:00Z"),
+            format!("{{\"refused\":{refused},"),
+        );
+        first.replace("10:00:00Z", &at).replacen('{', &refused, 1)
+    };
+    let ticks: Vec<_> = (0..40)
+        .map(|minute| tick(minute, u32::from(minute == 35)))
+        .collect();
+    let (decisions, end) = run(policy, &ticks.join("\n"));
+    assert!(end.is_ok());
+    let because = |minute: usize| {
+        decisions[minute]["explanation"][0]["because"]
+            .as_str()
+            .unwrap()
+    };
+    assert!(
+        because(0).starts_with("min_idle + reservation wants 2 spare"),
+        "{}",
+        because(0)
+    );
+    assert!(
+        because(29).starts_with("slo + reservation wants"),
+        "{}",
+        because(29)
+    );
+    assert!(because(34).starts_with("slo wants"), "{}", because(34));
+    assert!(
+        because(36).starts_with("slo + refusal_step wants"),
+        "{}",
+        because(36)
+    );
+}

@@ -3,10 +3,8 @@
 //! | # | bug | why it is not here |
 //! |---|---|---|
 //! | 4 | workers of other pools counted as spare | a snapshot holds one group, whose listing is the AWS crate's |
-//! | 10 | the end of a period kills a job | no policy depends on the time of day yet, and none can retire a busy Jibri |
 //! | 12 | a listing that failed read as no instances | without a listing there is no snapshot to decide on: a test of the controller |
 //! | 15 | workers that exit when idle fight the minimum | nothing goes but by a decision; the agents come later |
-//! | 21 | a schedule missed at second 59 | there is no schedule yet |
 //! | 24 | a lost webhook | every tick reads the state anew; an old report is `unknown` (11) |
 //! | 25 | a dry run that reads zeros | a test of the controller: it observes alike and only does not apply |
 
@@ -114,6 +112,21 @@ fn bug_08_nothing_is_drained_that_the_minimum_size_keeps() {
 fn bug_09_a_share_of_nothing_is_not_nothing_for_ever() {
     let mut run = Run::new((0, 9, 0), "min_idle = 0\npercent_idle = 10");
     assert_eq!(plan(&run.tick(0, &[])), "set 1");
+}
+
+#[test]
+fn bug_10_the_end_of_a_period_ends_no_recording_and_no_idle_one_at_once() {
+    let window = "min_idle = 1\n[[schedule]]\nfrom = '09:00'\nto = '10:02'\nspare = 9";
+    let mut run = Run::new((0, 20, 6), window);
+    let fleet = all(&[&many('b', 3, Jibri::busy), &many('i', 3, Jibri::idle)]);
+    run.group.max_size = 6;
+    assert_eq!(run.tick(0, &fleet).wanted_spare, 9);
+    run.observe(30, 90, &fleet);
+    // It ends at 120; the hold is a minute.
+    let decision = run.tick(120, &fleet);
+    assert_eq!((decision.wanted_spare, plan(&decision).as_str()), (1, ""));
+    run.observe(150, 150, &fleet);
+    assert_eq!(plan(&run.tick(180, &fleet)), "retire i-00, retire i-01");
 }
 
 #[test]
@@ -245,6 +258,15 @@ fn bug_20_an_instance_listed_twice_is_one_and_a_contradiction_keeps_it() {
         (tally(&decision.tally).as_str(), plan(&decision).as_str()),
         ("spare 1, unknown 1", "retire a")
     );
+}
+
+#[test]
+fn bug_21_a_tick_at_any_second_sees_the_window_that_lasts() {
+    let window = "min_idle = 0\n[[schedule]]\nfrom = '10:00'\nto = '10:01'\nspare = 4";
+    for (secs, wanted) in [(0, 4), (1, 4), (59, 4), (60, 0), (61, 0)] {
+        let decision = Run::new((0, 9, 4), window).tick(secs, &many('i', 4, Jibri::idle));
+        assert_eq!(decision.wanted_spare, wanted, "at {secs}");
+    }
 }
 
 #[test]

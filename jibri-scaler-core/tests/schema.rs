@@ -67,14 +67,24 @@ fn what_is_written_as_a_tick_keeps_its_schema_and_what_keeps_it_is_read() {
             .validate(&serde_json::to_value(&tick).unwrap())
             .unwrap();
     }
-    let least = json!({"at": "2026-11-22T10:00:00+01:00", "later": 1,
+    let least = json!({"at": "2026-11-22T10:00:00+01:00", "later": 1, "refused": 0,
         "group": {"min_size": 0, "max_size": 1, "desired": 0, "safe_retirement": false},
         "instances": [{"id": "i", "lifecycle": "?", "protected": false, "reachability": "never"}]});
     schema.validate(&least).unwrap();
     serde_json::from_value::<Tick>(least.clone()).unwrap();
+    for refused in [json!(null), json!(0), json!(7)] {
+        let mut counted = least.clone();
+        counted["refused"] = refused.clone();
+        schema.validate(&counted).unwrap();
+        let tick: Tick = serde_json::from_value(counted).unwrap();
+        let again = serde_json::to_value(&tick).unwrap();
+        schema.validate(&again).unwrap();
+        assert_eq!(again["refused"], refused, "null is absent");
+    }
 
     for (pointer, wrong) in [
         ("/at", json!("noon")),
+        ("/refused", json!(-1)),
         ("/group/desired", json!(-1)),
         ("/group/safe_retirement", json!(null)),
         ("/instances/0/id", json!("")),
