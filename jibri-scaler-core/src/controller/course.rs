@@ -386,11 +386,14 @@ impl Course {
 
     /// Whether a larger capacity was set so recently that the listing may not show it yet. Setting this one would lower it, and
     /// the group would choose what goes.
-    fn has_just_set_more_than(&self, to: u32, held: &Held<'_>) -> bool {
-        let set = held.recent.capacity_set;
-        holds(Safeguard::NoLoweringOfOurOwn)
-            && set
-                .is_some_and(|(set, at)| to < set && self.at.since(at) <= held.limits.report_ttl())
+    fn has_just_set_more_than(&self, to: u32, held: &mut Held<'_>) -> bool {
+        let ttl = held.limits.report_ttl();
+        let is_lower = held.recent.capacity_set.as_mut().is_some_and(|(set, at)| {
+            // Of a clock that stepped back it counts from now on, and not until the clock is there again.
+            *at = self.at.min(*at);
+            to < *set && self.at.since(*at) <= ttl
+        });
+        is_lower && holds(Safeguard::NoLoweringOfOurOwn)
     }
 
     /// Takes out of the memory what was not done after all.

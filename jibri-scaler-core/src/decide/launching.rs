@@ -7,14 +7,18 @@ use crate::{Explanation, Limits, Memory, Severity, Timestamp, memory::BackOff, t
 ///
 /// A launch has failed when its instance is past the boot deadline and was never heard, or when it has been missing for as long.
 /// It says nothing of the next launch where another one, begun no earlier, has come; nor where it was begun before the last
-/// failure.
+/// failure, or before a gap in time.
 pub(super) fn follow(limits: &Limits, survey: &Survey<'_>, now: Timestamp, memory: &mut Memory) {
     let before = memory.back_off;
     if survey.launch_came {
         memory.back_off = None;
         return;
     }
-    let since = before.map(BackOff::failed_at).max(survey.newest_heard);
+    // Where time was not observed without a gap, how long something takes is measured anew.
+    let since = before
+        .map(BackOff::failed_at)
+        .max(survey.newest_heard)
+        .max(memory.broken_at);
     let overdue = survey.newest_overdue > since;
     // What is missing says something new once a launch that the pause let through has had its time.
     let tried = before.map(|before| before.failed_at() + before.pause(limits));

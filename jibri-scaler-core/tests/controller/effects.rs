@@ -228,6 +228,32 @@ fn a_capacity_that_nobody_was_asked_for_uses_up_no_launches_while_blind() {
 }
 
 #[test]
+fn a_clock_that_steps_back_does_not_keep_the_group_from_growing() {
+    use crate::world::{INTERVAL, World, secs};
+
+    let mut world = World::running(0, 9, 2);
+    let mut controller = world.controller(2);
+    let _ = world.step(&mut controller);
+    for id in world.in_service() {
+        world.jibris.record_on(&id, secs(300));
+    }
+    // It sets 4, and comes down to 2 again.
+    world.steps(&mut controller, 3);
+    assert_eq!(world.desired(), 4);
+    world.steps(&mut controller, 120);
+    assert_eq!(world.desired(), 2);
+    // The clock steps back by hours, to before that, and one more than 2 is wanted.
+    let id = world.in_service().remove(0);
+    world.jibris.record_on(&id, secs(3600));
+    for _ in 0..12 {
+        let report = block_on(controller.tick(world.now.before(secs(7200)))).unwrap();
+        assert_eq!(report.breaches, [], "{report}");
+        world.advance(INTERVAL);
+    }
+    assert_eq!(world.desired(), 3);
+}
+
+#[test]
 fn a_capacity_just_set_is_not_lowered_while_the_listing_does_not_show_it() {
     // The listing goes on saying 1. Three are missing at first, then two, since the first has been told and is replaced.
     for (secs, lowered) in [(10, false), (45, false), (46, true)] {

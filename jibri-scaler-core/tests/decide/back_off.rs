@@ -264,3 +264,21 @@ fn a_clock_that_steps_back_delays_no_launch() {
     let _ = group.until(start + DEADLINE / 2);
     assert_eq!(group.asked.len(), asked + 1);
 }
+
+#[test]
+fn a_clock_that_jumps_forward_is_no_failure() {
+    for appears in [true, false] {
+        let mut group = Launching::new("min_idle = 3");
+        group.boots = false;
+        group.appears = appears;
+        let _ = group.until(DEADLINE / 2);
+        group.now += 100_000;
+        let start = group.now;
+        let decision = group.until(start + DEADLINE - 2 * TICK);
+        assert_eq!(held_back(&decision), None);
+        group.want(6);
+        let asked = group.asked.len();
+        let _ = group.tick();
+        assert_eq!(group.asked.len(), asked + 3);
+    }
+}
