@@ -20,6 +20,8 @@ pub(crate) struct Figures {
     pub(crate) served: u64,
     pub(crate) refused: u64,
     pub(crate) taken: u64,
+    /// Only a seed that failed has any.
+    pub(crate) lost: u64,
     pub(crate) left: u64,
     pub(crate) counts: Counts,
     /// The most ticks that it took, and in which seed.
@@ -36,7 +38,10 @@ impl Figures {
         self.seeds += 1;
         match lived {
             Ok(Ok(lived)) => self.take_in(seed, &lived),
-            Ok(Err(what)) => self.failed.push((seed, what)),
+            Ok(Err(failed)) => {
+                self.lost += failed.lost;
+                self.failed.push((seed, failed.what));
+            }
             Err(_) => self
                 .failed
                 .push((seed, format!("seed {seed} panicked, as said above"))),
@@ -83,14 +88,11 @@ impl fmt::Display for Figures {
             "  taken by force     {:>10}  (spot, zone, crash)",
             self.taken
         )?;
+        writeln!(f, "  lost               {:>10}", self.lost)?;
+        writeln!(f, "seeds that failed    {:>10}", self.failed.len())?;
         writeln!(
             f,
-            "  lost               {:>10}  (seeds in which a promise was broken)",
-            self.failed.len()
-        )?;
-        writeln!(
-            f,
-            "machines ended by hand, as a finding asked for {}",
+            "machines ended       {:>10}  by hand, as a finding asks for",
             self.left
         )?;
         let (back, back_seed) = self.back_after;

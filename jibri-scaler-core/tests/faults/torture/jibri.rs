@@ -146,6 +146,15 @@ impl Jibri {
         overwrites
     }
 
+    /// Somebody starts it although it has ended. Returns whether it had.
+    pub(crate) fn start_by_hand(&mut self, now: Timestamp) -> bool {
+        let had_ended = self.up_from.is_none();
+        if had_ended {
+            self.up_from = Some(now + RESTART);
+        }
+        had_ended
+    }
+
     /// Its process dies and is started again. Returns whether a recording was cut.
     pub(crate) fn crash(&mut self, now: Timestamp) -> bool {
         let cut = self.session.take().is_some();

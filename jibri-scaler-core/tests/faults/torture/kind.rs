@@ -50,6 +50,7 @@ kinds! {
     StoreFails: "calls of the memory store failed",
     Crashes: "Jibris crashed",
     Resurrects: "Jibris restarted although told to end",
+    StartedByHand: "Jibris started by hand after they had ended",
     ConfigChanged: "pending ends overwritten by a change of config",
     Unhealthy: "Jibris unhealthy for good",
     SingleUse: "Jibris expired after one recording",

@@ -13,7 +13,7 @@ use super::{
     jibri::{Jibri, Length},
     kind::{Counts, Kind},
     secs,
-    trouble::{OF_CALLS, OF_NETWORK, TROUBLE},
+    trouble::TROUBLE,
     world::{INTERVAL, Side, World},
 };
 
@@ -44,11 +44,18 @@ pub(crate) struct Lived {
     pub(crate) left: u64,
 }
 
+/// What was wrong, and how many recordings it cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) what: String,
+    pub(crate) lost: u64,
+}
+
 /// Lives a seed from begin to end.
 ///
 /// # Errors
 /// Says what was wrong, and when.
-pub(crate) fn live(seed: u64) -> Result<Lived, String> {
+pub(crate) fn live(seed: u64) -> Result<Lived, Failed> {
     Life::new(seed, None).run().map_err(|what| {
         // Once more, with notes.
         let mut life = Life::new(seed, Some(VecDeque::new()));
@@ -60,15 +67,22 @@ pub(crate) fn live(seed: u64) -> Result<Lived, String> {
             .flatten()
             .collect::<Vec<_>>()
             .join("\n");
-        format!("seed {seed}, tick {tick}: {what}\n{sizes:?}\n{faults:?}\nthe last ticks:\n{notes}")
+        let lost = life.world.fleet.lock().tally.lost.len();
+        Failed {
+            what: format!(
+                "seed {seed}, tick {tick}: {what}\n{sizes:?}\n{faults:?}\nthe last ticks:\n{notes}"
+            ),
+            lost: u64::try_from(lost).unwrap(),
+        }
     })
 }
 
-struct Life {
-    world: World,
-    first: Side,
-    second: Option<Side>,
-    counts: Counts,
+pub(super) struct Life {
+    pub(super) world: World,
+    pub(super) first: Side,
+    pub(super) second: Option<Side>,
+    /// What went wrong beside the network and the calls.
+    pub(super) counts: Counts,
     lived: Lived,
     /// What the last ticks did, if anybody wants to know.
     notes: Option<VecDeque<String>>,
@@ -208,104 +222,6 @@ impl Life {
             upload: secs(chance.below(90)),
         };
         self.world.fleet.lock().record(length);
-    }
-
-    /// Lets go wrong what is due.
-    fn trouble(&mut self) {
-        let tick = self.world.tick;
-        let world = &mut self.world;
-        let on = |kind| world.trouble.is_on(kind, tick);
-        let begins = |kind| world.trouble.begins(kind, tick);
-        let wrong = world.trouble.on(&OF_NETWORK, tick);
-        world.fleet.lock().set_wrong(wrong);
-        for side in [Some(&mut self.first), self.second.as_mut()]
-            .into_iter()
-            .flatten()
-        {
-            side.calls.lock().unwrap().wrong = world.trouble.on(&OF_CALLS, tick);
-        }
-        let jumps = [(Kind::ClockForward, 1), (Kind::ClockBack, -1)];
-        for (kind, sign) in jumps.into_iter().filter(|(kind, _)| begins(*kind)) {
-            let far = [20, 40, 300, 7200][usize::try_from(world.chance.below(4)).unwrap()];
-            self.first.skew += sign * far;
-            self.counts.one(kind);
-        }
-        if on(Kind::Restarts) && tick.is_multiple_of(3) {
-            world.restart(&mut self.first);
-            self.counts.one(Kind::Restarts);
-        }
-        if begins(Kind::OldMemory) && self.first.store.go_back(1 + world.chance.below(30)) {
-            world.restart(&mut self.first);
-            self.counts.one(Kind::OldMemory);
-        }
-        if begins(Kind::NoMemory) {
-            self.first.store.clear();
-            world.restart(&mut self.first);
-            self.counts.one(Kind::NoMemory);
-        }
-        match (&self.second, on(Kind::TwoControllers)) {
-            (None, true) => self.second = Some(world.side(2)),
-            (Some(_), false) => self.second = None,
-            _ => {}
-        }
-        let gone = self.lose_machines(tick);
-        self.counts.add(Kind::ZoneLost, gone.0);
-        self.counts.add(Kind::SpotWave, gone.1);
-        self.trouble_jibris(tick);
-    }
-
-    /// Takes machines away: all of a zone, and some at random. Returns how many of each.
-    fn lose_machines(&mut self, tick: u64) -> (u64, u64) {
-        let world = &mut self.world;
-        let zone = world.trouble.begins(Kind::ZoneLost, tick);
-        let wave = world.trouble.window(Kind::SpotWave);
-        let wave = wave.is_some_and(|wave| (wave.from..wave.from + 3).contains(&tick));
-        let (mut of_zone, mut of_wave) = (0, 0);
-        if zone || wave {
-            for row in world.group.current().instances {
-                let here = row
-                    .zone
-                    .is_some_and(|zone| zone.as_str() == World::bad_zone());
-                if zone && here {
-                    of_zone += u64::from(world.take(&row.id));
-                } else if wave && world.chance.below(3) == 0 {
-                    of_wave += u64::from(world.take(&row.id));
-                }
-            }
-        }
-        (of_zone, of_wave)
-    }
-
-    /// What happens to Jibris.
-    fn trouble_jibris(&mut self, tick: u64) {
-        let world = &mut self.world;
-        let mut fleet = world.fleet.lock();
-        for id in fleet.ids() {
-            let (on, begins) = (
-                |kind| world.trouble.is_on(kind, tick),
-                |kind| world.trouble.begins(kind, tick),
-            );
-            if on(Kind::Crashes) && world.chance.below(60) == 0 {
-                fleet.crash(&id);
-                self.counts.one(Kind::Crashes);
-            }
-            if begins(Kind::Resurrects) && world.chance.below(2) == 0 {
-                let after = secs(3 + world.chance.below(18));
-                fleet.with(&id, |jibri, _| jibri.resurrects = Some(after));
-            }
-            if on(Kind::ConfigChanged) && world.chance.below(8) == 0 {
-                let overwritten = fleet.with(&id, Jibri::change_config);
-                self.counts
-                    .add(Kind::ConfigChanged, u64::from(overwritten == Some(true)));
-            }
-            if on(Kind::Unhealthy) && world.chance.below(100) == 0 {
-                fleet.with(&id, |jibri, _| jibri.unhealthy = true);
-                self.counts.one(Kind::Unhealthy);
-            }
-            if begins(Kind::SingleUse) && world.chance.below(2) == 0 {
-                fleet.with(&id, |jibri, _| jibri.single_use = true);
-            }
-        }
     }
 
     /// From now on nothing goes wrong, and what is broken on the machines is mended.

@@ -5,9 +5,11 @@
 mod chance;
 mod figures;
 mod fleet;
+mod inject;
 mod jibri;
 mod kind;
 mod life;
+mod network;
 mod ports;
 mod trouble;
 mod world;
@@ -15,7 +17,6 @@ mod world;
 use std::time::Duration;
 
 pub(crate) use figures::Figures;
-pub(crate) use life::live;
 
 pub(crate) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)

@@ -63,8 +63,12 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    fn throttled(&self, doing: &str) -> Result<(), PortError> {
-        if self.calls.lock().unwrap().occurs(Kind::Throttled, 2) {
+    /// Of so many calls one goes through.
+    fn throttled(&self, doing: &str, one_in: u64) -> Result<(), PortError> {
+        let mut calls = self.calls.lock().unwrap();
+        let throttled = calls.wrong.contains(&Kind::Throttled) && calls.chance.below(one_in) > 0;
+        if throttled {
+            calls.counts.one(Kind::Throttled);
             return Err(PortError::new(PortErrorKind::Throttled, doing));
         }
         Ok(())
@@ -72,7 +76,7 @@ impl Api {
 
     /// Whether a call that changes something may begin.
     fn begin(&self, doing: &str) -> Result<(), PortError> {
-        self.throttled(doing)?;
+        self.throttled(doing, 6)?;
         let mut calls = self.calls.lock().unwrap();
         if calls.happens(Kind::PlanBroken, 3) {
             if calls.changed > 0 {
@@ -95,7 +99,7 @@ impl Api {
 #[async_trait]
 impl GroupListing for Api {
     async fn list(&self) -> Result<Listing, PortError> {
-        self.throttled("list")?;
+        self.throttled("list", 2)?;
         let listing = self.group.list().await?;
         let mut calls = self.calls.lock().unwrap();
         if calls.wrong.contains(&Kind::ListingLags) && listing != self.group.current() {

@@ -1,0 +1,143 @@
+//! The network between the controllers and the Jibris.
+
+use async_trait::async_trait;
+use jibri_scaler_core::{
+    InstanceId,
+    port::{DrainClient, HealthProbe, Presence, ProbeOutcome, Target, Told},
+};
+
+use super::{
+    fleet::{Fleet, Inner, Port},
+    kind::Kind,
+    secs,
+};
+
+impl Inner {
+    /// Whether this fault is to happen now.
+    fn happens(&mut self, kind: Kind, one_in: u64) -> bool {
+        self.wrong.contains(&kind) && self.chance.below(one_in) == 0
+    }
+
+    fn answer(&mut self, id: &InstanceId) -> ProbeOutcome {
+        let now = self.now;
+        let (lost, late) = (
+            self.happens(Kind::ReportsLost, 3),
+            self.happens(Kind::ReportsLate, 2),
+        );
+        let reordered = self.happens(Kind::ReportsReordered, 2);
+        let duplicated = self.happens(Kind::ReportsDuplicated, 3);
+        let age = secs(5 + self.chance.below(26));
+        let Some(place) = self.places.get_mut(id) else {
+            return ProbeOutcome::TimedOut;
+        };
+        if place.unreachable {
+            self.counts.one(Kind::HalfUnreachable);
+            return ProbeOutcome::TimedOut;
+        }
+        let up = place.jibri.is_up(now);
+        if place.refuses == Some(Port::Health) && up {
+            self.counts.one(Kind::OnePortRefuses);
+            return ProbeOutcome::Refused;
+        }
+        if lost {
+            self.counts.one(Kind::ReportsLost);
+            return ProbeOutcome::TimedOut;
+        }
+        if !up {
+            return ProbeOutcome::Refused;
+        }
+        let newest = place.jibri.status(now);
+        let old = [
+            (
+                Kind::ReportsReordered,
+                place.jibri.said_before(now).filter(|_| reordered),
+            ),
+            (
+                Kind::ReportsLate,
+                place.jibri.said(age, now).filter(|_| late),
+            ),
+            (
+                Kind::ReportsDuplicated,
+                place.answered.as_ref().filter(|_| duplicated),
+            ),
+        ];
+        let old = old
+            .into_iter()
+            .find_map(|(kind, said)| Some((kind, said?.clone())));
+        let status = match old {
+            Some((kind, said)) => {
+                self.counts.one(kind);
+                said
+            }
+            None => newest,
+        };
+        place.answered = Some(status.clone());
+        ProbeOutcome::Answered(status)
+    }
+}
+
+#[async_trait]
+impl HealthProbe for Fleet {
+    async fn probe(&self, target: &Target) -> ProbeOutcome {
+        self.lock().answer(&target.id)
+    }
+}
+
+#[async_trait]
+impl DrainClient for Fleet {
+    async fn is_reachable(&self, target: &Target) -> bool {
+        let inner = self.lock();
+        inner.places.get(&target.id).is_some_and(|place| {
+            let open = !place.unreachable && place.refuses != Some(Port::Internal);
+            open && place.jibri.is_up(inner.now)
+        })
+    }
+
+    async fn tell(&self, target: &Target) -> Told {
+        let mut inner = self.lock();
+        let now = inner.now;
+        let (lost, late) = (
+            inner.happens(Kind::RequestsLost, 2),
+            inner.happens(Kind::RequestsLate, 2),
+        );
+        let unanswered = inner.happens(Kind::AnswersOfRequestsLost, 2);
+        let moments = 1 + inner.chance.below(8);
+        let Inner { places, counts, .. } = &mut *inner;
+        let Some(place) = places
+            .get_mut(&target.id)
+            .filter(|place| !place.unreachable)
+        else {
+            return Told::Unknown;
+        };
+        if place.refuses == Some(Port::Internal) && place.jibri.is_up(now) {
+            counts.one(Kind::OnePortRefuses);
+            return Told::Refused;
+        }
+        if lost {
+            counts.one(Kind::RequestsLost);
+            return Told::Unknown;
+        }
+        if late {
+            counts.one(Kind::RequestsLate);
+            place.requests.push(moments);
+            return Told::Unknown;
+        }
+        let told = place.jibri.tell(now);
+        if unanswered && told == Told::Yes {
+            counts.one(Kind::AnswersOfRequestsLost);
+            return Told::Unknown;
+        }
+        told
+    }
+
+    async fn look(&self, target: &Target) -> Presence {
+        let inner = self.lock();
+        match inner.places.get(&target.id) {
+            Some(place) if place.unreachable => Presence::Unclear,
+            // The other port still answers.
+            Some(place) if place.jibri.is_up(inner.now) => Presence::Answers,
+            Some(_) => Presence::BothRefuse,
+            None => Presence::Unclear,
+        }
+    }
+}
