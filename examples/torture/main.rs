@@ -1,0 +1,83 @@
+//! Everything that can go wrong goes wrong, in virtual time, and no recording may be lost.
+//!
+//! `cargo run --release --example torture -- --seeds 1000`
+//!
+//! Each seed is an hour of a group in memory under the real controller, with faults drawn from the seed, and the time until it has
+//! recovered. At the end it prints what was done and what came of it. It exits with 1 where a promise was broken, and prints the
+//! command that shows how.
+
+#[path = "../../jibri-scaler-core/tests/faults/torture/mod.rs"]
+mod torture;
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use clap::Parser;
+
+use crate::torture::Figures;
+
+/// How often it says how far it has come.
+const PROGRESS: Duration = Duration::from_secs(2);
+/// In so many seeds every kind of fault occurs.
+const MANY: u64 = 300;
+/// After so many seeds that failed it stops.
+const ENOUGH: usize = 5;
+
+#[derive(Debug, Parser)]
+#[command(about = "Injects faults into the running controller, and counts lost recordings")]
+struct Arguments {
+    /// How many seeds.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// Only this seed.
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let seeds = match arguments.seed {
+        Some(seed) => seed..=seed,
+        None => 0..=arguments.seeds - 1,
+    };
+    let all = seeds.end() - seeds.start() + 1;
+    let (start, mut said) = (Instant::now(), Instant::now());
+    let mut figures = Figures::default();
+    for seed in seeds {
+        figures.add(seed);
+        if said.elapsed() >= PROGRESS {
+            said = Instant::now();
+            let (done, failed) = (figures.seeds, figures.failed.len());
+            eprintln!("{done} of {all} seeds, {failed} failed");
+        }
+        if figures.failed.len() >= ENOUGH {
+            break;
+        }
+    }
+    // Whoever reads the figures may have seen enough.
+    let _ = write!(
+        io::stdout(),
+        "{figures}time {:>25.1} s\n",
+        start.elapsed().as_secs_f64()
+    );
+    // Few seeds can't bring everything.
+    let missing = if figures.seeds < MANY {
+        Vec::new()
+    } else {
+        figures.missing()
+    };
+    for kind in missing {
+        eprintln!("never occurred: {}", kind.name());
+    }
+    for (seed, what) in &figures.failed {
+        eprintln!("\n{what}\nreplay: cargo run --release --example torture -- --seed {seed}");
+    }
+    if figures.failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
