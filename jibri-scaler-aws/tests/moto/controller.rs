@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use aws_config::SdkConfig;
 use jibri_scaler_aws::{AutoScalingGroup, CloudWatchSink};
 use jibri_scaler_core::{
     Controller, InstanceId, Limits, Timestamp,
@@ -22,36 +23,42 @@ use crate::fixture;
 const INTERVAL: Duration = Duration::from_secs(20);
 
 /// A group at moto whose every instance has a fake Jibri, and its controller.
-struct World {
-    group: AutoScalingGroup,
+pub(crate) struct World {
+    pub(crate) group: AutoScalingGroup,
     addresses: LiveAddresses,
-    jibris: BTreeMap<InstanceId, FakeServer>,
-    controller: Controller,
-    now: Timestamp,
+    pub(crate) jibris: BTreeMap<InstanceId, FakeServer>,
+    pub(crate) controller: Controller,
+    pub(crate) now: Timestamp,
 }
 
 impl World {
     async fn new() -> Self {
-        let sdk = fixture::sdk();
-        let group = fixture::group(&sdk, 1, 4, 1).await;
+        Self::through(&fixture::sdk()).await
+    }
+
+    /// The same whose controller reaches moto by this configuration.
+    pub(crate) async fn through(sdk: &SdkConfig) -> Self {
+        let group = fixture::group(&fixture::sdk(), 1, 4, 1).await;
+        let name = group.name().clone();
+        let controlled = fixture::patient(AutoScalingGroup::new(sdk, name.clone()).unwrap());
         let addresses = LiveAddresses::default();
         let patience = Duration::from_secs(30);
         let config = ProbeConfig::default().with_timeout(patience).unwrap();
         let probe = HttpProbe::new(addresses.clone(), &config).unwrap();
         let drain = HttpDrain::new(addresses.clone(), &DrainConfig::default()).unwrap();
         let drain = Arc::new(drain);
-        let observer = JoinedObserver::new(group.clone(), probe, move || {
+        let observer = JoinedObserver::new(controlled.clone(), probe, move || {
             Box::pin(tokio::time::sleep(patience))
         });
         let minute = Duration::from_mins(1);
         let limits = Limits::default().with_idle_timeout(minute).unwrap();
         let limits = limits.with_gone_after(2 * INTERVAL).unwrap();
-        let sink = CloudWatchSink::new(&sdk, group.name().clone(), INTERVAL).unwrap();
+        let sink = CloudWatchSink::new(sdk, name, INTERVAL).unwrap();
         let controller = Controller::new(
             MinIdle::new(2).unwrap(),
             limits,
             observer.with_drain(drain.clone()),
-            group.clone(),
+            controlled,
         );
         let controller = controller
             .with_drain(drain)
@@ -70,13 +77,13 @@ impl World {
     }
 
     /// Time goes on, and the controller ticks.
-    async fn tick(&mut self) -> TickReport {
+    pub(crate) async fn tick(&mut self) -> TickReport {
         self.pass_time().await;
         self.control().await
     }
 
     /// Time goes on, and new instances have booted.
-    async fn pass_time(&mut self) {
+    pub(crate) async fn pass_time(&mut self) {
         self.now = self.now + INTERVAL;
         for instance in self.listing().await.instances {
             self.jibris.entry(instance.id).or_insert_with_key(|id| {
@@ -99,7 +106,7 @@ impl World {
         report
     }
 
-    async fn listing(&self) -> Listing {
+    pub(crate) async fn listing(&self) -> Listing {
         self.group.list().await.unwrap()
     }
 }

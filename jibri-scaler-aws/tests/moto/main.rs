@@ -11,7 +11,10 @@ mod doctor;
 mod fixture;
 mod group;
 mod inspect;
+mod network;
 mod ownership;
 mod provision;
+#[path = "../../../jibri-scaler-http/tests/proxy/mod.rs"]
+mod proxy;
 mod server;
 mod sink;
