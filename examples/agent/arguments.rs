@@ -14,6 +14,7 @@ use jibri_scaler_aws::{GroupName, Namespace};
 use jibri_scaler_core::{
     InstanceId, PolicyFile,
     agent::{AgentConfig, OnSpot, Publish},
+    policy::Policy as _,
     port::{HealthProbe, Target},
 };
 use jibri_scaler_http::{

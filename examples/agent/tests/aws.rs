@@ -1,4 +1,4 @@
-//! moto, and before it what moto lacks: lifecycle hooks and the states in which they hold an instance.
+//! moto, and before it what moto lacks: the states in which lifecycle hooks hold an instance, and the policy that retains it.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -8,9 +8,18 @@ use std::{
     },
 };
 
+use jibri_scaler_core::{
+    agent::HOOK_TERMINATING,
+    native::{SHRINK_ENABLED, SHRINK_TAG},
+};
+
 use super::{http, moto_server};
 
 const REGION: &str = "eu-central-1";
+
+/// What AWS says of a group that retains; moto forgets it.
+const RETAINS: &str = "<InstanceLifecyclePolicy><RetentionTriggers><TerminateHookAbandon>retain</TerminateHookAbandon>\
+                       </RetentionTriggers></InstanceLifecyclePolicy>";
 
 /// Auto Scaling and `CloudWatch` with one group of one instance.
 #[derive(Clone)]
@@ -46,7 +55,8 @@ struct State {
 }
 
 impl FakeAws {
-    /// A group whose new instances are protected, with one instance that the launching hook holds.
+    /// A group as it is provisioned: new instances are protected, the terminating hook is there, what is abandoned is retained, and
+    /// agents may shrink it. The launching hook holds its one instance.
     pub(super) async fn start(group: &str) -> Self {
         let moto = SocketAddr::from((Ipv4Addr::LOCALHOST, moto_server::port()));
         let hooks = Arc::<Hooks>::default();
@@ -74,8 +84,16 @@ impl FakeAws {
         .await;
         let sizes =
             "MinSize=0&MaxSize=2&DesiredCapacity=1&AvailabilityZones.member.1=eu-central-1a";
+        let tag = format!(
+            "Tags.member.1.Key={SHRINK_TAG}&Tags.member.1.Value={SHRINK_ENABLED}&Tags.member.1.PropagateAtLaunch=false"
+        );
         aws.call(&format!(
-            "CreateAutoScalingGroup&AutoScalingGroupName={group}&{name}&{sizes}&NewInstancesProtectedFromScaleIn=true"
+            "CreateAutoScalingGroup&AutoScalingGroupName={group}&{name}&{sizes}&NewInstancesProtectedFromScaleIn=true&{tag}"
+        ))
+        .await;
+        let transition = "LifecycleTransition=autoscaling:EC2_INSTANCE_TERMINATING";
+        aws.call(&format!(
+            "PutLifecycleHook&AutoScalingGroupName={group}&LifecycleHookName={HOOK_TERMINATING}&{transition}&DefaultResult=ABANDON"
         ))
         .await;
         let listed = aws.describe().await;
@@ -234,6 +252,13 @@ impl Hooks {
             .collect();
         let headers = format!("{}\r\nConnection: close\r\n", headers.join("\r\n"));
         let answer = http::send(moto, &request.line, &headers, &request.body).await;
+        if is("DescribeAutoScalingGroups") {
+            return rewritten(
+                &answer,
+                "</AutoScalingGroupName>",
+                &format!("</AutoScalingGroupName>{RETAINS}"),
+            );
+        }
         let lifecycle = match *self.lock() {
             State { holds: true, .. } => "Terminating:Wait",
             State { retains: true, .. } => "Terminating:Retained",
@@ -242,11 +267,16 @@ impl Hooks {
         if !is("DescribeAutoScalingInstances") {
             return answer;
         }
-        let text = String::from_utf8(answer).unwrap();
-        let (_, body) = text.split_once("\r\n\r\n").unwrap();
-        let body = body.replace(">InService<", &format!(">{lifecycle}<"));
-        http::response("200 OK", "Content-Type: text/xml\r\n", body.as_bytes())
+        rewritten(&answer, ">InService<", &format!(">{lifecycle}<"))
     }
+}
+
+/// The answer with one text in place of another.
+fn rewritten(answer: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(answer);
+    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+    let body = body.replace(from, to);
+    http::response("200 OK", "Content-Type: text/xml\r\n", body.as_bytes())
 }
 
 /// The value of a field of a form.
