@@ -112,6 +112,10 @@ enum Stage {
 
 /// The course of one tick, from the decision to its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says of another thing whether it has happened"
+)]
 pub struct Course {
     stage: Stage,
     at: Timestamp,
@@ -291,23 +295,22 @@ impl Course {
                     return Call::Jibris(self.asking.clone());
                 }
                 Stage::Jibris => self.order(held),
-                Stage::GiveBack => match self.going.front() {
-                    Some(id) => match held.memory.retirements.get(id) {
-                        Some(retirement) => {
-                            let how = if self.size.decrements(retirement) {
-                                Decrement::Yes
-                            } else {
-                                Decrement::No
-                            };
-                            return Call::Terminate(id.clone(), how);
-                        }
-                        None => drop(self.going.pop_front()),
-                    },
-                    None => {
+                Stage::GiveBack => {
+                    let Some(id) = self.going.front() else {
                         held.recent.not_given_back = None;
                         self.let_go(held);
+                        continue;
+                    };
+                    if let Some(retirement) = held.memory.retirements.get(id) {
+                        let how = if self.size.decrements(retirement) {
+                            Decrement::Yes
+                        } else {
+                            Decrement::No
+                        };
+                        return Call::Terminate(id.clone(), how);
                     }
-                },
+                    self.going.pop_front();
+                }
                 Stage::LetGo => match self.waiting.front() {
                     Some(id) => return Call::Complete(id.clone()),
                     None => self.stage = Stage::SaveProgress,
@@ -457,7 +460,7 @@ impl Course {
     }
 
     /// Orders what the group may end now.
-    fn order(&mut self, held: &mut Held<'_>) {
+    fn order(&mut self, held: &Held<'_>) {
         if self.stopped {
             self.stage = Stage::SaveProgress;
             return;
