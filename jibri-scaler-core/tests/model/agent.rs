@@ -1,0 +1,326 @@
+//! The agent on a machine: the drain that runs in production, and around it what it sees and does, one step at a time.
+
+use jibri_scaler_core::{
+    agent::{
+        BegunIn, Drain, DrainAct, DrainPhase, Place as Spot, may_be_chosen,
+        port::{CheckResult, HookResult, Latch, ServiceState},
+    },
+    port::{Decrement, Told},
+};
+
+use crate::{
+    aws::Answer,
+    controller::Fate,
+    jibri::{Exit, Post, Process, Status},
+    world::{Config, Machine, NOW, Place, World},
+};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Agent {
+    is_down: bool,
+    pub drain: Option<Drain>,
+    begun: BegunIn,
+    /// A look at the process under way: what it is going to show.
+    look: Option<ServiceState>,
+    /// A release check under way: whether it is going to pass.
+    check: Option<bool>,
+    /// Where it believes that its instance is.
+    place: Option<Place>,
+    reading: Option<Status>,
+}
+
+/// A step of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AgentStep {
+    /// It asks where its instance is, and begins to drain where the group ends it.
+    AskGroup,
+    /// It reads the health.
+    Read,
+    /// It sets the protection that it wants, or takes it away.
+    Protect,
+    /// It leaves by itself: its Jibri is broken, or surplus.
+    Leave,
+    /// It does what is next for its drain.
+    Act(Fate),
+    /// It begins a look at the process.
+    Look,
+    /// What the look has shown arrives.
+    Looked,
+    /// What the release check has shown arrives.
+    Checked,
+    /// It sends a report.
+    Report,
+    Crash,
+    Start,
+}
+
+impl Agent {
+    pub fn is_up(&self) -> bool {
+        !self.is_down
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    pub fn reading(&self) -> Option<Status> {
+        self.reading
+    }
+
+    pub fn is_checking(&self) -> bool {
+        let phase = self.drain.as_ref().map(Drain::phase);
+        phase == Some(DrainPhase::Checking)
+    }
+
+    pub fn is_kept(&self) -> bool {
+        let phase = self.drain.as_ref().map(Drain::phase);
+        matches!(phase, Some(DrainPhase::Kept(_)))
+    }
+
+    fn follow(&mut self) {
+        self.begun.follow(self.drain.as_ref().map(Drain::phase));
+    }
+
+    fn spot(&self) -> Spot {
+        match self.place {
+            Some(Place::Pending | Place::InService) => Spot::InService,
+            Some(Place::Waiting(_)) => Spot::Held,
+            Some(Place::Retained) => Spot::Retained,
+            Some(Place::Ended | Place::Absent) => Spot::Ending,
+            None => Spot::Unknown,
+        }
+    }
+}
+
+impl Machine {
+    fn service(&self) -> ServiceState {
+        match self.jibri.process {
+            Process::NotStarted => ServiceState::NotStarted,
+            Process::Up => ServiceState::Running,
+            // A container that is going to be restarted shows its end for a while.
+            Process::Ended { exit, .. } => ServiceState::Ended {
+                code: Some(match exit {
+                    Exit::Told => 255,
+                    Exit::Config => 0,
+                    Exit::Crash => 1,
+                }),
+            },
+        }
+    }
+
+    /// Which steps its agent can take now.
+    pub fn agent_steps(&self, config: &Config, steps: &mut Vec<AgentStep>) {
+        let Some(agent) = &self.agent else { return };
+        if agent.is_down {
+            steps.push(AgentStep::Start);
+            return;
+        }
+        if agent.place != Some(self.place.known()) {
+            steps.push(AgentStep::AskGroup);
+        }
+        let health = self.jibri.health();
+        let is_answer_of_use = agent.is_draining() && health.is_some();
+        if agent.reading != health || is_answer_of_use {
+            steps.push(AgentStep::Read);
+        }
+        let in_service = self.place == Place::InService && agent.place == Some(Place::InService);
+        if in_service && self.protected != agent.wants_protection() {
+            steps.push(AgentStep::Protect);
+        }
+        if in_service && agent.drain.is_none() && agent.reason_to_leave(config, self.protected) {
+            steps.push(AgentStep::Leave);
+        }
+        if let Some(drain) = &agent.drain {
+            match drain.next(agent.spot()) {
+                DrainAct::LookAtGroup | DrainAct::Watch | DrainAct::Rest => {}
+                DrainAct::CheckRelease if agent.check.is_some() => {}
+                DrainAct::CheckRelease => steps.push(AgentStep::Act(Fate::Well)),
+                _ if config.faults.calls => {
+                    steps.push(AgentStep::Act(Fate::Well));
+                    steps.push(AgentStep::Act(Fate::ActedUnknown));
+                }
+                _ => steps.push(AgentStep::Act(Fate::Well)),
+            }
+            if agent.check.is_some() {
+                steps.push(AgentStep::Checked);
+            }
+            if agent.look.is_some() {
+                steps.push(AgentStep::Looked);
+            } else {
+                steps.push(AgentStep::Look);
+            }
+        }
+        if agent.reading.is_some() && self.channel.len() < usize::from(config.channel) {
+            steps.push(AgentStep::Report);
+        }
+        if config.faults.agents {
+            steps.push(AgentStep::Crash);
+        }
+    }
+}
+
+impl Agent {
+    fn wants_protection(&self) -> bool {
+        // The idle timeout may have passed at any time; the end of the process is seen elsewhere.
+        let is_idle = self.reading.is_some_and(Status::is_idle);
+        !may_be_chosen(is_idle, self.drain.is_some(), true)
+    }
+
+    fn reason_to_leave(&self, config: &Config, protected: bool) -> bool {
+        let Some(reading) = self.reading else {
+            return false;
+        };
+        let is_broken = !reading.healthy || reading.busy == crate::jibri::Busy::Expired;
+        let is_surplus = config.wanted == 0 && reading.is_idle() && !protected;
+        (is_broken && reading.busy != crate::jibri::Busy::Busy) || is_surplus
+    }
+}
+
+impl World {
+    pub fn agent_step(&mut self, config: &Config, index: usize, step: AgentStep) {
+        let machine = &mut self.machines[index];
+        let service = machine.service();
+        let health = machine.jibri.health();
+        let place = machine.place.known();
+        let latch = machine.latch;
+        let is_clean = !machine.jibri.unsaved && !machine.jibri.uploading;
+        let Some(agent) = &mut machine.agent else {
+            return;
+        };
+        match step {
+            AgentStep::Crash => {
+                *agent = Agent {
+                    is_down: true,
+                    ..Agent::default()
+                };
+            }
+            AgentStep::Start => {
+                agent.is_down = false;
+                agent.drain = latch.map(|replace| Drain::resumed(&latch_of(replace)));
+            }
+            AgentStep::AskGroup => {
+                agent.place = Some(place);
+                let is_leaving = matches!(place, Place::Waiting(_) | Place::Retained);
+                if is_leaving && agent.drain.is_none() {
+                    agent.drain = Some(Drain::new(true));
+                }
+            }
+            AgentStep::Read => {
+                agent.reading = health;
+                if let (Some(read), Some(drain)) = (health, &mut agent.drain) {
+                    let busy = read.busy == crate::jibri::Busy::Busy;
+                    drain.answered(drain.phase(), busy);
+                }
+            }
+            AgentStep::Protect => {
+                machine.protected = agent.wants_protection();
+            }
+            AgentStep::Leave => {
+                let reading = agent.reading.filter(|reading| reading.is_idle());
+                if reading.is_some() && self.has_hook {
+                    // It is surplus: the hook holds it, and it drains then.
+                    let done = self.terminate(config, index, Decrement::Yes) == Answer::Done;
+                    if done && let Some(agent) = &mut self.machines[index].agent {
+                        agent.drain = Some(Drain::new(false));
+                        agent.place = None;
+                    }
+                } else {
+                    agent.drain = Some(Drain::new(reading.is_none()));
+                }
+            }
+            AgentStep::Act(fate) => self.agent_act(config, index, fate),
+            AgentStep::Look => {
+                agent.begun.look();
+                agent.look = Some(service);
+            }
+            AgentStep::Looked => {
+                if let (Some(seen), Some(drain)) = (agent.look.take(), &mut agent.drain) {
+                    drain.process(agent.begun.looked_in(), seen);
+                }
+            }
+            AgentStep::Checked => {
+                if let (Some(passed), Some(drain)) = (agent.check.take(), &mut agent.drain) {
+                    let result = if passed {
+                        CheckResult::Passed
+                    } else {
+                        CheckResult::Failed(String::new())
+                    };
+                    drain.checked(agent.begun.checked_in(), &result);
+                }
+            }
+            AgentStep::Report => {
+                if let Some(reading) = agent.reading {
+                    machine.channel.push(reading);
+                    // They arrive in any order.
+                    machine
+                        .channel
+                        .sort_by_key(|it| (it.busy as u8, it.healthy));
+                }
+            }
+        }
+        let _ = is_clean;
+        if let Some(agent) = &mut self.machines[index].agent {
+            agent.follow();
+        }
+    }
+
+    fn agent_act(&mut self, config: &Config, index: usize, fate: Fate) {
+        let machine = &mut self.machines[index];
+        let is_clean = !machine.jibri.unsaved && !machine.jibri.uploading;
+        let has_latch = machine.latch.is_some();
+        let Some(agent) = &mut machine.agent else {
+            return;
+        };
+        let spot = agent.spot();
+        let Some(drain) = &mut agent.drain else {
+            return;
+        };
+        let is_known = fate == Fate::Well;
+        match drain.next(spot) {
+            DrainAct::SetLatch => {
+                machine.latch = Some(drain.replace());
+                if is_known {
+                    drain.latched();
+                }
+                // No supervisor starts what the latch is set for.
+                if let Process::Ended { restart, .. } = &mut machine.jibri.process {
+                    *restart = None;
+                }
+            }
+            DrainAct::Tell => {
+                let told = match machine.jibri.post_end(config.supervisor, has_latch) {
+                    Post::Took if is_known => Told::Yes,
+                    Post::Took | Post::Blocked => Told::Unknown,
+                    Post::Refused => Told::Refused,
+                };
+                drain.told(told);
+            }
+            DrainAct::CheckRelease => {
+                agent.begun.check();
+                agent.check = Some(is_clean);
+            }
+            DrainAct::Complete(result) => {
+                let abandon = result == HookResult::Abandon;
+                if is_known && !abandon {
+                    drain.released();
+                }
+                agent.place = None;
+                self.complete(config, index, abandon);
+            }
+            DrainAct::End(decrement) => {
+                agent.place = None;
+                if self.terminate(config, index, decrement) == Answer::Refused
+                    && let Some(agent) = &mut self.machines[index].agent
+                    && let Some(drain) = &mut agent.drain
+                {
+                    drain.keep_size();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn latch_of(replace: bool) -> Latch {
+    Latch::new(NOW, "", replace)
+}

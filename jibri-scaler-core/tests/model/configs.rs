@@ -1,0 +1,250 @@
+//! The configurations that are explored. Together they have every pair of actors that can meet at one machine.
+
+use std::sync::Arc;
+
+use crate::{
+    jibri::Supervisor,
+    world::{Config, Faults, Rebinding},
+};
+
+/// Nothing goes wrong.
+const NONE: Faults = Faults {
+    calls: false,
+    controllers: false,
+    agents: false,
+    system_errors: false,
+    finalize: false,
+    channel: false,
+    by_hand: false,
+    slow: false,
+    old_listing: false,
+    ended: false,
+    hook_removed: false,
+    loops: false,
+    late: false,
+    timeout: false,
+};
+
+/// One Jibri without an agent, and a controller that retires it over HTTP. Ports move, processes crash and are reconfigured, calls
+/// fail before and after they have acted, ticks are slow, the controller crashes with and without its memory.
+pub fn direct() -> Config {
+    Config {
+        name: "one Jibri, one controller, directly",
+        machines: 1,
+        launched: 1,
+        sessions: 1,
+        controllers: 1,
+        channel: 0,
+        min: 0,
+        max: 1,
+        wanted: 0,
+        agents: false,
+        direct: true,
+        hook: false,
+        retention: false,
+        supervisor: Supervisor::Systemd,
+        single_use: false,
+        born_protected: false,
+        outside: 0,
+        restarts: 1,
+        rebinding: Rebinding::UntilTold,
+        faults: Faults {
+            calls: true,
+            controllers: true,
+            slow: true,
+            by_hand: true,
+            system_errors: true,
+            ..NONE
+        },
+        rules: Arc::new([]),
+        patience: 0,
+        endless: false,
+    }
+}
+
+/// The same with two controllers at once, by accident.
+pub fn two_controllers() -> Config {
+    Config {
+        name: "one Jibri, two sessions, two controllers",
+        sessions: 2,
+        controllers: 2,
+        restarts: 0,
+        rebinding: Rebinding::Never,
+        faults: NONE,
+        ..direct()
+    }
+}
+
+/// The same where somebody lowers the desired capacity, or takes the machine by force.
+pub fn protected() -> Config {
+    Config {
+        name: "one Jibri, one controller, the group and operators",
+        outside: 1,
+        restarts: 0,
+        rebinding: Rebinding::Never,
+        faults: Faults {
+            calls: true,
+            ..NONE
+        },
+        ..direct()
+    }
+}
+
+/// One Jibri with its agent in a group with the hook and with retention, and no controller. The agent crashes, finalize fails or
+/// detaches its upload, the hook times out, others end the instance, somebody starts the process while the check runs.
+pub fn agent() -> Config {
+    Config {
+        name: "one Jibri, its agent, the group and its hook",
+        controllers: 0,
+        agents: true,
+        direct: false,
+        hook: true,
+        retention: true,
+        outside: 1,
+        faults: Faults {
+            calls: true,
+            agents: true,
+            system_errors: true,
+            finalize: true,
+            by_hand: true,
+            ended: true,
+            timeout: true,
+            ..NONE
+        },
+        ..direct()
+    }
+}
+
+/// The same beside a supervisor that restarts even after 255.
+pub fn stubborn() -> Config {
+    Config {
+        name: "the same, with a supervisor that restarts even after 255",
+        supervisor: Supervisor::Stubborn,
+        single_use: true,
+        ..agent()
+    }
+}
+
+/// One Jibri with its agent, which reports to a controller over a channel that delays, reorders, duplicates and loses; the
+/// controller hands over to it, and speaks HTTP where it is silent.
+pub fn reporting() -> Config {
+    Config {
+        name: "one Jibri, its agent, reports, one controller",
+        controllers: 1,
+        channel: 2,
+        direct: true,
+        restarts: 0,
+        rebinding: Rebinding::Never,
+        faults: Faults {
+            agents: true,
+            channel: true,
+            ended: true,
+            ..NONE
+        },
+        ..agent()
+    }
+}
+
+/// Two Jibris, of which one is there, and one is wanted idle: bounds, growth, and what blocks what.
+pub fn bounds() -> Config {
+    Config {
+        name: "two Jibris, one controller: bounds and blocking",
+        machines: 2,
+        launched: 1,
+        max: 2,
+        wanted: 1,
+        restarts: 0,
+        rebinding: Rebinding::Never,
+        born_protected: true,
+        faults: Faults {
+            old_listing: true,
+            ..NONE
+        },
+        ..direct()
+    }
+}
+
+/// Two idle Jibris in a group that may not become smaller than one.
+pub fn shrinking() -> Config {
+    Config {
+        name: "two Jibris, one controller: shrinking to the minimum",
+        launched: 2,
+        min: 1,
+        wanted: 0,
+        ..bounds()
+    }
+}
+
+/// A Jibri that is told during its first session, reconfigured or crashed, and given a second one.
+pub fn told_twice() -> Config {
+    Config {
+        name: "one Jibri, two sessions, two restarts, one controller",
+        sessions: 2,
+        restarts: 2,
+        faults: Faults {
+            by_hand: true,
+            ..NONE
+        },
+        ..direct()
+    }
+}
+
+/// Three Jibris, two sessions each, two controllers, and everything that may go wrong: too large to be explored.
+pub fn three() -> Config {
+    Config {
+        name: "three Jibris, two controllers, at random",
+        machines: 3,
+        launched: 2,
+        sessions: 2,
+        controllers: 2,
+        channel: 2,
+        max: 3,
+        wanted: 1,
+        agents: true,
+        hook: true,
+        retention: true,
+        outside: 2,
+        restarts: 3,
+        born_protected: true,
+        faults: Faults {
+            calls: true,
+            controllers: true,
+            agents: true,
+            system_errors: true,
+            finalize: true,
+            channel: true,
+            by_hand: true,
+            slow: true,
+            old_listing: true,
+            ended: true,
+            timeout: true,
+            ..NONE
+        },
+        ..direct()
+    }
+}
+
+/// All that are explored whole on request.
+pub fn all() -> Vec<Config> {
+    vec![
+        direct(),
+        told_twice(),
+        two_controllers(),
+        protected(),
+        agent(),
+        stubborn(),
+        Config {
+            patience: 12,
+            ..bounds()
+        },
+        Config {
+            patience: 12,
+            endless: true,
+            ..bounds()
+        },
+        Config {
+            patience: 12,
+            ..shrinking()
+        },
+    ]
+}

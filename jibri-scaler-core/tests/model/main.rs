@@ -1,0 +1,118 @@
+//! The retirement protocol, checked over every interleaving that a small group can have, with the code that runs in production:
+//! `decide`, `check`, the course of a tick, `Retirement`, and the agent's `Drain`.
+//!
+//! | who | where | what it may do |
+//! |---|---|---|
+//! | Jibri, its supervisor, the dispatcher | `jibri` | each with its quirks |
+//! | the group and who else acts on it | `aws` | launch, choose, hold, retain, time out |
+//! | the controllers | `controller` | tick, call by call; crash; see old listings |
+//! | the agent and its reports | `agent` | drain, step by step; crash |
+//! | everybody's next steps, the promises | `explore` | |
+//! | what must come in the end | `liveness` | |
+//! | which of them are put together | `configs` | |
+//! | what happens without each rule | `mutants` | |
+//!
+//! Time is counted in units of one tick, and what lies further back than every limit is all the same, so that there are finitely many
+//! states. `docs/safety.md` says what was found, and how to repeat it.
+#![expect(
+    unreachable_pub,
+    reason = "the modules of a test are not a public interface"
+)]
+
+mod agent;
+mod aws;
+mod configs;
+mod controller;
+mod explore;
+mod instances;
+mod jibri;
+mod liveness;
+mod mutants;
+mod world;
+
+use explore::{Figures, explore, wander};
+use world::{Config, Faults};
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn keeps_the_promises(figures: &Figures) {
+    println!("{figures}");
+    for (name, way) in &figures.violations {
+        println!("broken: {name}\n{way}");
+    }
+    assert!(figures.violations.is_empty(), "{figures}");
+}
+
+/// The same without faults, and with one session: small enough for every run of the tests.
+fn small(config: Config) -> Config {
+    Config {
+        sessions: 1,
+        faults: Faults::default(),
+        ..config
+    }
+}
+
+#[test]
+fn a_small_group_keeps_the_promises() {
+    let calm = Config {
+        restarts: 0,
+        ..small(configs::protected())
+    };
+    let drained = Config {
+        restarts: 0,
+        ..small(configs::agent())
+    };
+    for config in [calm, drained] {
+        let figures = explore(&config, threads(), None);
+        assert!(figures.is_complete);
+        keeps_the_promises(&figures);
+    }
+}
+
+/// About two minutes on one core.
+#[test]
+#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
+fn optimized_a_group_keeps_the_promises() {
+    let direct = Config {
+        restarts: 1,
+        patience: 10,
+        ..small(configs::direct())
+    };
+    let agent = Config {
+        faults: Faults {
+            calls: false,
+            agents: false,
+            ..configs::agent().faults
+        },
+        ..configs::agent()
+    };
+    let bounds = Config {
+        patience: 12,
+        ..configs::bounds()
+    };
+    let endless = Config {
+        endless: true,
+        ..bounds.clone()
+    };
+    for config in [direct, configs::protected(), agent, bounds, endless] {
+        let figures = explore(&config, threads(), None);
+        keeps_the_promises(&figures);
+    }
+    for seed in 0..3 {
+        keeps_the_promises(&wander(&configs::three(), seed, 100_000));
+    }
+}
+
+/// All of it. `docs/safety.md` has the last output.
+#[test]
+#[ignore = "takes an hour and gigabytes; run on request"]
+fn full_a_group_keeps_the_promises() {
+    for config in configs::all() {
+        keeps_the_promises(&explore(&config, threads(), None));
+    }
+    for seed in 0..20 {
+        keeps_the_promises(&wander(&configs::three(), seed, 1_000_000));
+    }
+}

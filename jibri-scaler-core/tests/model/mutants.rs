@@ -1,0 +1,249 @@
+//! Each safety rule is removed, and the checker must find what it prevents.
+//!
+//! Some rules are second lines: what they prevent, another prevents too. Of those both are shown: with the rule alone removed nothing
+//! is found, and with the other one gone as well it is.
+
+use jibri_scaler_core::safeguard::Safeguard as S;
+
+use crate::{
+    configs,
+    explore::explore,
+    world::{Config, Faults, Rebinding},
+};
+
+const LOST: &str = "no recording is lost";
+const LEFT: &str = "no recording is left behind";
+const LIVE: &str = "without faults the goal is reached";
+
+/// A Jibri that is told during its first session, reconfigured or crashed, and given a second one.
+fn told_twice() -> Config {
+    Config {
+        sessions: 2,
+        faults: Faults::default(),
+        ..configs::direct()
+    }
+}
+
+fn restarted() -> Config {
+    Config {
+        restarts: 2,
+        ..told_twice()
+    }
+}
+
+fn restarted_by_hand() -> Config {
+    configs::told_twice()
+}
+
+fn alive(config: Config) -> Config {
+    Config {
+        patience: 10,
+        ..config
+    }
+}
+
+fn draining() -> Config {
+    let config = configs::agent();
+    Config {
+        faults: Faults {
+            calls: false,
+            agents: false,
+            ..config.faults
+        },
+        ..config
+    }
+}
+
+/// Processes crash only while they are drained.
+fn crashing_late() -> Config {
+    let config = draining();
+    Config {
+        faults: Faults {
+            late: true,
+            finalize: false,
+            by_hand: false,
+            ..config.faults
+        },
+        ..config
+    }
+}
+
+/// A controller that has begun to hand over, and comes back when the hook is gone.
+fn hook_removed() -> Config {
+    Config {
+        direct: false,
+        channel: 1,
+        faults: Faults {
+            controllers: true,
+            hook_removed: true,
+            ..Faults::default()
+        },
+        ..configs::reporting()
+    }
+}
+
+/// A Jibri that becomes unhealthy and does not answer any more.
+fn silent() -> Config {
+    Config {
+        restarts: 0,
+        faults: Faults {
+            calls: true,
+            system_errors: true,
+            ..Faults::default()
+        },
+        ..configs::direct()
+    }
+}
+
+fn three() -> Config {
+    Config {
+        machines: 3,
+        max: 3,
+        wanted: 2,
+        ..configs::bounds()
+    }
+}
+
+/// What is removed, in which configuration, and what must be found.
+fn killed() -> Vec<(&'static [S], Config, &'static str)> {
+    vec![
+        (&[S::WaitForGone], told_twice(), LOST),
+        (&[S::GoneConfirmed], told_twice(), LOST),
+        (&[S::LastLook], restarted_by_hand(), LOST),
+        (&[S::NotWhileItAnswers], restarted_by_hand(), LOST),
+        (&[S::ToldBeforeGone], told_twice(), LOST),
+        (&[S::BothPorts], told_twice(), LOST),
+        (&[S::NoGaps], restarted(), LOST),
+        (&[S::FreeIsUntold], alive(told_twice()), LIVE),
+        (&[S::HandOverToTheHeard], hook_removed(), LOST),
+        (&[S::CompleteAfterGone], handing_over(), LOST),
+        (&[S::Protect], configs::protected(), LOST),
+        (
+            &[S::NoLoweringOfOurOwn],
+            three(),
+            "desired is never lowered to shrink",
+        ),
+        (
+            &[S::CountTheComing],
+            configs::bounds(),
+            "no more is launched than is wanted",
+        ),
+        (&[S::LatchFirst], draining(), LOST),
+        (&[S::AgentWaitsForGone], draining(), LOST),
+        (&[S::ReleaseCheck], draining(), LEFT),
+        (&[S::ConfirmGone], draining(), LOST),
+        (&[S::BegunInPhase], draining(), LOST),
+        (&[S::KeptIsAbandoned], draining(), LEFT),
+    ]
+}
+
+fn handing_over() -> Config {
+    Config {
+        channel: 0,
+        outside: 1,
+        faults: Faults {
+            ended: true,
+            ..Faults::default()
+        },
+        ..hook_removed()
+    }
+}
+
+/// Rules that are covered by another one: the rule, the other, and what is found without both.
+fn covered() -> Vec<(S, &'static [S], Config, &'static str)> {
+    let lowered = "desired is never lowered to shrink";
+    let not_free = "only the free are retired";
+    vec![
+        (S::OnlyRaised, &[S::Check], configs::bounds(), lowered),
+        (
+            S::Headroom,
+            &[S::Check],
+            configs::shrinking(),
+            "never below the minimum",
+        ),
+        (S::OnlyTheFree, &[S::Check], configs::bounds(), not_free),
+        (S::StaleIsUnknown, &[S::Check], silent(), not_free),
+        (
+            S::OverdueStays,
+            &[S::OnlyTheTellable, S::Check],
+            configs::bounds(),
+            not_free,
+        ),
+        (S::Only255, &[S::ReleaseCheck], crashing_late(), LEFT),
+    ]
+}
+
+fn found(rules: &[S], config: &Config, at_most: Option<usize>) -> Vec<&'static str> {
+    let config = Config {
+        rules: rules.into(),
+        ..config.clone()
+    };
+    let figures = explore(&config, 2, at_most);
+    println!("without {rules:?}: {figures}");
+    figures.violations.iter().map(|(name, _)| *name).collect()
+}
+
+#[test]
+#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
+fn optimized_each_rule_is_needed() {
+    for (rules, config, expected) in killed() {
+        let found = found(rules, &config, Some(6_000_000));
+        assert!(found.contains(&expected), "without {rules:?}: {found:?}");
+    }
+}
+
+#[test]
+#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
+fn optimized_what_is_covered_twice_is_needed_once() {
+    for (rule, others, config, expected) in covered() {
+        let mut both = vec![rule];
+        both.extend(others);
+        let without_both = found(&both, &config, Some(6_000_000));
+        assert!(
+            without_both.contains(&expected),
+            "{both:?}: {without_both:?}"
+        );
+    }
+}
+
+#[test]
+#[ignore = "explores whole configurations; run on request"]
+fn full_what_is_covered_twice_is_covered() {
+    for (rule, others, config, _) in covered() {
+        for rules in [&[rule][..], others] {
+            let needed = killed().iter().any(|(killed, ..)| *killed == rules);
+            let found = found(rules, &config, None);
+            assert!(needed || found.is_empty(), "{rules:?}: {found:?}");
+        }
+    }
+}
+
+/// What is assumed, and that it must be: without it a controller without an agent can be deceived.
+#[test]
+#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
+fn optimized_the_assumptions_are_needed() {
+    let moved = Config {
+        rebinding: Rebinding::Always,
+        ..told_twice()
+    };
+    let config = restarted_by_hand();
+    let looping = Config {
+        faults: Faults {
+            loops: true,
+            ..config.faults
+        },
+        ..config
+    };
+    let unretained = Config {
+        retention: false,
+        ..configs::agent()
+    };
+    let unhooked = Config {
+        hook: false,
+        ..draining()
+    };
+    for config in [moved, looping, unretained, unhooked] {
+        let found = found(&[], &config, Some(6_000_000));
+        assert!(!found.is_empty());
+    }
+}
