@@ -30,8 +30,8 @@ pub struct Controller {
     running: Option<Arc<Running>>,
     /// Whether it has begun a tick in this unit of time.
     ticked: bool,
-    /// Since when the desired capacity it would be shown in an old listing has changed.
-    old_desired: Option<u8>,
+    /// What an old listing would still show as the desired capacity, and whether that is so for the last unit.
+    old_desired: Option<(u8, bool)>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -196,7 +196,10 @@ impl Controller {
 
     pub fn pass(&mut self) {
         self.ticked = false;
-        self.old_desired = None;
+        self.old_desired = self
+            .old_desired
+            .filter(|(_, is_last)| !is_last)
+            .map(|(desired, _)| (desired, true));
         let memory = (*self.memory).clone();
         self.memory = Arc::new(memory.moved(aged));
         self.recent.capacity_set = self.recent.capacity_set.map(|(to, at)| (to, aged(at)));
@@ -281,6 +284,7 @@ impl World {
             rows.push(row);
         }
         let desired = controller.old_desired.filter(|_| view.old);
+        let desired = desired.map(|(desired, _)| desired);
         let desired = u32::from(desired.unwrap_or(self.desired));
         let mut group = Group::new(config.min.into(), config.max.into(), desired);
         group.safe_retirement = config.direct || has_hook;
@@ -452,7 +456,7 @@ impl World {
             Call::SetCapacity(to) if acts => {
                 let before = self.desired;
                 let answer = self.set_capacity(config, *to);
-                self.controllers[c].old_desired = Some(before);
+                self.controllers[c].old_desired = Some((before, false));
                 answer
             }
             Call::Terminate(id, decrement) if acts => {

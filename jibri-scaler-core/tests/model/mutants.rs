@@ -104,6 +104,23 @@ fn three() -> Config {
     }
 }
 
+/// A group at its maximum size.
+fn full() -> Config {
+    Config {
+        max: 1,
+        ..configs::bounds()
+    }
+}
+
+/// Somebody lowers the desired capacity to the minimum while a retirement is under way.
+fn lowered() -> Config {
+    Config {
+        outside: 1,
+        patience: 12,
+        ..configs::shrinking()
+    }
+}
+
 /// What is removed, in which configuration, and what must be found.
 fn killed() -> Vec<(&'static [S], Config, &'static str)> {
     vec![
@@ -113,9 +130,7 @@ fn killed() -> Vec<(&'static [S], Config, &'static str)> {
         (&[S::NotWhileItAnswers], restarted_by_hand(), LOST),
         (&[S::ToldBeforeGone], told_twice(), LOST),
         (&[S::BothPorts], told_twice(), LOST),
-        (&[S::NoGaps], restarted(), LOST),
         (&[S::FreeIsUntold], alive(told_twice()), LIVE),
-        (&[S::HandOverToTheHeard], hook_removed(), LOST),
         (&[S::CompleteAfterGone], handing_over(), LOST),
         (&[S::Protect], configs::protected(), LOST),
         (
@@ -128,12 +143,14 @@ fn killed() -> Vec<(&'static [S], Config, &'static str)> {
             configs::bounds(),
             "no more is launched than is wanted",
         ),
+        (&[S::DecrementAboveMin], lowered(), LIVE),
         (&[S::LatchFirst], draining(), LOST),
         (&[S::AgentWaitsForGone], draining(), LOST),
         (&[S::ReleaseCheck], draining(), LEFT),
         (&[S::ConfirmGone], draining(), LOST),
         (&[S::BegunInPhase], draining(), LOST),
         (&[S::KeptIsAbandoned], draining(), LEFT),
+        (&[S::NoGaps], restarted(), LOST),
     ]
 }
 
@@ -167,7 +184,19 @@ fn covered() -> Vec<(S, &'static [S], Config, &'static str)> {
             S::OverdueStays,
             &[S::OnlyTheTellable, S::Check],
             configs::bounds(),
-            not_free,
+            "only what can be told is retired",
+        ),
+        (
+            S::OnlyTheTellable,
+            &[S::Check],
+            told_twice(),
+            "only what can be told is retired",
+        ),
+        (
+            S::MaxSize,
+            &[S::Check],
+            full(),
+            "desired is never above the maximum",
         ),
         (S::Only255, &[S::ReleaseCheck], crashing_late(), LEFT),
     ]
@@ -190,6 +219,13 @@ fn optimized_each_rule_is_needed() {
         let found = found(rules, &config, Some(6_000_000));
         assert!(found.contains(&expected), "without {rules:?}: {found:?}");
     }
+}
+
+#[test]
+#[ignore = "explores millions of states; run on request"]
+fn full_an_instance_is_handed_over_only_to_an_agent_that_is_heard() {
+    let found = found(&[S::HandOverToTheHeard], &hook_removed(), None);
+    assert!(found.contains(&LOST), "{found:?}");
 }
 
 #[test]
