@@ -16,13 +16,14 @@ use super::{
 };
 use crate::inspect::GroupSetup;
 
-/// An agent that has listed the group with the tag that lets it end itself, and with the hook, acts up to 105 s later. Another
-/// three minutes are for reading the group and making the first changes, after the moment that is noted for the end of the tag.
-const AGENTS_ACT_WITHIN: Duration = Duration::from_mins(5);
+/// An agent that has listed the group with the tag that lets it end itself, and with the hook, acts up to 105 s later; and within 15
+/// minutes it takes again the protection that it had dropped because of them, also where it can't list the group any more. The rest is
+/// for reading the group and making the first changes, after the moment that is noted for the end of the tag.
+const AGENTS_ACT_WITHIN: Duration = Duration::from_mins(20);
 
 /// What is to be done to take away what provisioning has made, in the reverse order, and nothing else. It changes nothing.
 ///
-/// The hooks stay until agents have had five minutes to see that they may no longer end themselves: their deletion is for
+/// The hooks stay until agents have had 20 minutes to see that they may no longer end themselves, and to protect their instances: their deletion is for
 /// [later](ProvisionPlan::later), so plan and apply again then. What was changed goes back to what it was. Instances keep their protection: to take it away is the business of their agents,
 /// or of who knows that they are idle.
 ///

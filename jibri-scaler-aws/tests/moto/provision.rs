@@ -186,7 +186,7 @@ async fn what_was_made_is_taken_away_and_nothing_else() {
     let first = destroy(&made).unwrap();
     assert!(first.waits_for[0].starts_with("agents to see"), "{first}");
     apply(&provisioner, &first).await;
-    let later = now() + Duration::from_mins(5);
+    let later = now() + Duration::from_mins(20);
     let rest = destroy(&provisioner.read(later).await.unwrap()).unwrap();
     assert_eq!(rest.later, []);
     apply(&provisioner, &rest).await;

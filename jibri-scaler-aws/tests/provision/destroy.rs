@@ -21,7 +21,7 @@ use jibri_scaler_core::{
 use crate::fixture::{NOW, apply, group, options, provisioned, stages};
 
 /// What agents are given to see that they may no longer end themselves.
-const AGENTS_SEE: Duration = Duration::from_mins(5);
+const AGENTS_SEE: Duration = Duration::from_mins(20);
 
 /// Takes away what was made, in its two parts.
 fn destroyed(mut current: Current) -> Current {
