@@ -109,9 +109,7 @@ impl Memory {
     /// Forgets a desired capacity that was not set after all.
     pub(crate) fn forget_launches(&mut self, undo: &Launches) {
         self.desired_set = undo.desired_set;
-        self.blind_launches = self
-            .blind_launches
-            .map(|_| undo.blind_launches.unwrap_or(0));
+        self.blind_launches = self.blind_launches.map(|_| undo.while_blind.unwrap_or(0));
         if let Some(back_off) = &mut self.back_off {
             back_off.give_back();
         }
@@ -121,7 +119,7 @@ impl Memory {
     pub(crate) const fn launches(&self) -> Launches {
         Launches {
             desired_set: self.desired_set,
-            blind_launches: self.blind_launches,
+            while_blind: self.blind_launches,
             back_off: self.back_off,
         }
     }
@@ -225,7 +223,7 @@ impl<'de> Deserialize<'de> for Memory {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Launches {
     desired_set: Option<u32>,
-    blind_launches: Option<u32>,
+    while_blind: Option<u32>,
     back_off: Option<BackOff>,
 }
 

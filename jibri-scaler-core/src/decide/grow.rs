@@ -64,27 +64,7 @@ pub(super) fn grow(
     let back_off_budget = memory.back_off.map(|back_off| i64::from(back_off.left()));
     let allowed = budget.min(blind_budget.unwrap_or(i64::MAX));
     let add = short.min(allowed).min(back_off_budget.unwrap_or(i64::MAX));
-    let max_size = if holds(Safeguard::MaxSize) {
-        group.max_size
-    } else {
-        u32::MAX
-    };
-    let mut to = clamp(i64::from(base) + add).min(max_size);
-    if group.desired < group.min_size {
-        // The group takes no number below its minimum, whatever the budget.
-        to = to.max(group.min_size.min(group.max_size));
-    }
-    // Writing a number below what is there would make the group choose what goes.
-    let to = Some(to)
-        .filter(|to| *to > group.desired)
-        .map(|to| to.max(survey.counting))
-        .filter(|to| *to <= max_size);
-    let to = if holds(Safeguard::OnlyRaised) {
-        to
-    } else {
-        let wanted = clamp(i64::from(group.desired) + short).max(group.min_size);
-        Some(wanted).filter(|wanted| *wanted != group.desired)
-    };
+    let to = raised(group, survey, clamp(i64::from(base) + add), short);
 
     let launches = to.map_or(0, |to| to.saturating_sub(base));
     memory.blind_launches = survey
@@ -124,6 +104,31 @@ pub(super) fn grow(
         because,
     );
     to
+}
+
+/// The capacity to set for so many wanted, where that raises it: inside the bounds of the group, and never below what is there.
+fn raised(group: &Group, survey: &Survey<'_>, to: u32, short: i64) -> Option<u32> {
+    let max_size = if holds(Safeguard::MaxSize) {
+        group.max_size
+    } else {
+        u32::MAX
+    };
+    let mut to = to.min(max_size);
+    if group.desired < group.min_size {
+        // The group takes no number below its minimum, whatever the budget.
+        to = to.max(group.min_size.min(group.max_size));
+    }
+    // Writing a number below what is there would make the group choose what goes.
+    let to = Some(to)
+        .filter(|to| *to > group.desired)
+        .map(|to| to.max(survey.counting))
+        .filter(|to| *to <= max_size);
+    if holds(Safeguard::OnlyRaised) {
+        to
+    } else {
+        let wanted = clamp(i64::from(group.desired) + short).max(group.min_size);
+        Some(wanted).filter(|wanted| *wanted != group.desired)
+    }
 }
 
 fn clamp(number: i64) -> u32 {
