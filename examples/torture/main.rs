@@ -6,6 +6,11 @@
 //! recovered. At the end it prints what was done and what came of it. It exits with 1 where a promise was broken, and prints the
 //! command that shows how.
 
+#[expect(
+    clippy::duration_suboptimal_units,
+    clippy::enum_glob_use,
+    reason = "these are the files of a test of the core, which an older Rust builds too"
+)]
 #[path = "../../jibri-scaler-core/tests/faults/torture/mod.rs"]
 mod torture;
 
@@ -58,9 +63,9 @@ fn main() -> ExitCode {
         }
     }
     // Whoever reads the figures may have seen enough.
-    let _ = write!(
+    let _ = writeln!(
         io::stdout(),
-        "{figures}time {:>25.1} s\n",
+        "{figures}time {:>25.1} s",
         start.elapsed().as_secs_f64()
     );
     // Few seeds can't bring everything.
