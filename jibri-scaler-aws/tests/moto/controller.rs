@@ -40,14 +40,14 @@ impl World {
     pub(crate) async fn through(sdk: &SdkConfig) -> Self {
         let group = fixture::group(&fixture::sdk(), 1, 4, 1).await;
         let name = group.name().clone();
-        let controlled = fixture::patient(AutoScalingGroup::new(sdk, name.clone()).unwrap());
+        let capacity = fixture::patient(AutoScalingGroup::new(sdk, name.clone()).unwrap());
         let addresses = LiveAddresses::default();
         let patience = Duration::from_secs(30);
         let config = ProbeConfig::default().with_timeout(patience).unwrap();
         let probe = HttpProbe::new(addresses.clone(), &config).unwrap();
         let drain = HttpDrain::new(addresses.clone(), &DrainConfig::default()).unwrap();
         let drain = Arc::new(drain);
-        let observer = JoinedObserver::new(controlled.clone(), probe, move || {
+        let observer = JoinedObserver::new(capacity.clone(), probe, move || {
             Box::pin(tokio::time::sleep(patience))
         });
         let minute = Duration::from_mins(1);
@@ -58,7 +58,7 @@ impl World {
             MinIdle::new(2).unwrap(),
             limits,
             observer.with_drain(drain.clone()),
-            controlled,
+            capacity,
         );
         let controller = controller
             .with_drain(drain)

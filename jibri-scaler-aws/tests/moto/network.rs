@@ -1,6 +1,6 @@
 //! A bad network between the adapters and AWS.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use aws_config::SdkConfig;
 use jibri_scaler_aws::AutoScalingGroup;
@@ -10,13 +10,13 @@ use jibri_scaler_core::{
         Decrement, FleetMetrics, GroupControl as _, GroupListing as _, MetricsSink as _, PortError,
         PortErrorKind,
     },
-    retirement::Phase,
+    retirement::{Phase, Retirement},
 };
 
 use crate::{
     controller::World,
     fixture,
-    proxy::{BAD_GATEWAY, Fault, Proxy},
+    proxy::{BAD_GATEWAY, Draws, Fault, Proxy},
     server, sink,
 };
 
@@ -198,6 +198,49 @@ async fn a_publication_is_sent_once() {
     }
 }
 
+#[tokio::test]
+async fn a_listing_is_asked_for_again_and_is_whole_or_none() {
+    const LIST: &str = "DescribeAutoScalingGroups";
+    let (proxy, sdk) = behind();
+    let direct = fixture::group(&fixture::sdk(), 0, 20, 12).await;
+    let group = AutoScalingGroup::new(&sdk, direct.name().clone()).unwrap();
+    let group = fixture::patient(group);
+    let ids = |listing: jibri_scaler_core::port::Listing| {
+        let ids = listing.instances.into_iter().map(|instance| instance.id);
+        let mut ids: Vec<_> = ids.collect();
+        ids.sort();
+        ids
+    };
+    let whole = ids(direct.list().await.unwrap());
+    assert_eq!(whole.len(), 12);
+    let short = PASSING.iter().filter(|fault| **fault != Fault::Hang);
+    for fault in short.chain(&IN_BODY).chain([&THROTTLED]) {
+        // The SDK takes what is no HTTP for a mistake that stays.
+        let tries = if *fault == Fault::NoHttp { 1 } else { 3 };
+        proxy.always(fault);
+        let error = group.list().await.unwrap_err();
+        let expected = if *fault == THROTTLED {
+            PortErrorKind::Throttled
+        } else {
+            PortErrorKind::Transient
+        };
+        assert_eq!(error.kind(), expected, "{fault:?}: {}", error.report());
+        assert_eq!(sent(&proxy, LIST).0, tries, "{fault:?}");
+
+        if tries > 1 {
+            let mut once = VecDeque::from([fault.clone()]);
+            proxy.set(move |_| once.pop_front());
+            let listing = group.list().await.unwrap_or_else(|error| {
+                panic!("after {fault:?}: {}", error.report());
+            });
+            assert_eq!(ids(listing), whole, "after {fault:?}");
+            assert_eq!(sent(&proxy, LIST).0, 2, "{fault:?}");
+        }
+    }
+    proxy.always(&DELAY);
+    assert_eq!(ids(group.list().await.unwrap()), whole);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_done_without_an_answer_is_seen_and_not_done_twice() {
     const SET: &str = "SetDesiredCapacity";
@@ -234,8 +277,60 @@ async fn what_was_done_without_an_answer_is_seen_and_not_done_twice() {
 /// The retirements that are under way or given up.
 fn phases(world: &World) -> Vec<Phase> {
     let retirements = world.controller.memory().unwrap().retirements();
-    retirements
-        .values()
-        .map(|retirement| retirement.phase())
-        .collect()
+    retirements.values().map(Retirement::phase).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_comes_through_a_bad_network_and_nothing_is_lost() {
+    const SEED: u64 = 7;
+    let (proxy, sdk) = behind();
+    let mut world = World::through(&sdk).await;
+    let mut draws = Draws::new(SEED);
+    proxy.set(move |request| {
+        let metrics = request.operation() == "PutMetricData";
+        match draws.below(12) {
+            0..=5 => None,
+            6 if metrics => Some(THROTTLED_METRICS),
+            6 => Some(THROTTLED),
+            7 => Some(draws.one_of(&IN_BODY).clone()),
+            // What hangs would take as long as the patience with moto.
+            8..=10 => Some(draws.one_of(&PASSING[..5]).clone()),
+            _ => Some(DELAY),
+        }
+    });
+    let (mut failed, mut problems) = (0, 0);
+    for tick in 0..35 {
+        if tick == 15 {
+            proxy.set(|_| None);
+        }
+        world.pass_time().await;
+        if tick == 5 {
+            let lasts = Some(Duration::from_mins(3));
+            let jibri = world.jibris.values().next().unwrap();
+            jibri.start_session(world.now, "standup", lasts).unwrap();
+        }
+        let recording: Vec<_> = world
+            .jibris
+            .iter()
+            .filter(|(_, jibri)| jibri.is_session_active())
+            .map(|(id, _)| id.clone())
+            .collect();
+        match world.controller.tick(world.now).await {
+            Ok(report) => {
+                assert!(report.breaches.is_empty(), "{report}");
+                problems += report.problems.len();
+            }
+            Err(_) => failed += 1,
+        }
+        let listing = world.listing().await;
+        for id in recording {
+            let listed = listing.instances.iter().any(|instance| instance.id == id);
+            assert!(listed, "{id} was given back while it recorded");
+        }
+        assert!(sent(&proxy, "PutMetricData").0 <= 1);
+    }
+    assert!(problems > 0, "{failed} ticks saw no group");
+    let listing = world.listing().await;
+    assert_eq!((listing.group.desired, listing.instances.len()), (2, 2));
+    assert_eq!(phases(&world), []);
 }
