@@ -5,8 +5,8 @@
 pub(crate) enum Json {
     Text(String),
     Truth(bool),
-    List(Vec<Json>),
-    Object(Vec<(String, Json)>),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
     /// A number or null: nothing that is asked for is one.
     Other,
 }
