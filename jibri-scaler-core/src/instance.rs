@@ -3,6 +3,8 @@
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use compact_str::CompactString;
+#[cfg(feature = "sim")]
+use compact_str::format_compact;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{JibriStatus, Lifecycle, Timestamp};
@@ -25,6 +27,18 @@ impl InstanceId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The id of the instance of this number in a simulation. Their order is that of the numbers.
+    #[cfg(feature = "sim")]
+    pub(crate) fn numbered(number: u32) -> Self {
+        Self(format_compact!("i-{number:08x}"))
+    }
+
+    /// The number of the instance in a simulation.
+    #[cfg(feature = "sim")]
+    pub(crate) fn number(&self) -> Option<u32> {
+        u32::from_str_radix(self.0.strip_prefix("i-")?, 16).ok()
     }
 }
 

@@ -38,7 +38,7 @@
 
 mod alarm;
 mod config;
-mod draws;
+pub(crate) mod draws;
 mod event;
 mod hook;
 mod member;

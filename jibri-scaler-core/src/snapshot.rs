@@ -101,6 +101,18 @@ impl FleetSnapshot {
         self.refused
     }
 
+    /// A snapshot of instances that are known to be in the order of their ids, with one row each.
+    #[cfg(feature = "sim")]
+    pub(crate) fn of_sorted(group: Group, instances: Vec<Instance>) -> Self {
+        debug_assert!(instances.windows(2).all(|pair| pair[0].id < pair[1].id));
+        Self {
+            group,
+            instances,
+            distinct: true,
+            refused: None,
+        }
+    }
+
     /// The bounds and the desired capacity.
     #[must_use]
     pub const fn group(&self) -> &Group {

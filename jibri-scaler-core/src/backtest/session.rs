@@ -14,8 +14,8 @@ use crate::Timestamp;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Session {
-    start: Timestamp,
-    end: Timestamp,
+    pub(super) start: Timestamp,
+    pub(super) end: Timestamp,
 }
 
 impl Session {

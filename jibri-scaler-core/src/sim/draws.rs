@@ -8,34 +8,44 @@ use rand_chacha::{
 /// What a number is drawn for. Each purpose has its own numbers, so that a change of one leaves the others as they are.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     IdPrefix = 1,
     LaunchDelay = 2,
     LaunchFailure = 3,
+    BootTime = 4,
+    ReportLoss = 5,
+    Arrivals = 6,
+    Lengths = 7,
+    Days = 8,
 }
 
 /// The chance in a simulated group: a pure function of seed, purpose and the number of the launch, on every machine the same.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Draws {
+pub(crate) struct Draws {
     seed: u64,
 }
 
 impl Draws {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self { seed }
     }
 
-    pub(super) fn bits(self, purpose: Purpose, number: u64) -> u64 {
+    pub(crate) fn bits(self, purpose: Purpose, number: u64) -> u64 {
+        self.stream(purpose, number).next_u64()
+    }
+
+    /// A stream of numbers, where one is not enough.
+    pub(crate) fn stream(self, purpose: Purpose, number: u64) -> ChaCha8Rng {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_le_bytes());
         seed[8..16].copy_from_slice(&(purpose as u64).to_le_bytes());
         let mut rng = ChaCha8Rng::from_seed(seed);
         rng.set_stream(number);
-        rng.next_u64()
+        rng
     }
 
     /// Uniform over the range, to the microsecond.
-    pub(super) fn within(
+    pub(crate) fn within(
         self,
         purpose: Purpose,
         number: u64,
@@ -50,7 +60,7 @@ impl Draws {
     }
 
     /// True with this probability: never at 0, always at 1.
-    pub(super) fn chance(self, purpose: Purpose, number: u64, probability: f64) -> bool {
+    pub(crate) fn chance(self, purpose: Purpose, number: u64, probability: f64) -> bool {
         // 53 bits fill the mantissa, so the fraction is uniform in [0, 1) and exact.
         #[expect(clippy::cast_precision_loss, reason = "53 bits are exact in an f64")]
         let fraction = (self.bits(purpose, number) >> 11) as f64 / (1_u64 << 53) as f64;

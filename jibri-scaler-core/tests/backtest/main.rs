@@ -1,0 +1,7 @@
+//! The simulator, from outside.
+
+mod bill;
+mod jicofo;
+mod luck;
+mod replay;
+mod support;
