@@ -4,6 +4,8 @@
 //! out recordings, and the very code that runs in production ([`PolicyScaler`]).
 
 mod boot;
+pub mod bound;
+mod changes;
 mod environment;
 mod event;
 mod fleet;

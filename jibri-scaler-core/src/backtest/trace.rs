@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::Session;
+use super::{Session, changes::Change};
 use crate::{Timestamp, time::readable};
 
 /// The recordings that were asked for, in the order of their starts.
@@ -108,17 +108,18 @@ impl Trace {
     /// The most recordings at one time, where one that ends makes room for one that starts at the same moment.
     #[must_use]
     pub fn most_at_once(&self) -> u32 {
-        let mut ends: Vec<_> = self.sessions.iter().map(|s| s.end()).collect();
-        ends.sort_unstable();
-        let (mut ended, mut most) = (0, 0);
-        for (started, session) in (1..).zip(&self.sessions) {
-            // One without a length still takes a Jibri.
-            while ends[ended] <= session.start() && ended + 1 < started {
-                ended += 1;
+        let (mut recording, mut most) = (0, 0);
+        for (_, change) in self.changes() {
+            match change {
+                Change::End => recording -= 1,
+                Change::StartAndEnd => most = most.max(recording + 1),
+                Change::Start => {
+                    recording += 1;
+                    most = most.max(recording);
+                }
             }
-            most = most.max(started - ended);
         }
-        u32::try_from(most).unwrap_or(u32::MAX)
+        most
     }
 
     /// The time that all recordings take together.

@@ -1,6 +1,7 @@
 //! The simulator, from outside.
 
 mod bill;
+mod bounds;
 mod jicofo;
 mod luck;
 mod replay;
