@@ -27,6 +27,7 @@ pub mod observe;
 mod plan;
 pub mod policy;
 pub mod port;
+pub mod refusals;
 pub mod retirement;
 #[doc(hidden)]
 pub mod safeguard;
