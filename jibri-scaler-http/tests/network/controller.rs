@@ -138,8 +138,19 @@ async fn run(seed: u64) -> Sum {
                 member.health.set(|_| None);
                 member.internal.set(|_| None);
             }
-            // Jicofo asks one that says it is free.
-            if tick < BAD && draws.below(12) == 0 && member.fake.is_selectable() {
+        }
+        // Jicofo asks those that say they are free: now and then any, and often one that is to go and has not heard so yet.
+        let going: Vec<_> = controller.memory().map_or_else(Vec::new, |memory| {
+            let ids = memory.retirements().keys();
+            ids.filter_map(|id| group.member(id)).collect()
+        });
+        let (all, going) = (group.members(), going.into_iter());
+        let asked = all
+            .into_iter()
+            .map(|member| (member, 12))
+            .chain(going.map(|member| (member, 2)));
+        for (member, one_of) in asked {
+            if tick < BAD && draws.below(one_of) == 0 && member.fake.is_selectable() {
                 let lasts = Duration::from_secs(30 + draws.below(200));
                 member
                     .fake

@@ -128,6 +128,11 @@ impl Members {
             .collect()
     }
 
+    pub(crate) fn member(&self, id: &InstanceId) -> Option<Arc<Member>> {
+        let state = self.lock();
+        state.listed.get(id).map(|row| Arc::clone(&row.member))
+    }
+
     pub(crate) fn lost(&self) -> Vec<InstanceId> {
         self.lock().lost.clone()
     }
