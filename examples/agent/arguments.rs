@@ -26,6 +26,10 @@ use crate::{checks::ReleaseCheck, reporting::Reporting, supervisor::Supervisor, 
 
 #[derive(Debug, Parser)]
 #[command(about = "Runs beside a Jibri on an EC2 instance and keeps its group right from there")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct Arguments {
     /// Where a Jibri of this machine is: its external and its internal API. Once for each Jibri; all together count as one.
     #[arg(
