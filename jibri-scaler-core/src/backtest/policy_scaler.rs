@@ -7,6 +7,7 @@ use crate::{
     decide,
     policy::Policy,
     port::{Presence, Told},
+    retirement::Retirement,
 };
 
 /// What a controller of this crate does with a policy: [`decide`](fn@decide) in each tick, and then what the controller does about it, by
@@ -102,7 +103,7 @@ impl Scaler for PolicyScaler<'_> {
                 }
                 Call::Terminate(id, how) => {
                     let retirement = held.memory.retirements().get(&id);
-                    let by_agent = retirement.is_some_and(|retirement| retirement.is_by_agent());
+                    let by_agent = retirement.is_some_and(Retirement::is_by_agent);
                     match id.number() {
                         Some(number) if by_agent => fleet.drain(number, how),
                         Some(number) => fleet.terminate(number, how),
