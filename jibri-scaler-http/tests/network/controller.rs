@@ -97,6 +97,33 @@ fn phases(controller: &Controller) -> Vec<Phase> {
     retirements.values().map(Retirement::phase).collect()
 }
 
+/// Jicofo asks those that say they are free: now and then any, and often one that is to go and has not heard so yet.
+fn begin_recordings(
+    group: &Members,
+    controller: &Controller,
+    now: jibri_scaler_core::Timestamp,
+    draws: &mut Draws,
+) {
+    let going: Vec<_> = controller.memory().map_or_else(Vec::new, |memory| {
+        let ids = memory.retirements().keys();
+        ids.filter_map(|id| group.member(id)).collect()
+    });
+    let asked = group
+        .members()
+        .into_iter()
+        .map(|member| (member, 12))
+        .chain(going.into_iter().map(|member| (member, 2)));
+    for (member, one_of) in asked {
+        if draws.below(one_of) == 0 && member.fake.is_selectable() {
+            let lasts = Duration::from_secs(30 + draws.below(200));
+            member
+                .fake
+                .start_session(now, "standup", Some(lasts))
+                .unwrap();
+        }
+    }
+}
+
 async fn run(seed: u64) -> Sum {
     let mut draws = Draws::new(seed);
     let addresses = LiveAddresses::default();
@@ -139,24 +166,8 @@ async fn run(seed: u64) -> Sum {
                 member.internal.set(|_| None);
             }
         }
-        // Jicofo asks those that say they are free: now and then any, and often one that is to go and has not heard so yet.
-        let going: Vec<_> = controller.memory().map_or_else(Vec::new, |memory| {
-            let ids = memory.retirements().keys();
-            ids.filter_map(|id| group.member(id)).collect()
-        });
-        let (all, going) = (group.members(), going.into_iter());
-        let asked = all
-            .into_iter()
-            .map(|member| (member, 12))
-            .chain(going.map(|member| (member, 2)));
-        for (member, one_of) in asked {
-            if tick < BAD && draws.below(one_of) == 0 && member.fake.is_selectable() {
-                let lasts = Duration::from_secs(30 + draws.below(200));
-                member
-                    .fake
-                    .start_session(now, "standup", Some(lasts))
-                    .unwrap();
-            }
+        if tick < BAD {
+            begin_recordings(&group, &controller, now, &mut draws);
         }
         let report = controller.tick(now).await.unwrap();
         assert!(
