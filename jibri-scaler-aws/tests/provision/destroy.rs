@@ -152,13 +152,13 @@ fn the_hooks_stay_until_no_agent_can_be_about_to_end_its_instance() {
     let first = destroy(&current).unwrap();
     assert_eq!(deletions(&first), (0, 2));
     assert!(
-        first.waits_for[0].ends_with("do the same again in 5m"),
+        first.waits_for[0].ends_with("do the same again in 20m"),
         "{first}"
     );
     apply(&mut current, &first);
     assert!(!current.setup.tags.contains_key(SHRINK_TAG));
     let start = current.setup.read_at;
-    for (after, deleted) in [(0, (0, 2)), (105, (0, 2)), (299, (0, 2)), (300, (2, 0))] {
+    for (after, deleted) in [(0, (0, 2)), (105, (0, 2)), (1199, (0, 2)), (1200, (2, 0))] {
         current.setup.read_at = start + Duration::from_secs(after);
         let plan = destroy(&current).unwrap();
         assert_eq!(deletions(&plan), deleted, "{after} s:\n{plan}");
