@@ -159,7 +159,7 @@ impl Controller {
     /// on, and publishes the numbers. It never waits for a Jibri: how long it takes is bounded by the timeouts of the ports.
     ///
     /// One effect that fails stops the rest of the plan; the next tick starts from a fresh observation. If the memory can't be
-    /// saved, only growth is applied. A plan that breaks a rule of [`check`] is not applied at all. All of that is in the report.
+    /// saved, only growth is applied. A plan that breaks a rule of [`check`](fn@crate::check) is not applied at all. All of that is in the report.
     ///
     /// It asks many Jibris at once, so a slow one holds up nobody but the end of the tick, and for no longer than the drain client
     /// lets a call take.
