@@ -107,7 +107,7 @@ fn optimized_a_group_keeps_the_promises() {
 
 /// All of it. `docs/safety.md` has the last output.
 #[test]
-#[ignore = "takes an hour and gigabytes; run on request"]
+#[ignore = "takes minutes and gigabytes even optimized; run on request"]
 fn full_a_group_keeps_the_promises() {
     for config in configs::all() {
         keeps_the_promises(&explore(&config, threads(), None));
