@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     BusyStatus, Decision, DrainPath, Effect, FleetSnapshot, HealthStatus, Instance, InstanceId,
-    JibriStatus, Lifecycle, Limits, Reachability, Stage,
+    JibriStatus, Lifecycle, Limits, Reachability, Stage, operator::Direction,
 };
 
 /// A rule that every decision keeps, whatever the policy.
@@ -45,6 +45,8 @@ pub enum Rule {
     Listed,
     /// Nothing is retired for which there is no safe way.
     SafeWay,
+    /// Nothing is done that an operator has paused, and nobody is retired who is kept.
+    Operator,
 }
 
 impl fmt::Display for Rule {
@@ -64,6 +66,7 @@ impl fmt::Display for Rule {
             Self::Remembered => "a retirement is written down before it begins",
             Self::Listed => "only listed instances are acted on",
             Self::SafeWay => "nothing is retired without a safe way",
+            Self::Operator => "what an operator paused or keeps is left alone",
         })
     }
 }
@@ -130,6 +133,7 @@ pub fn check(snapshot: &FleetSnapshot, limits: &Limits, decision: &Decision) -> 
         checked.retirement(id, replace);
     }
     checked.numbers();
+    checked.operator();
     checked.breaches
 }
 
@@ -225,7 +229,10 @@ impl Check<'_> {
             format!("{id} is {}", row.lifecycle)
         });
         let status = self.reading(row);
-        self.require(status.is_some_and(may_go), Rule::NeverBusy, || {
+        // Whoever is retired by hand may be busy: it is told, and ends when it is done.
+        let by_hand = self.is_by_hand(id);
+        let is_free = |status: &JibriStatus| may_go(status) || by_hand && status.is_busy();
+        self.require(status.is_some_and(is_free), Rule::NeverBusy, || {
             format!("{id}: {:?}, {:?}", row.reachability, row.report)
         });
         let way = self.snapshot.group().safe_retirement && row.drain != DrainPath::None;
@@ -236,7 +243,7 @@ impl Check<'_> {
             Rule::Remembered,
             || format!("{id}"),
         );
-        if status.is_some_and(JibriStatus::is_available) {
+        if status.is_some_and(JibriStatus::is_available) && !by_hand {
             let traces = &self.decision.memory.instances;
             let trace = traces
                 .binary_search_by(|trace| trace.id.cmp(id))
@@ -311,7 +318,9 @@ impl Check<'_> {
         let ready: Vec<_> = self.snapshot.instances().iter().filter(ready).collect();
         let going = ready.iter().filter(|row| begun.contains(&row.id)).count();
         let stays = (ready.len() - going) as u64;
-        let kept = going == 0 || stays >= u64::from(decision.wanted_spare);
+        let by_itself = |row: &&&Instance| begun.contains(&row.id) && !self.is_by_hand(&row.id);
+        let kept =
+            !ready.iter().any(|row| by_itself(&row)) || stays >= u64::from(decision.wanted_spare);
         self.require(kept, Rule::BelowWantedSpare, || {
             format!(
                 "{stays} of {} ready ones stay, {} are wanted",
@@ -327,6 +336,23 @@ impl Check<'_> {
         self.require(within, Rule::Budget, || {
             format!("{retiring} retirements under way")
         });
+    }
+
+    fn operator(&mut self) {
+        let (operator, plan) = (&self.decision.memory.operator, &self.decision.plan);
+        let growing = plan.capacity().is_some() && operator.pause(Direction::Growing).is_some();
+        self.require(!growing, Rule::Operator, || "growing is paused".into());
+        let shrinking =
+            plan.retires().next().is_some() && operator.pause(Direction::Shrinking).is_some();
+        self.require(!shrinking, Rule::Operator, || "shrinking is paused".into());
+        for (id, _) in plan.retires() {
+            let kept = operator.kept().contains_key(id);
+            self.require(!kept, Rule::Operator, || format!("{id} is kept"));
+        }
+    }
+
+    fn is_by_hand(&self, id: &InstanceId) -> bool {
+        self.decision.memory.operator.retires().contains_key(id)
     }
 
     fn counting(&self) -> u32 {

@@ -1,5 +1,7 @@
 //! The class of an instance: what it counts as.
 
+use std::fmt;
+
 /// What an instance counts as. Each distinct instance is in exactly one class.
 ///
 /// | class | grows toward the wanted spare? | may be retired? |
@@ -7,7 +9,7 @@
 /// | spare | yes | yes, when surplus and long enough idle |
 /// | booting | yes, it is coming | no: nothing can be told yet |
 /// | overdue | no | no: a wrong address would end running Jibris |
-/// | busy | no | never |
+/// | busy | no | only by hand: it is told, and ends when it is done |
 /// | expired, unhealthy | no | yes, and replaced where it is missed |
 /// | unknown | no | no: it may be recording |
 /// | retiring | no | it already is |
@@ -46,9 +48,31 @@ pub enum Class {
 }
 
 impl Class {
-    /// Whether a controller may ever begin to retire an instance of this class.
+    /// The name of the class, as the tally has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Retiring => "retiring",
+            Self::Other => "other",
+            Self::Booting => "booting",
+            Self::Overdue => "overdue",
+            Self::Unknown => "unknown",
+            Self::Busy => "busy",
+            Self::Unhealthy => "unhealthy",
+            Self::Expired => "expired",
+            Self::Spare => "spare",
+        }
+    }
+
+    /// Whether a controller may ever begin to retire an instance of this class by itself.
     #[must_use]
     pub const fn may_be_retired(self) -> bool {
         matches!(self, Self::Spare | Self::Unhealthy | Self::Expired)
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }

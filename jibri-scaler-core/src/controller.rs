@@ -3,12 +3,14 @@
 mod apply;
 #[doc(hidden)]
 pub mod course;
+mod operate;
 mod ownership;
 mod report;
 
 use course::Recent;
 use ownership::Ownership;
 
+pub use operate::OperateError;
 pub use report::{Applied, Progress, TickError, TickReport};
 
 use std::{fmt, time::Duration};
@@ -17,14 +19,14 @@ use futures_core::Stream;
 use futures_util::{StreamExt as _, pin_mut};
 
 use crate::{
-    Decision, Finding, FleetSnapshot, Limits, Memory, OutOfRange, Severity, Timestamp, decide,
+    Decision, Finding, FleetSnapshot, Limits, Memory, OutOfRange, Severity, Tick, Timestamp,
+    decide,
     observe::FleetObserver,
     policy::Policy,
     port::{
         DrainClient, FleetMetrics, GroupControl, GroupOwnership, KeptMemory, MemoryStore,
         MetricsSink,
     },
-    time::readable,
 };
 
 /// Keeps one group at the right size.
@@ -60,6 +62,8 @@ pub struct Controller {
     metrics: Option<Box<dyn MetricsSink>>,
     ownership: Option<Ownership>,
     dry_run: bool,
+    /// How far apart the ticks are going to be, where that was said.
+    interval: Option<Duration>,
     /// Absent until it was loaded in the first tick.
     memory: Option<Memory>,
     recent: Recent,
@@ -88,6 +92,7 @@ impl Controller {
             metrics: None,
             ownership: None,
             dry_run: false,
+            interval: None,
             memory: None,
             recent: Recent::default(),
             decide,
@@ -139,19 +144,9 @@ impl Controller {
     /// # Errors
     /// Where [`report_ttl`](Limits::report_ttl) is less than twice the interval: one slow tick would look like a gap, and
     /// nothing would ever be retired.
-    pub fn with_interval(self, interval: Duration) -> Result<Self, OutOfRange> {
-        if self.limits.report_ttl() < interval.saturating_mul(2) {
-            let value = format!(
-                "\"{}\" with an interval of {}",
-                readable(self.limits.report_ttl()),
-                readable(interval)
-            );
-            return Err(OutOfRange::new(
-                "report_ttl",
-                value,
-                "twice the interval–\"1h\"",
-            ));
-        }
+    pub fn with_interval(mut self, interval: Duration) -> Result<Self, OutOfRange> {
+        operate::fits(&self.limits, interval)?;
+        self.interval = Some(interval);
         Ok(self)
     }
 
@@ -171,32 +166,29 @@ impl Controller {
     /// Where the group could not be listed or the memory not be loaded; nothing has been done then.
     pub async fn tick(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
         // It stays where it is while anything is awaited: a future that is dropped forgets nothing.
-        let before = if let Some(memory) = &self.memory {
-            memory.clone()
-        } else {
-            let loaded = self.store.load().await.map_err(TickError::LoadMemory)?;
-            self.memory.insert(loaded.unwrap_or_default()).clone()
-        };
+        let loaded = self.load().await;
+        let before = loaded.map_err(TickError::LoadMemory)?.clone();
         let observed = self.observer.observe(now).await;
         let observation = observed.map_err(TickError::Observe)?;
-        let snapshot = &observation.snapshot;
+        let tick = Tick::new(now, observation.snapshot);
+        let snapshot = &tick.snapshot;
         let policy = &*self.policy;
         let decision = (self.decide)(policy, &self.limits, snapshot, now, before.clone());
         let has_drain = self.drain.is_some();
         let begun = course::begin(&decision, snapshot, &self.limits, &before, has_drain);
 
-        let mut report =
-            TickReport::new(decision, begun.breaches, observation.failures, self.dry_run);
+        let mut report = TickReport::new(tick, before, decision, self.dry_run);
+        report.breaches = begun.breaches;
+        report.failures = observation.failures;
         report.findings = observation.findings;
         let acts = self.may_act(&mut report, now).await && !self.dry_run;
         if acts {
             self.memory = Some(begun.memory);
-            self.carry_out(begun.course, &mut report, &before).await;
-            self.publish(snapshot.group().desired, &mut report, now)
-                .await;
+            self.carry_out(begun.course, &mut report).await;
+            self.publish(&mut report).await;
         } else {
             let memory = report.decision.memory.clone();
-            self.memory = Some(memory.without_acts_since(&before));
+            self.memory = Some(memory.without_acts_since(&report.memory_before));
         }
         Ok(report)
     }
@@ -222,12 +214,12 @@ impl Controller {
         self.memory.as_ref()
     }
 
-    async fn publish(&self, desired: u32, report: &mut TickReport, now: Timestamp) {
+    async fn publish(&self, report: &mut TickReport) {
         let Some(sink) = &self.metrics else { return };
         let numbers = FleetMetrics::new(
-            now,
+            report.tick.at,
             &report.decision.tally,
-            desired,
+            report.tick.snapshot.group().desired,
             report.decision.wanted_spare,
         );
         if let Err(error) = sink.publish(&numbers).await {

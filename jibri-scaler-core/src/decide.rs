@@ -6,6 +6,7 @@ mod grow;
 mod launching;
 mod learn;
 mod odd;
+mod operator;
 mod replace;
 mod shrink;
 mod survey;
@@ -13,6 +14,7 @@ mod survey;
 use crate::{
     Decision, DrainPath, Effect, Explanation, FleetSnapshot, Group, InstanceId, Limits, Memory,
     Plan, Stage, Timestamp,
+    operator::Direction,
     policy::{Policy, Situation},
     retirement::Retirement,
 };
@@ -28,16 +30,19 @@ use survey::Survey;
 ///
 /// 1. `wanted_spare`: the largest vote of the policies. The group grows by what is missing after counting what is coming.
 /// 2. `bounds`: inside minimum and maximum size.
-/// 3. `launch_budget`: at most [`max_launch`](Limits::max_launch) outstanding. While launches fail, no more than a token bucket
+/// 3. `launch_budget`: nothing while an [operator](crate::operator) has paused growing; at most
+///    [`max_launch`](Limits::max_launch) outstanding. While launches fail, no more than a token bucket
 ///    holds that fills more slowly with each failure, down to one launch in three boot deadlines; the first launch that comes ends
 ///    that. While most of the group can't be seen, at most one wanted spare until sight returns.
 /// 4. `surplus`: the smallest number of ready Jibris beyond the wanted spare, over the whole
 ///    [`surplus_hold`](Limits::surplus_hold), less those that have gone since. Instances that boot make no ready one
 ///    superfluous.
-/// 5. `eligible`: ready, and idle for [`idle_timeout`](Limits::idle_timeout) in two or more reports.
-/// 6. `headroom`: not below the minimum size; at most [`max_retire`](Limits::max_retire) under way.
+/// 5. `eligible`: ready, idle for [`idle_timeout`](Limits::idle_timeout) in two or more reports, and not kept by an operator.
+/// 6. `headroom`: nothing while an operator has paused shrinking; not below the minimum size; at most
+///    [`max_retire`](Limits::max_retire) under way.
 /// 7. `safe_retirement`: only where the Jibri can be told to end by itself.
-/// 8. `plan`: with the broken (unhealthy, expired) Jibris that are retired too.
+/// 8. `plan`: with the broken (unhealthy, expired) Jibris that are retired too, and with those that an operator retires by hand. The
+///    latter are counted first, so that the stages from `surplus` on are about the rest.
 ///
 /// ```
 /// use jibri_scaler_core::{FleetSnapshot, Group, Limits, Memory, Timestamp, decide, policy::MinIdle};
@@ -60,7 +65,9 @@ pub fn decide(
     let group = snapshot.group();
 
     let broken = continuity::follow(limits, now, &mut memory, &mut explanation);
-    let survey = Survey::new(limits, snapshot, now, broken, &mut memory);
+    let begun = operator::follow(now, &mut memory);
+    let mut survey = Survey::new(limits, snapshot, now, broken, &mut memory);
+    operator::forget_unlisted(&begun, &mut memory, &mut explanation);
     continuity::watch_desired(group, &survey, now, &mut memory, &mut explanation);
 
     launching::follow(limits, &survey, now, &mut memory);
@@ -84,6 +91,14 @@ pub fn decide(
         desired: capacity.unwrap_or(group.desired),
         ..*group
     };
+    let by_hand = operator::by_hand(
+        limits,
+        &grown,
+        &mut survey,
+        wanted,
+        &mut memory,
+        &mut explanation,
+    );
     let victims = shrink::shrink(
         limits,
         &grown,
@@ -94,7 +109,12 @@ pub fn decide(
         &mut explanation,
     );
     memory.window.take(to_u32(victims.len()));
-    let replaced = replace::replace(limits, group, &grown, &survey, wanted, &victims);
+    let replaced = if memory.operator.pause(Direction::Shrinking).is_some() {
+        Vec::new()
+    } else {
+        replace::replace(limits, group, &grown, &survey, wanted, &victims)
+    };
+    operator::find_kept(&memory, &mut explanation);
     survey.find(limits, group, now, &memory, &mut explanation);
 
     let mut effects: Vec<Effect> = survey
@@ -107,10 +127,11 @@ pub fn decide(
     explanation.push(
         Stage::Plan,
         safe,
-        safe.saturating_add(to_u32(replaced.len())),
-        replace::because(safe, &replaced),
+        safe.saturating_add(to_u32(replaced.len() + by_hand.len())),
+        replace::because(safe, &replaced, by_hand.len()),
     );
-    let retires = victims.into_iter().map(|id| (id, false)).chain(replaced);
+    let victims = victims.into_iter().map(|id| (id, false));
+    let retires = by_hand.into_iter().chain(victims).chain(replaced);
     for (id, replace) in retires {
         let by_agent = snapshot
             .rows(id)
@@ -127,6 +148,7 @@ pub fn decide(
     Decision {
         at: now,
         wanted_spare: wanted,
+        winner: vote.policy.into_owned(),
         plan: Plan { effects },
         tally: survey.tally,
         coming: survey.coming,

@@ -27,6 +27,8 @@ pub struct Decision {
     pub at: Timestamp,
     /// How many idle Jibris are wanted, before any bound.
     pub wanted_spare: u32,
+    /// The policy that wants so many. It is not part of the decision format; there the explanation of `wanted_spare` names it.
+    pub winner: String,
     /// What is to be done.
     pub plan: Plan,
     /// The instances by class.

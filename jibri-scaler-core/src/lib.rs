@@ -24,6 +24,7 @@ mod limits;
 mod memory;
 pub mod native;
 pub mod observe;
+pub mod operator;
 mod plan;
 pub mod policy;
 pub mod port;

@@ -12,7 +12,8 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
-    FleetSnapshot, InstanceId, Timestamp, learned::Learned, port::Told, retirement::Retirement,
+    FleetSnapshot, InstanceId, Timestamp, learned::Learned, operator::Operator, port::Told,
+    retirement::Retirement,
 };
 
 /// What a decision hands on to the next one: since when each Jibri is idle, how the surplus went, which retirements are under
@@ -55,6 +56,8 @@ pub struct Memory {
     /// By id, in the order of the ids.
     pub(crate) instances: Vec<Trace>,
     pub(crate) retirements: BTreeMap<InstanceId, Retirement>,
+    #[serde(skip_serializing_if = "Operator::is_empty")]
+    pub(crate) operator: Operator,
     pub(crate) learned: Learned,
 }
 
@@ -70,6 +73,12 @@ impl Memory {
     pub fn with_learned(mut self, learned: Learned) -> Self {
         self.learned = learned;
         self
+    }
+
+    /// What an operator asked for. [`command`](Self::command) puts it in.
+    #[must_use]
+    pub const fn operator(&self) -> &Operator {
+        &self.operator
     }
 
     /// The retirements that are under way or were given up on, by instance.
@@ -214,6 +223,7 @@ impl<'de> Deserialize<'de> for Memory {
             window: raw.window,
             instances,
             retirements: raw.retirements,
+            operator: raw.operator,
             learned: raw.learned,
         })
     }
@@ -264,6 +274,8 @@ struct RawMemory {
     instances: Vec<Trace>,
     #[serde(default)]
     retirements: BTreeMap<InstanceId, Retirement>,
+    #[serde(default)]
+    operator: Operator,
     #[serde(default)]
     learned: Learned,
 }

@@ -36,7 +36,7 @@ mod sight;
 #[doc(hidden)]
 pub use sight::Sight;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -78,10 +78,41 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All phases.
+    pub const ALL: [Self; 7] = [
+        Self::Requested,
+        Self::Told,
+        Self::Finishing,
+        Self::Gone,
+        Self::Released,
+        Self::Terminating,
+        Self::GivenUp,
+    ];
+
+    /// The name of the phase, as it is serialized.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Told => "told",
+            Self::Finishing => "finishing",
+            Self::Gone => "gone",
+            Self::Released => "released",
+            Self::Terminating => "terminating",
+            Self::GivenUp => "given_up",
+        }
+    }
+
     /// Whether the retirement still goes on, so that the instance counts as retiring.
     #[must_use]
     pub const fn is_under_way(self) -> bool {
         !matches!(self, Self::GivenUp)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -7,20 +7,15 @@ use super::{
     course::{Call, Course, Errand, Held, Question, Seen},
 };
 use crate::{
-    Effect, InstanceId, Memory,
+    Effect, InstanceId,
     observe::JoinedObserver,
     port::{DrainClient, PortError},
     retirement::{Phase, Retirement},
 };
 
 impl Controller {
-    /// Makes one call after the other, and writes down what came of them. `before` is the memory before the decision.
-    pub(super) async fn carry_out(
-        &mut self,
-        mut course: Course,
-        report: &mut TickReport,
-        before: &Memory,
-    ) {
+    /// Makes one call after the other, and writes down what came of them.
+    pub(super) async fn carry_out(&mut self, mut course: Course, report: &mut TickReport) {
         // What comes of each call is taken in at once, so that a future that is dropped forgets only what was outstanding.
         let Some(memory) = &mut self.memory else {
             return;
@@ -57,11 +52,16 @@ impl Controller {
         let phase = |(id, retirement): (&InstanceId, &Retirement)| {
             // The decision begins retirements, and sees which Jibris finish a recording.
             let begun = Phase::Requested;
-            let from = before.retirements.get(id).map_or(begun, Retirement::phase);
+            let from = report
+                .memory_before
+                .retirements
+                .get(id)
+                .map_or(begun, Retirement::phase);
             let (id, to) = (id.clone(), retirement.phase());
             (from != to).then_some(Progress { id, from, to })
         };
-        report.progress = held.memory.retirements.iter().filter_map(phase).collect();
+        let progress = held.memory.retirements.iter().filter_map(phase).collect();
+        report.progress = progress;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use crate::{
-    Breach, Decision, Effect, Finding, InstanceId,
+    Breach, Decision, Effect, Finding, InstanceId, Memory, Tick,
     port::{PortError, ProbeOutcome},
     retirement::Phase,
 };
@@ -26,6 +26,10 @@ use crate::{
 #[must_use = "it may hold problems that somebody should see"]
 #[non_exhaustive]
 pub struct TickReport {
+    /// What was seen.
+    pub tick: Tick,
+    /// What was remembered when it was decided. With the policy and the limits, this and the tick give the decision again.
+    pub memory_before: Memory,
     /// What was decided, and why.
     pub decision: Decision,
     /// The rules that the decision breaks. With a fatal one among them nothing of the plan was applied.
@@ -46,9 +50,9 @@ pub struct TickReport {
 
 impl TickReport {
     pub(super) fn new(
+        tick: Tick,
+        memory_before: Memory,
         decision: Decision,
-        breaches: Vec<Breach>,
-        failures: BTreeMap<InstanceId, ProbeOutcome>,
         dry_run: bool,
     ) -> Self {
         let not_done = if dry_run {
@@ -63,9 +67,11 @@ impl TickReport {
             .map(|effect| (effect.clone(), not_done))
             .collect();
         Self {
+            tick,
+            memory_before,
             decision,
-            breaches,
-            failures,
+            breaches: Vec::new(),
+            failures: BTreeMap::new(),
             effects,
             progress: Vec::new(),
             problems: Vec::new(),
@@ -115,11 +121,7 @@ impl fmt::Display for TickReport {
             }
         }
         for progress in &self.progress {
-            write!(
-                f,
-                "; {} {:?} -> {:?}",
-                progress.id, progress.from, progress.to
-            )?;
+            write!(f, "; {} {} -> {}", progress.id, progress.from, progress.to)?;
         }
         for problem in &self.problems {
             write!(f, "; {}", problem.report())?;

@@ -1,8 +1,9 @@
 //! Growing: what is missing after counting what is coming, in one step.
 
-use super::{launching, survey::Survey};
+use super::{launching, operator, survey::Survey};
 use crate::{
     Explanation, Group, Limits, Memory, Severity, Stage,
+    operator::Direction,
     policy::Vote,
     safeguard::{Safeguard, holds},
 };
@@ -64,7 +65,12 @@ pub(super) fn grow(
     let back_off_budget = memory.back_off.map(|back_off| i64::from(back_off.left()));
     let allowed = budget.min(blind_budget.unwrap_or(i64::MAX));
     let add = short.min(allowed).min(back_off_budget.unwrap_or(i64::MAX));
-    let to = raised(group, survey, clamp(i64::from(base) + add), short);
+    let mut to = raised(group, survey, clamp(i64::from(base) + add), short);
+    let pause = memory.operator.pause(Direction::Growing);
+    if let Some(pause) = pause {
+        let held = to.take().map_or(0, |to| to.saturating_sub(group.desired));
+        operator::find_growing(pause, held, explanation);
+    }
 
     let launches = to.map_or(0, |to| to.saturating_sub(base));
     memory.blind_launches = survey
@@ -85,6 +91,10 @@ pub(super) fn grow(
             limits.max_launch()
         ),
     };
+    if let Some(pause) = pause {
+        let paused = format!("; but growing is paused until {}", pause.until());
+        because.push_str(&paused);
+    }
     if let Some(back_off) = &mut memory.back_off {
         let text = format!(
             "; {} failed in a row, so {} may be launched now",

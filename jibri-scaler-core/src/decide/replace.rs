@@ -25,8 +25,8 @@ pub(super) fn replace<'a>(
         .max_retire()
         .saturating_sub(survey.retiring)
         .saturating_sub(going);
-    let missed = survey.tally.spare.saturating_add(survey.coming) < wanted
-        || group.desired <= group.min_size;
+    let missed =
+        survey.spare().saturating_add(survey.coming) < wanted || group.desired <= group.min_size;
     let mut headroom = headroom(grown, survey).saturating_sub(going);
     let broken = survey.broken.iter().filter(|row| can_be_retired(row));
     broken
@@ -40,10 +40,15 @@ pub(super) fn replace<'a>(
 }
 
 /// Why the plan retires what it retires.
-pub(super) fn because(idle: u32, broken: &[(&InstanceId, bool)]) -> String {
+pub(super) fn because(idle: u32, broken: &[(&InstanceId, bool)], by_hand: usize) -> String {
     let replaced = broken.iter().filter(|(_, replace)| *replace).count();
+    let by_hand = if by_hand > 0 {
+        format!("; {by_hand} more go by hand")
+    } else {
+        String::new()
+    };
     format!(
-        "{idle} idle and {} broken ones go, {replaced} of them are replaced",
+        "{idle} idle and {} broken ones go, {replaced} of them are replaced{by_hand}",
         broken.len()
     )
 }

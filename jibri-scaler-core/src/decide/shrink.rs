@@ -3,12 +3,13 @@
 use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use super::{
-    some_of,
+    operator, some_of,
     survey::{Survey, can_be_retired},
     to_u32,
 };
 use crate::{
     Explanation, Group, Instance, InstanceId, Limits, Memory, Severity, Stage, Timestamp, Zone,
+    operator::Direction,
     safeguard::{Safeguard, holds},
     time::readable,
 };
@@ -46,29 +47,35 @@ pub(super) fn shrink<'a>(
         .collect();
     let eligible = held.min(to_u32(long_idle.len()));
     let timeout = readable(limits.idle_timeout());
-    let because = format!(
+    let mut because = format!(
         "{} of {} ready ones have been idle for {timeout}",
         long_idle.len(),
         survey.ready
     );
+    if survey.kept_idle > 0 {
+        let kept = format!(", beside {} that are kept by hand", survey.kept_idle);
+        because.push_str(&kept);
+    }
     explanation.push(Stage::Eligible, held, eligible, because);
 
     let headroom = headroom(group, survey);
     let slots = limits.max_retire().saturating_sub(survey.retiring);
-    let allowed = eligible.min(headroom).min(slots);
-    explanation.push(
-        Stage::Headroom,
-        eligible,
-        allowed,
-        format!(
-            "desired {} is above the minimum size {} by {headroom} after {} that are leaving, and {slots} of {} \
-             retirements may begin",
-            group.desired,
-            group.min_size,
-            survey.leaving,
-            limits.max_retire()
-        ),
+    let mut allowed = eligible.min(headroom).min(slots);
+    let mut because = format!(
+        "desired {} is above the minimum size {} by {headroom} after {} that are leaving, and {slots} of {} \
+         retirements may begin",
+        group.desired,
+        group.min_size,
+        survey.leaving,
+        limits.max_retire()
     );
+    if let Some(pause) = memory.operator.pause(Direction::Shrinking) {
+        let paused = format!("; but shrinking is paused until {}", pause.until());
+        because.push_str(&paused);
+        operator::find_shrinking(&memory.operator, allowed, survey, explanation);
+        allowed = 0;
+    }
+    explanation.push(Stage::Headroom, eligible, allowed, because);
 
     let told = |row: &Instance| group.safe_retirement && can_be_retired(row);
     let safe: Vec<_> = long_idle

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{
     classify::{See, Seen},
     odd::Odd,
+    operator::Asked,
     to_u32,
 };
 use crate::{
@@ -57,6 +58,12 @@ pub(super) struct Survey<'a> {
     snapshot: Option<&'a FleetSnapshot>,
     /// How many decrements of ours the desired capacity may yet show.
     pub(super) decrements_possible: u32,
+    /// Those that an operator wants to be retired.
+    pub(super) asked: Vec<Asked<'a>>,
+    /// Spare ones whose retirement by hand begins now.
+    pub(super) spare_by_hand: u32,
+    /// Idle for long enough, and kept by an operator.
+    pub(super) kept_idle: u32,
     pub(super) odd: Odd<'a>,
 }
 
@@ -107,6 +114,11 @@ impl<'a> Survey<'a> {
             let counting = rows.iter().any(|row| row.lifecycle.is_counting());
             let in_service = rows.iter().any(|row| row.lifecycle == Lifecycle::InService);
             survey.count(rows, trace, &seen, counting, retirement.as_deref());
+            if memory.operator.retires().contains_key(id) {
+                let (class, answered) = (seen.class, seen.answered);
+                let asked = Asked::new(rows, class, answered, retirement.as_deref());
+                survey.asked.push(asked);
+            }
             survey.starts += u32::from(seen.started);
             survey.boots.extend(seen.boot);
             let broken_down = match seen.class {
@@ -166,6 +178,11 @@ impl<'a> Survey<'a> {
         let most = |some: u32| some >= 2 && u64::from(some) * 100 > allowed;
         (survey.blind, survey.dazed) = (most(survey.unseen), broken && most(silent));
         survey
+    }
+
+    /// Spare ones, without those whose retirement by hand begins now.
+    pub(super) fn spare(&self) -> u32 {
+        self.tally.spare.saturating_sub(self.spare_by_hand)
     }
 
     /// The zone of every instance that counts toward the desired capacity.

@@ -1,0 +1,121 @@
+//! What is changed between two ticks: the policy, and what an operator asks for.
+
+use std::time::Duration;
+
+use super::Controller;
+use crate::{
+    Limits, Memory, OutOfRange, Timestamp,
+    operator::{CommandError, OperatorCommand},
+    policy::Policy,
+    port::PortError,
+    time::readable,
+};
+
+impl Controller {
+    /// Takes in what an operator says, and saves it. The next tick heeds it, and says so in its findings.
+    ///
+    /// While [`run`](Self::run) has the controller nothing can be said to it: who takes in commands calls [`tick`](Self::tick) in a
+    /// loop of its own, and this between two ticks.
+    ///
+    /// A dry run saves nothing, and forgets what was said when it ends.
+    ///
+    /// ```no_run
+    /// use jibri_scaler_core::{Controller, Timestamp, operator::OperatorCommand};
+    ///
+    /// # async fn example(controller: &mut Controller, body: &[u8], now: Timestamp) -> Result<(), Box<dyn std::error::Error>> {
+    /// let command: OperatorCommand = serde_json::from_slice(body)?;
+    /// controller.command(&command, now).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Cancellation: a future that is dropped may have taken in the command without having saved it; the next tick saves it.
+    ///
+    /// # Errors
+    /// Where the memory could not be loaded, where the command can't be taken, and where it could not be saved: it holds then until a
+    /// restart, and the next tick tries to save it again.
+    pub async fn command(
+        &mut self,
+        command: &OperatorCommand,
+        now: Timestamp,
+    ) -> Result<(), OperateError> {
+        let loaded = self.load().await;
+        let mut memory = loaded.map_err(OperateError::LoadMemory)?.clone();
+        memory.command(command, now)?;
+        let memory = self.memory.insert(memory);
+        if !self.dry_run {
+            let saved = self.store.save(memory).await;
+            saved.map_err(OperateError::SaveMemory)?;
+        }
+        Ok(())
+    }
+
+    /// Decides by another policy and other limits from the next tick on. What is remembered stays: idle times, retirements under way,
+    /// what has been learned, and what an operator asked for.
+    ///
+    /// An observer that was told the `report_ttl`, as one [with agents](crate::observe::JoinedObserver::with_agents) was, keeps
+    /// the one that it has; where that changes, make a new controller.
+    ///
+    /// # Errors
+    /// Where [`report_ttl`](Limits::report_ttl) is less than twice the interval that [`with_interval`](Self::with_interval) was
+    /// told. The policy and the limits are then as they were.
+    pub fn replace_policy(
+        &mut self,
+        policy: impl Policy + 'static,
+        limits: Limits,
+    ) -> Result<(), OutOfRange> {
+        if let Some(interval) = self.interval {
+            fits(&limits, interval)?;
+        }
+        self.policy = Box::new(policy);
+        self.limits = limits;
+        Ok(())
+    }
+
+    /// The memory, which is loaded once.
+    pub(super) async fn load(&mut self) -> Result<&Memory, PortError> {
+        // It is loaded before it is put in its place, so that a future that is dropped leaves no half of one.
+        let memory = match self.memory.take() {
+            Some(memory) => memory,
+            None => self.store.load().await?.unwrap_or_default(),
+        };
+        Ok(self.memory.insert(memory))
+    }
+}
+
+/// Whether a report lasts for two ticks.
+pub(super) fn fits(limits: &Limits, interval: Duration) -> Result<(), OutOfRange> {
+    if limits.report_ttl() >= interval.saturating_mul(2) {
+        return Ok(());
+    }
+    let value = format!(
+        "\"{}\" with an interval of {}",
+        readable(limits.report_ttl()),
+        readable(interval)
+    );
+    let allowed = "twice the interval–\"1h\"";
+    Err(OutOfRange::new("report_ttl", value, allowed))
+}
+
+/// What an operator said could not be taken in, or not be saved.
+///
+/// ```
+/// use jibri_scaler_core::{controller::OperateError, operator::CommandError};
+///
+/// let error = OperateError::from(CommandError::NotKept { id: "i-0abc".parse()? });
+/// assert_eq!(error.to_string(), "i-0abc is not kept, so there is nothing to take back");
+/// # Ok::<(), jibri_scaler_core::EmptyInstanceId>(())
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperateError {
+    /// The memory could not be loaded, so nothing was taken in.
+    #[error("the memory could not be loaded, so nothing was taken in: try again")]
+    LoadMemory(#[source] PortError),
+    /// The command can't be taken.
+    #[error(transparent)]
+    Refused(#[from] CommandError),
+    /// It was taken in, and could not be saved.
+    #[error("it holds, but could not be saved: a restart before the next tick forgets it")]
+    SaveMemory(#[source] PortError),
+}
