@@ -13,7 +13,7 @@ use ownership::Ownership;
 pub use operate::OperateError;
 pub use report::{Applied, Progress, TickError, TickReport};
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_core::Stream;
 use futures_util::{StreamExt as _, pin_mut};
@@ -64,12 +64,23 @@ pub struct Controller {
     dry_run: bool,
     /// How far apart the ticks are going to be, where that was said.
     interval: Option<Duration>,
+    group: Arc<str>,
+    #[cfg(feature = "metrics")]
+    stopwatch: Option<Box<dyn Stopwatch>>,
+    #[cfg(feature = "metrics")]
+    meter: crate::metrics::Meter,
     /// Absent until it was loaded in the first tick.
     memory: Option<Memory>,
     recent: Recent,
     /// [`decide`], except where a test needs a decision that breaks a rule.
     decide: Decide,
 }
+
+/// How much time has passed since some moment.
+#[cfg(feature = "metrics")]
+trait Stopwatch: Fn() -> Duration + Send + Sync {}
+#[cfg(feature = "metrics")]
+impl<F: Fn() -> Duration + Send + Sync> Stopwatch for F {}
 
 type Decide = fn(&dyn Policy, &Limits, &FleetSnapshot, Timestamp, Memory) -> Decision;
 
@@ -93,6 +104,11 @@ impl Controller {
             ownership: None,
             dry_run: false,
             interval: None,
+            group: "default".into(),
+            #[cfg(feature = "metrics")]
+            stopwatch: None,
+            #[cfg(feature = "metrics")]
+            meter: crate::metrics::Meter::default(),
             memory: None,
             recent: Recent::default(),
             decide,
@@ -139,6 +155,34 @@ impl Controller {
         self
     }
 
+    /// The same under this name in its events and numbers, so that several groups of one process are told apart. `default` unless told
+    /// otherwise.
+    #[must_use]
+    pub fn with_group_name(mut self, name: &str) -> Self {
+        self.group = name.into();
+        self
+    }
+
+    /// The same measuring how long its ticks take, for the metric [`TICK_SECONDS`](crate::metrics::TICK_SECONDS). The stopwatch says
+    /// how much time has passed since some moment, by a clock that never steps back.
+    ///
+    /// ```no_run
+    /// # fn example(controller: jibri_scaler_core::Controller) -> jibri_scaler_core::Controller {
+    /// let start = std::time::Instant::now();
+    /// controller.with_stopwatch(move || start.elapsed())
+    /// # }
+    /// ```
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    #[must_use]
+    pub fn with_stopwatch(
+        mut self,
+        stopwatch: impl Fn() -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.stopwatch = Some(Box::new(stopwatch));
+        self
+    }
+
     /// Says how far apart the ticks are going to be, so that it can be checked against the limits.
     ///
     /// # Errors
@@ -165,11 +209,32 @@ impl Controller {
     /// # Errors
     /// Where the group could not be listed or the memory not be loaded; nothing has been done then.
     pub async fn tick(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
+        #[cfg(feature = "metrics")]
+        let began = self.stopwatch.as_ref().map(|stopwatch| stopwatch());
+        #[cfg(feature = "tracing")]
+        let span = crate::trace::span(&self.group, now);
+        let ticking = self.observe_and_act(now);
+        #[cfg(feature = "tracing")]
+        let ticking = tracing::Instrument::instrument(ticking, span.clone());
+        let result = ticking.await;
+        #[cfg(feature = "tracing")]
+        span.in_scope(|| crate::trace::tick(&self.group, &result));
+        #[cfg(feature = "metrics")]
+        {
+            let took = self.stopwatch.as_ref().zip(began);
+            let took = took.map(|(stopwatch, began)| stopwatch().saturating_sub(began));
+            let (memory, ttl) = (self.memory.as_ref(), self.limits.report_ttl());
+            self.meter.tick(&self.group, &result, memory, ttl, took);
+        }
+        result
+    }
+
+    async fn observe_and_act(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
         // It stays where it is while anything is awaited: a future that is dropped forgets nothing.
         let loaded = self.load().await;
         let before = loaded.map_err(TickError::LoadMemory)?.clone();
         let observed = self.observer.observe(now).await;
-        let observation = observed.map_err(TickError::Observe)?;
+        let observation = observed.map_err(|error| TickError::Observe(error.in_call("observe")))?;
         let tick = Tick::new(now, observation.snapshot);
         let snapshot = &tick.snapshot;
         let policy = &*self.policy;
@@ -228,7 +293,7 @@ impl Controller {
                 "the numbers of this tick may be lost: they leave a gap in the graph, and are not sent twice",
                 "nothing if it was once; else look at the problem that is reported with it",
             ));
-            report.problems.push(error);
+            report.problems.push(error.in_call("publish"));
         }
     }
 }
@@ -236,6 +301,7 @@ impl Controller {
 impl fmt::Debug for Controller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Controller")
+            .field("group", &self.group)
             .field("policy", &self.policy)
             .field("limits", &self.limits)
             .field("dry_run", &self.dry_run)

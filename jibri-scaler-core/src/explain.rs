@@ -106,6 +106,18 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// The name, as it is serialized.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// Something odd that was seen while deciding.
 ///
 /// ```
@@ -145,11 +157,7 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.severity {
-            Severity::Info => "info",
-            Severity::Warning => "warning",
-            Severity::Critical => "critical",
-        };
+        let severity = self.severity.as_str();
         write!(f, "{severity}: {} (fix: {})", self.what, self.fix)
     }
 }

@@ -22,6 +22,9 @@ pub mod learned;
 mod lifecycle;
 mod limits;
 mod memory;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 pub mod native;
 pub mod observe;
 pub mod operator;
@@ -41,6 +44,9 @@ mod tally;
 mod tick;
 mod time;
 mod time_zone;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub mod trace;
 
 pub use check::{Breach, Rule, check};
 pub use class::Class;

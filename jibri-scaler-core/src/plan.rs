@@ -39,6 +39,18 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// The name of its kind, as it is serialized.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Protect { .. } => "protect",
+            Self::SetCapacity { .. } => "set_capacity",
+            Self::Retire { .. } => "retire",
+        }
+    }
+}
+
 /// What is to be done, in this order: protect, set the capacity, retire.
 ///
 /// ```

@@ -105,6 +105,15 @@ impl TickReport {
             }),
             _ => {}
         }
-        self.problems.extend(result.err());
+        let name = match call {
+            Call::Save => "save",
+            Call::Protect(_) => "protect",
+            Call::SetCapacity(_) => "set_capacity",
+            Call::Terminate(..) => "terminate",
+            Call::Complete(_) => "complete_termination",
+            Call::Jibris(_) | Call::Done => "none",
+        };
+        self.problems
+            .extend(result.err().map(|error| error.in_call(name)));
     }
 }

@@ -39,13 +39,24 @@ impl Controller {
         command: &OperatorCommand,
         now: Timestamp,
     ) -> Result<(), OperateError> {
+        let result = self.take_in(command, now).await;
+        #[cfg(feature = "tracing")]
+        crate::trace::command(&self.group, command, &result);
+        result
+    }
+
+    async fn take_in(
+        &mut self,
+        command: &OperatorCommand,
+        now: Timestamp,
+    ) -> Result<(), OperateError> {
         let loaded = self.load().await;
         let mut memory = loaded.map_err(OperateError::LoadMemory)?.clone();
         memory.command(command, now)?;
         let memory = self.memory.insert(memory);
         if !self.dry_run {
             let saved = self.store.save(memory).await;
-            saved.map_err(OperateError::SaveMemory)?;
+            saved.map_err(|error| OperateError::SaveMemory(error.in_call("save")))?;
         }
         Ok(())
     }
@@ -69,15 +80,20 @@ impl Controller {
         }
         self.policy = Box::new(policy);
         self.limits = limits;
+        #[cfg(feature = "tracing")]
+        crate::trace::policy(&self.group);
         Ok(())
     }
 
     /// The memory, which is loaded once.
     pub(super) async fn load(&mut self) -> Result<&Memory, PortError> {
         // It is loaded before it is put in its place, so that a future that is dropped leaves no half of one.
-        let memory = match self.memory.take() {
-            Some(memory) => memory,
-            None => self.store.load().await?.unwrap_or_default(),
+        let memory = if let Some(memory) = self.memory.take() {
+            memory
+        } else {
+            let loaded = self.store.load().await;
+            let loaded = loaded.map_err(|error| error.in_call("load"))?;
+            loaded.unwrap_or_default()
         };
         Ok(self.memory.insert(memory))
     }

@@ -49,14 +49,14 @@ impl Controller {
                     ownership.looked_at = Some(now);
                     ownership.others = Some(others);
                 }
-                Err(error) => report.problems.push(error),
+                Err(error) => report.problems.push(error.in_call("others")),
             }
             let free = ownership.others.as_ref().is_some_and(Vec::is_empty);
             if !dry_run
                 && (free || ownership.take_over)
                 && let Err(error) = ownership.port.mark(now).await
             {
-                report.problems.push(error);
+                report.problems.push(error.in_call("mark"));
             }
         }
         let Some(others) = &ownership.others else {

@@ -80,6 +80,12 @@ impl TickReport {
         }
     }
 
+    /// What was odd: the findings of the decision, and those beside it.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        let decided = &self.decision.explanation.findings;
+        decided.iter().chain(&self.findings)
+    }
+
     /// Notes what became of all effects that `which` picks.
     pub(super) fn note(&mut self, applied: Applied, which: impl Fn(&Effect) -> bool) {
         for (effect, became) in &mut self.effects {
@@ -129,13 +135,7 @@ impl fmt::Display for TickReport {
         for breach in &self.breaches {
             write!(f, "; refused, since this rule is broken: {breach}")?;
         }
-        for finding in self
-            .decision
-            .explanation
-            .findings
-            .iter()
-            .chain(&self.findings)
-        {
+        for finding in self.all_findings() {
             write!(f, "; {finding}")?;
         }
         Ok(())
@@ -161,6 +161,19 @@ pub enum Applied {
     /// It was not tried: an effect before it failed, the memory could not be saved, the plan was refused, or more was set so
     /// recently that the listing may not show it yet.
     Skipped,
+}
+
+impl Applied {
+    /// The name of what became of it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::DryRun => "dry_run",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 /// A retirement that moved on.

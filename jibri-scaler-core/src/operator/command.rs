@@ -24,6 +24,16 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The name, as it is serialized.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Growing => "growing",
+            Self::Shrinking => "shrinking",
+            Self::Both => "both",
+        }
+    }
+
     const fn includes(self, other: Self) -> bool {
         matches!(
             (self, other),
@@ -98,6 +108,21 @@ pub enum OperatorCommand {
         /// The instance.
         id: InstanceId,
     },
+}
+
+impl OperatorCommand {
+    /// The name of its kind, as it is serialized.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Pause { .. } => "pause",
+            Self::Resume { .. } => "resume",
+            Self::Keep { .. } => "keep",
+            Self::Unkeep { .. } => "unkeep",
+            Self::Retire { .. } => "retire",
+            Self::CancelRetire { .. } => "cancel_retire",
+        }
+    }
 }
 
 /// A command that can't be taken. Nothing has changed.

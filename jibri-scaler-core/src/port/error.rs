@@ -18,13 +18,21 @@ pub enum PortErrorKind {
     Transient,
 }
 
-impl fmt::Display for PortErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl PortErrorKind {
+    /// The name of the kind.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Permanent => "permanent",
             Self::Throttled => "throttled",
             Self::Transient => "transient",
-        })
+        }
+    }
+}
+
+impl fmt::Display for PortErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -45,6 +53,8 @@ impl fmt::Display for PortErrorKind {
 pub struct PortError {
     kind: PortErrorKind,
     operation: String,
+    /// The method of the port.
+    call: Option<&'static str>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -55,8 +65,15 @@ impl PortError {
         Self {
             kind,
             operation: operation.into(),
+            call: None,
             source: None,
         }
+    }
+
+    /// The same failure of this method of a port. The controller says it of all that it calls.
+    pub(crate) const fn in_call(mut self, call: &'static str) -> Self {
+        self.call = Some(call);
+        self
     }
 
     /// The same failure with its cause.
@@ -76,6 +93,12 @@ impl PortError {
     #[must_use]
     pub fn operation(&self) -> &str {
         &self.operation
+    }
+
+    /// The method of the port that failed, such as `set_capacity`: a name out of few, to count by. Absent where no controller called it.
+    #[must_use]
+    pub const fn call(&self) -> Option<&'static str> {
+        self.call
     }
 
     /// The failure and all its causes on one line.

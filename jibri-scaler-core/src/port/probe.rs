@@ -105,6 +105,25 @@ impl ProbeOutcome {
         }
     }
 
+    /// The name of the outcome, without what varies from one to the next: to count by.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => "answered",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Garbage => "garbage",
+            Self::HungAfterHeaders => "hung_after_headers",
+            Self::HttpStatus(_) => "http_status",
+            Self::NoAddress(_) => "no_address",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::TimedOut => "timed_out",
+            Self::Truncated => "truncated",
+            Self::Unreachable(_) => "unreachable",
+            Self::WrongContentType(_) => "wrong_content_type",
+        }
+    }
+
     /// The status, where one could be read.
     #[must_use]
     pub const fn status(&self) -> Option<&JibriStatus> {
