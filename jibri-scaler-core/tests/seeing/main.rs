@@ -11,4 +11,5 @@ mod captured;
 
 mod events;
 mod numbers;
+mod recorded;
 mod script;
