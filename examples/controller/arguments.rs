@@ -2,6 +2,7 @@
 
 use std::{error::Error, net::SocketAddr, path::PathBuf, time::Duration};
 
+use bytesize::ByteSize;
 use clap::{ArgGroup, Parser};
 use jibri_scaler_aws::{ControllerName, GroupName, Namespace};
 use jibri_scaler_http::{Addresses, reports::Token};
@@ -58,6 +59,15 @@ pub(crate) struct Arguments {
     /// End after so many ticks; the exit code then says whether the last one worked.
     #[arg(long, value_parser = at_least_one)]
     pub(crate) ticks: Option<usize>,
+    /// A file to which each tick and its decision are appended, so that `replay --audit` can compute the decisions again.
+    #[arg(long)]
+    pub(crate) audit: Option<PathBuf>,
+    /// The audit file is put aside, as FILE.1, before it becomes larger than this, such as 50MB or 1GiB.
+    #[arg(long, requires = "audit", value_parser = at_least_a_kilobyte, default_value = "50MB")]
+    pub(crate) audit_size: ByteSize,
+    /// So many older audit files are kept.
+    #[arg(long, requires = "audit", value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = 10)]
+    pub(crate) audit_keep: u32,
     /// The file in which what must outlive a restart is kept.
     #[arg(long)]
     pub(crate) memory: Option<PathBuf>,
@@ -140,6 +150,13 @@ fn interval(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn at_least_a_kilobyte(text: &str) -> Result<ByteSize, String> {
+    text.parse()
+        .ok()
+        .filter(|size| *size >= ByteSize::kb(1))
+        .ok_or_else(|| format!("`{text}` is not a size: write it like 50MB, at least 1kB"))
+}
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
@@ -198,6 +215,27 @@ mod tests {
             assert_eq!(parse(more).unwrap().publishes_idle(), expected, "{more}");
         }
         assert!(parse("--addresses a.toml --publish-idle").is_err());
+    }
+
+    #[test]
+    fn the_sizes_of_the_audit_log_are_checked() {
+        let parse = |more: &str| parse(&format!("--addresses a.toml {more}"));
+        let default = parse("--audit a.jsonl").unwrap();
+        assert_eq!(default.audit_size, ByteSize::mb(50));
+        assert_eq!(default.audit_keep, 10);
+        let sized = parse("--audit a.jsonl --audit-size 1GiB --audit-keep 3").unwrap();
+        assert_eq!((sized.audit_size.0, sized.audit_keep), (1 << 30, 3));
+        for bad in ["0", "999B", "-1MB", "much"] {
+            let error = parse(&format!("--audit a.jsonl --audit-size={bad}")).unwrap_err();
+            assert!(error.contains("at least 1kB"), "{error}");
+        }
+        for bad in [
+            "--audit-size 1MB",
+            "--audit-keep 3",
+            "--audit a.jsonl --audit-keep 0",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

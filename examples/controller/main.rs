@@ -13,15 +13,21 @@
 //!     --memory /var/lib/jibri-scaler/memory.json --dry-run
 //! ```
 //!
+//! The policy file is looked at before each tick: a good one is followed at once, a bad one is named and changes nothing. `--audit` keeps
+//! a log from which `replay --audit` computes each decision again.
+//!
 //! With `--features ec2` it reads launch times and private addresses from EC2, so that `http://{private_ip}:2222` will do. That
 //! SDK takes minutes and 7 GB of memory to build.
 
 mod address_file;
 mod arguments;
+#[path = "../support/audit_file.rs"]
+mod audit_file;
 #[path = "../support/clock.rs"]
 mod clock;
 #[path = "../support/memory_file.rs"]
 mod memory_file;
+mod policy_source;
 
 use std::{
     error::Error,
@@ -33,7 +39,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use futures_util::{StreamExt as _, stream};
+use futures_util::StreamExt as _;
 use jibri_scaler_aws::{AutoScalingGroup, CloudWatchSink, Ownership};
 use jibri_scaler_core::{
     Controller, PolicyFile,
@@ -47,7 +53,9 @@ use jibri_scaler_http::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Arguments, Where};
+use audit_file::AuditFile;
 use memory_file::MemoryFile;
+use policy_source::PolicySource;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -70,10 +78,18 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Where::Templates(templates) => (Arc::new(templates), None),
         Where::Nowhere => (Arc::new(LiveAddresses::default()), None),
     };
-    let mut controller = build(&arguments, addresses).await?;
-    let (mut term, mut interrupt) = (
+    let (mut source, policy) = PolicySource::open(&arguments.policy)?;
+    let report_ttl = policy.limits.report_ttl();
+    let mut audit = arguments
+        .audit
+        .as_ref()
+        .map(|path| AuditFile::open(path, arguments.audit_size.0, arguments.audit_keep))
+        .transpose()?;
+    let mut controller = build(&arguments, &policy, addresses).await?;
+    let (mut term, mut interrupt, mut hangup) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
     );
     let stop = pin!(async move {
         tokio::select! {
@@ -90,20 +106,41 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         })
         .take(arguments.ticks.unwrap_or(usize::MAX))
         .take_until(stop);
-    let (ticks, end) = stream::abortable(ticks);
+    let mut ticks = pin!(ticks);
     let (mut last_failed, mut unheard) = (false, false);
-    controller
-        .run(ticks, |result| match told(&result) {
+    loop {
+        let now = tokio::select! {
+            now = ticks.next() => now,
+            _ = hangup.recv() => {
+                say("SIGHUP does nothing: the policy file is looked at before each tick");
+                continue;
+            }
+        };
+        let Some(now) = now else { break };
+        let said = source.refresh(|policy| {
+            if arguments.agents.is_some() && policy.limits.report_ttl() != report_ttl {
+                return Err("with --agents, another report_ttl needs a restart".into());
+            }
+            let replaced = controller.replace_policy(policy.policy(), policy.limits);
+            replaced.map_err(|error| error.to_string())
+        });
+        said.into_iter().for_each(say);
+        let result = controller.tick(now).await;
+        if let (Ok(report), Some(audit)) = (&result, &mut audit) {
+            let said = audit.write(report, source.text());
+            said.into_iter().for_each(say);
+        }
+        match told(&result) {
             Ok(worked) => last_failed = !worked,
             Err(error) => {
                 say(format_args!(
                     "could not write to standard output, so it ends: {error}"
                 ));
                 unheard = true;
-                end.abort();
+                break;
             }
-        })
-        .await;
+        }
+    }
     // What a stopped service was asked to do it has done; one that was asked for some ticks says whether the last one worked.
     Ok(if unheard || last_failed && arguments.ticks.is_some() {
         ExitCode::FAILURE
@@ -114,17 +151,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
 
 async fn build(
     arguments: &Arguments,
+    policy: &PolicyFile,
     addresses: Arc<dyn AddressBook>,
 ) -> Result<Controller, Box<dyn Error>> {
-    let policy = std::fs::read_to_string(&arguments.policy).map_err(|error| {
-        format!(
-            "policy file {}: could not be read: {error}",
-            arguments.policy.display()
-        )
-    })?;
-    let policy = PolicyFile::from_toml(&policy)
-        .map_err(|error| format!("policy file {}: {error}", arguments.policy.display()))?;
-
     let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let group = AutoScalingGroup::new(&sdk, arguments.group.clone())?;
     let group = group.with_agents(arguments.agents.is_some());
@@ -153,11 +182,12 @@ async fn build(
     }
     let ownership = Ownership::new(group.clone(), arguments.name()?);
 
-    let controller = Controller::new(policy.policy(), policy.limits, observer, group)
+    let controller = Controller::new(policy.policy(), policy.limits.clone(), observer, group)
         .with_drain(drain)
         .with_metrics(metrics)
         .with_ownership(ownership, arguments.take_over)
         .with_dry_run(arguments.dry_run)
+        .with_group_name(arguments.group.as_str())
         .with_interval(arguments.interval)
         .map_err(|error| format!("policy file {}: {error}", arguments.policy.display()))?;
     if let Some(path) = &arguments.memory {

@@ -6,10 +6,28 @@
 //! never fed back, and what is remembered from tick to tick is as if each effect had been accepted. Blank lines are skipped. A
 //! malformed line ends it with its number and the reason on standard error and exit code 2, after all decisions before it; so
 //! does a bad policy file.
+//!
+//! `cat audit.jsonl.2 audit.jsonl.1 audit.jsonl | replay --audit > decisions.jsonl`
+//!
+//! With `--audit` the lines are those of an audit log, each with its policy, its memory and its decision, as the example `controller` writes
+//! them. Each decision is computed again, and one that is not the same to the last bit is named on standard error; the exit code is then 1.
+//! Without it, an audit log says what another policy would have done, since its lines are ticks.
+
+mod audit;
+#[cfg(test)]
+#[path = "../support/audit_file.rs"]
+mod audit_file;
+#[cfg(test)]
+mod audit_log;
+#[cfg(test)]
+#[path = "../support/memory_file.rs"]
+mod memory_file;
 
 use std::{
+    fmt::Display,
+    fs,
     io::{self, BufRead, BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -19,33 +37,36 @@ use jibri_scaler_core::{Memory, PolicyFile, Tick, decide};
 #[derive(Parser)]
 #[command(about = "Says what a policy would have done with recorded ticks")]
 struct Arguments {
-    /// The policy file (TOML).
+    /// The policy file (TOML). With --audit, the policy of a log that has none in it.
+    #[arg(long, required_unless_present = "audit")]
+    policy: Option<PathBuf>,
+    /// Compute the decisions of an audit log again, and compare.
     #[arg(long)]
-    policy: PathBuf,
+    audit: bool,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let policy = match std::fs::read_to_string(&arguments.policy) {
-        Ok(text) => PolicyFile::from_toml(&text).map_err(|error| error.to_string()),
-        Err(error) => Err(format!("could not be read: {error}")),
-    };
-    let policy = match policy {
+    let policy = match arguments.policy.as_deref().map(read).transpose() {
         Ok(policy) => policy,
         Err(error) => {
-            eprintln!(
-                "replay: policy file {}: {error}",
-                arguments.policy.display()
-            );
+            eprintln!("replay: {error}");
             return ExitCode::from(2);
         }
     };
-    match replay(
-        &policy,
-        io::stdin().lock(),
-        BufWriter::new(io::stdout().lock()),
-    ) {
-        Ok(()) => ExitCode::SUCCESS,
+    let (ticks, decisions) = (io::stdin().lock(), BufWriter::new(io::stdout().lock()));
+    let end = match policy {
+        Some(policy) if !arguments.audit => replay(&policy, ticks, decisions).map(|()| 0),
+        policy => audit::replay(policy, ticks, decisions, |number| {
+            eprintln!("replay: line {number} was decided otherwise when it was recorded");
+        }),
+    };
+    match end {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(differ) => {
+            eprintln!("replay: {differ} decisions differ from those that are recorded");
+            ExitCode::FAILURE
+        }
         // Whoever reads the decisions has seen enough.
         Err(Stopped::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::SUCCESS
@@ -55,6 +76,13 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn read(path: &Path) -> Result<PolicyFile, String> {
+    let named = |error: &dyn Display| format!("policy file {}: {error}", path.display());
+    let text =
+        fs::read_to_string(path).map_err(|error| named(&format!("could not be read: {error}")))?;
+    PolicyFile::from_toml(&text).map_err(|error| named(&error))
 }
 
 /// Decides on each tick in turn.
@@ -101,13 +129,15 @@ fn replay(
 #[derive(Debug)]
 enum Stopped {
     Line { number: u64, reason: String },
+    Audit { number: u64, reason: String },
     Output(io::Error),
 }
 
-impl std::fmt::Display for Stopped {
+impl Display for Stopped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Line { number, reason } => write!(f, "line {number} is not a tick: {reason}"),
+            Self::Audit { number, reason } => write!(f, "line {number}: {reason}"),
             Self::Output(error) => write!(f, "could not write a decision: {error}"),
         }
     }

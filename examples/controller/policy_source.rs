@@ -1,0 +1,169 @@
+//! The policy file, which is looked at before each tick.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use jibri_scaler_core::PolicyFile;
+
+/// A policy file, and what of it holds.
+#[derive(Debug)]
+pub(crate) struct PolicySource {
+    path: PathBuf,
+    /// The text that holds.
+    text: String,
+    /// What was said of the file as it is, where it does not hold: it is not said again in each tick.
+    complaint: Option<String>,
+}
+
+impl PolicySource {
+    /// Reads the file; its mistakes are named with the file and the line.
+    pub(crate) fn open(path: &Path) -> Result<(Self, PolicyFile), String> {
+        let text = read(path)?;
+        let policy = parse(path, &text)?;
+        let source = Self {
+            path: path.into(),
+            text,
+            complaint: None,
+        };
+        Ok((source, policy))
+    }
+
+    /// The text that holds.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Looks whether the file has changed, and hands what it says now to `replace`. Where it can't be read, is wrong, or is refused, what
+    /// held before goes on to hold. Returns what is to be said of it, if anything.
+    pub(crate) fn refresh(
+        &mut self,
+        replace: impl FnOnce(PolicyFile) -> Result<(), String>,
+    ) -> Option<String> {
+        match self.look(replace) {
+            Ok(false) => {
+                self.complaint = None;
+                None
+            }
+            Ok(true) => {
+                self.complaint = None;
+                Some(format!(
+                    "policy file {}: it has changed, and is followed from now on",
+                    self.path.display()
+                ))
+            }
+            Err(error) if self.complaint.as_ref() == Some(&error) => None,
+            Err(error) => {
+                let said = format!("{error}; the policy stays as it was");
+                self.complaint = Some(error);
+                Some(said)
+            }
+        }
+    }
+
+    /// Whether there is another policy from now on.
+    fn look(
+        &mut self,
+        replace: impl FnOnce(PolicyFile) -> Result<(), String>,
+    ) -> Result<bool, String> {
+        let text = read(&self.path)?;
+        if text == self.text {
+            return Ok(false);
+        }
+        // It would be a policy, of defaults only; but it is what an editor leaves for a moment.
+        if text.trim().is_empty() {
+            return Err(named(&self.path, &"it is empty"));
+        }
+        let policy = parse(&self.path, &text)?;
+        replace(policy).map_err(|error| named(&self.path, &error))?;
+        self.text = text;
+        Ok(true)
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path)
+        .map_err(|error| named(path, &format_args!("could not be read: {error}")))
+}
+
+fn parse(path: &Path, text: &str) -> Result<PolicyFile, String> {
+    PolicyFile::from_toml(text).map_err(|error| named(path, &error))
+}
+
+fn named(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("policy file {}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_file_is_taken_and_a_bad_one_is_said_once_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.toml");
+        fs::write(&path, "min_idle = 1").unwrap();
+        let (mut source, policy) = PolicySource::open(&path).unwrap();
+        let mut held = policy;
+        let mut look = |replace: Result<(), String>| {
+            let said = source.refresh(|policy| {
+                replace?;
+                held = policy;
+                Ok(())
+            });
+            let text = source.text().to_owned();
+            assert_eq!(PolicyFile::from_toml(&text).unwrap(), held, "one policy");
+            (said, text)
+        };
+        let old = || "min_idle = 1".to_owned();
+        assert_eq!(look(Ok(())), (None, old()));
+
+        for (bad, named) in [
+            ("min_idle = -1", "line 1"),
+            ("min_idle = 1\nmin_idel = 2", "line 2: unknown key"),
+            ("  \n", "it is empty"),
+        ] {
+            fs::write(&path, bad).unwrap();
+            let (said, text) = look(Ok(()));
+            let said = said.unwrap();
+            assert!(
+                said.contains(named) && said.ends_with("the policy stays as it was"),
+                "{said}"
+            );
+            assert_eq!((look(Ok(())), text), ((None, old()), old()), "said once");
+        }
+        // A good one that does not fit.
+        fs::write(&path, "min_idle = 2").unwrap();
+        let (said, _) = look(Err("report_ttl is too short".into()));
+        assert!(said.unwrap().contains("report_ttl is too short"));
+        // The same once it fits.
+        let (said, text) = look(Ok(()));
+        assert!(said.unwrap().ends_with("followed from now on"));
+        assert_eq!(text, "min_idle = 2");
+        assert_eq!(look(Ok(())).0, None);
+
+        fs::remove_file(&path).unwrap();
+        assert!(look(Ok(())).0.unwrap().contains("could not be read"));
+        assert_eq!(look(Ok(())).0, None);
+        // What was said once is said again after it was well.
+        fs::write(&path, "min_idle = 2").unwrap();
+        assert_eq!(look(Ok(())).0, None);
+        fs::remove_file(&path).unwrap();
+        assert!(look(Ok(())).0.is_some());
+    }
+
+    #[test]
+    fn at_the_start_there_must_be_a_good_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy.toml");
+        let error = PolicySource::open(&path).unwrap_err();
+        assert!(error.contains("policy.toml"), "{error}");
+        fs::write(&path, "min_idle = -1").unwrap();
+        let error = PolicySource::open(&path).unwrap_err();
+        assert!(
+            error.contains("policy.toml") && error.contains("line 1"),
+            "{error}"
+        );
+    }
+}

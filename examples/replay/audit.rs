@@ -1,0 +1,45 @@
+//! Computing the decisions of an audit log again.
+
+use std::{
+    error::Error as _,
+    io::{BufRead, Write},
+};
+
+use jibri_scaler_core::{PolicyFile, audit::Replay};
+
+use crate::Stopped;
+
+/// Writes each decision as it is computed now, and says which lines were decided otherwise. Returns how many.
+pub(crate) fn replay(
+    policy: Option<PolicyFile>,
+    log: impl BufRead,
+    mut decisions: impl Write,
+    mut differs: impl FnMut(u64),
+) -> Result<u64, Stopped> {
+    let mut replay = policy.map_or_else(Replay::default, Replay::with_policy);
+    let mut differ = 0;
+    for (number, line) in (1..).zip(log.lines()) {
+        let replayed = match line {
+            Ok(line) if line.trim().is_empty() => continue,
+            Ok(line) => replay.line(&line).map_err(|error| match error.source() {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            }),
+            Err(error) => Err(format!("could not be read: {error}")),
+        };
+        let replayed = match replayed {
+            Ok(replayed) => replayed,
+            Err(reason) => {
+                decisions.flush().map_err(Stopped::Output)?;
+                return Err(Stopped::Audit { number, reason });
+            }
+        };
+        writeln!(decisions, "{}", replayed.recomputed()).map_err(Stopped::Output)?;
+        if !replayed.is_equal() {
+            differ += 1;
+            differs(number);
+        }
+    }
+    decisions.flush().map_err(Stopped::Output)?;
+    Ok(differ)
+}
