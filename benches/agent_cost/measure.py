@@ -1,6 +1,6 @@
 """What an agent costs its machine, beside cron and the AWS CLI in the same run.
 
-    cargo build --release -p jibri-scaler-examples --features aws --example agent
+    cargo build --profile small -p jibri-scaler-examples --features aws --example agent
     python3 benches/agent_cost/measure.py [--minutes 10] [--period 10] [--agent BINARY]
 
 Linux, Python 3.11 or newer with pip, and curl. The first run installs the AWS CLI and moto from the package index under
@@ -95,7 +95,7 @@ def main():
     parser = argparse.ArgumentParser(description="What an agent costs, beside cron and the AWS CLI")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--period", type=int, choices=[10, 60], default=10, help="in seconds")
-    parser.add_argument("--agent", type=Path, default=world.TARGET / "release/examples/agent")
+    parser.add_argument("--agent", type=Path, default=world.TARGET / "small/examples/agent")
     options = parser.parse_args()
     if not options.agent.exists():
         sys.exit(f"{options.agent} is not there: build it first (see the head of this file), or name it with --agent")

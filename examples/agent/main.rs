@@ -6,7 +6,7 @@
 //! file runs it under systemd; `README.md` says what else belongs on the machine.
 //!
 //! ```sh
-//! cargo run --release --example agent --features aws -- --policy examples/data/policy.toml
+//! cargo run --profile small --example agent --features aws -- --policy examples/data/policy.toml
 //! ```
 
 mod arguments;
