@@ -7,6 +7,7 @@
 //! | [`group`] | [`GroupListing`](crate::port::GroupListing), [`GroupControl`](crate::port::GroupControl) | [`GroupFixture`] |
 //! | [`health_probe`] | [`HealthProbe`](crate::port::HealthProbe) | [`JibriFixture`] |
 //! | [`drain_client`] | [`DrainClient`](crate::port::DrainClient), with a probe to watch | [`JibriFixture`] |
+//! | [`leadership`] | [`Leadership`](crate::port::Leadership) | [`LeadershipFixture`] |
 //! | [`memory_store`] | [`MemoryStore`](crate::port::MemoryStore) | [`MemoryStoreFixture`] |
 //! | [`metrics_sink`] | [`MetricsSink`](crate::port::MetricsSink) | none |
 //!
@@ -17,6 +18,7 @@
 mod difference;
 mod group;
 mod jibri;
+mod leadership;
 mod memory;
 mod metrics;
 mod violation;
@@ -24,6 +26,7 @@ mod violation;
 pub use difference::Differences;
 pub use group::{GroupFixture, GroupPorts, GroupRule, group};
 pub use jibri::{JibriBehaviour, JibriFixture, drain_client, health_probe};
+pub use leadership::{LeadershipFixture, leadership};
 pub use memory::{MemoryStoreFixture, memory_store};
 pub use metrics::metrics_sink;
 pub use violation::Violation;

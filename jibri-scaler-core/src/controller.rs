@@ -3,11 +3,13 @@
 mod apply;
 #[doc(hidden)]
 pub mod course;
+mod leading;
 mod operate;
 mod ownership;
 mod report;
 
 use course::Recent;
+use leading::Leading;
 use ownership::Ownership;
 
 pub use operate::OperateError;
@@ -24,15 +26,16 @@ use crate::{
     observe::FleetObserver,
     policy::Policy,
     port::{
-        DrainClient, FleetMetrics, GroupControl, GroupOwnership, KeptMemory, MemoryStore,
-        MetricsSink,
+        DrainClient, FleetMetrics, GroupControl, GroupOwnership, KeptMemory, Leadership,
+        MemoryStore, MetricsSink,
     },
 };
 
 /// Keeps one group at the right size.
 ///
 /// It holds no clock, no timer and no task: the embedder calls [`tick`](Self::tick), or gives [`run`](Self::run) a stream of
-/// ticks. Two controllers at once on one group lose no recording, but they work against each other; run one.
+/// ticks. Two controllers at once on one group lose no recording, but they work against each other: run one, or several
+/// [of which one leads](Self::with_leadership).
 ///
 /// ```no_run
 /// use jibri_scaler_core::{
@@ -61,6 +64,7 @@ pub struct Controller {
     store: Box<dyn MemoryStore>,
     metrics: Option<Box<dyn MetricsSink>>,
     ownership: Option<Ownership>,
+    leading: Option<Leading>,
     dry_run: bool,
     /// How far apart the ticks are going to be, where that was said.
     interval: Option<Duration>,
@@ -102,6 +106,7 @@ impl Controller {
             store: Box::new(KeptMemory::default()),
             metrics: None,
             ownership: None,
+            leading: None,
             dry_run: false,
             interval: None,
             group: "default".into(),
@@ -145,6 +150,17 @@ impl Controller {
         take_over: bool,
     ) -> Self {
         self.ownership = Some(Ownership::new(ownership, take_over));
+        self
+    }
+
+    /// The same acting only while it leads, where several replicas keep one group. The others observe, so that they know the fleet
+    /// when they take over. Give all of them the same [memory store](Self::with_memory): who takes the lead goes on from what was
+    /// saved there last, and with nothing there from what it has seen itself.
+    ///
+    /// A lead that lasts less than three ticks changes hands whenever a tick is late.
+    #[must_use]
+    pub fn with_leadership(mut self, leadership: impl Leadership + 'static) -> Self {
+        self.leading = Some(Leading::new(leadership));
         self
     }
 
@@ -207,7 +223,7 @@ impl Controller {
     /// no recording is in danger, and the next tick goes on from what it observes. Nothing that was remembered is forgotten.
     ///
     /// # Errors
-    /// Where the group could not be listed or the memory not be loaded; nothing has been done then.
+    /// Where the group could not be listed or the memory not be loaded; nothing has been done then, but for asking for the lead.
     pub async fn tick(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
         #[cfg(feature = "metrics")]
         let began = self.stopwatch.as_ref().map(|stopwatch| stopwatch());
@@ -230,6 +246,7 @@ impl Controller {
     }
 
     async fn observe_and_act(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
+        let campaign = self.campaign().await?;
         // It stays where it is while anything is awaited: a future that is dropped forgets nothing.
         let loaded = self.load().await;
         let before = loaded.map_err(TickError::LoadMemory)?.clone();
@@ -246,7 +263,8 @@ impl Controller {
         report.breaches = begun.breaches;
         report.failures = observation.failures;
         report.findings = observation.findings;
-        let acts = self.may_act(&mut report, now).await && !self.dry_run;
+        let leads = campaign.note(&mut report);
+        let acts = leads && self.may_act(&mut report, now).await && !self.dry_run;
         if acts {
             self.memory = Some(begun.memory);
             self.carry_out(begun.course, &mut report).await;

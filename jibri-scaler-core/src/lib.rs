@@ -20,6 +20,7 @@ pub mod erlang;
 mod explain;
 mod instance;
 pub mod learned;
+pub mod lease;
 mod lifecycle;
 mod limits;
 mod memory;

@@ -8,6 +8,7 @@
 //! | [`GroupControl`] | protect, grow, give back | `jibri-scaler-aws`, `sim` |
 //! | [`MemoryStore`] | keep what must outlive the process | [`KeptMemory`], the embedder's own |
 //! | [`GroupOwnership`] | does anybody else change the size of the group? | `jibri-scaler-aws` |
+//! | [`Leadership`] | does this replica act, or another one? | `jibri-scaler-aws` |
 //! | [`MetricsSink`] | publish what was counted | `jibri-scaler-aws` |
 //!
 //! All are dyn-compatible, and each works behind a reference, a `Box` or an `Arc`. Every call must end by itself within a bounded
@@ -17,6 +18,7 @@
 mod control;
 mod drain;
 mod error;
+mod leadership;
 mod listing;
 mod memory_store;
 mod metrics;
@@ -26,6 +28,7 @@ mod probe;
 pub use control::{Decrement, GroupControl};
 pub use drain::{DrainClient, Knock, Presence, Told};
 pub use error::{PortError, PortErrorKind};
+pub use leadership::Leadership;
 pub use listing::{GroupListing, Listing};
 pub use memory_store::{KeptMemory, MemoryStore};
 pub use metrics::{FleetMetrics, MetricsSink};
@@ -34,9 +37,9 @@ pub use probe::{HealthProbe, ProbeOutcome, Target};
 
 #[cfg(feature = "mock")]
 pub use self::{
-    control::MockGroupControl, drain::MockDrainClient, listing::MockGroupListing,
-    memory_store::MockMemoryStore, metrics::MockMetricsSink, ownership::MockGroupOwnership,
-    probe::MockHealthProbe,
+    control::MockGroupControl, drain::MockDrainClient, leadership::MockLeadership,
+    listing::MockGroupListing, memory_store::MockMemoryStore, metrics::MockMetricsSink,
+    ownership::MockGroupOwnership, probe::MockHealthProbe,
 };
 
 /// Implements a port for everything that points to an implementation.

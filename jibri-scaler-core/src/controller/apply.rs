@@ -5,6 +5,7 @@ use futures_util::{StreamExt as _, stream};
 use super::{
     Applied, Controller, Progress, TickReport,
     course::{Call, Course, Errand, Held, Question, Seen},
+    leading::{self, Leading},
 };
 use crate::{
     Effect, InstanceId,
@@ -27,6 +28,12 @@ impl Controller {
         };
         loop {
             let call = course.next(&mut held);
+            if !matches!(call, Call::Done)
+                && self.leading.as_ref().is_some_and(Leading::has_run_out)
+            {
+                report.findings.push(leading::lost());
+                break;
+            }
             let result = match &call {
                 Call::Save => self.store.save(held.memory).await,
                 Call::Protect(ids) => self.control.protect(ids).await,

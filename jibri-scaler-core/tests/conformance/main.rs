@@ -2,4 +2,5 @@
 
 mod group;
 mod jibri;
+mod leadership;
 mod stores;

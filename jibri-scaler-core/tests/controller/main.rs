@@ -8,6 +8,7 @@ mod dry_run;
 mod effects;
 mod give_back;
 mod jibris;
+mod leader;
 mod mocks;
 mod restart;
 mod retirements;

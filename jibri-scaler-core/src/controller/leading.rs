@@ -1,0 +1,101 @@
+//! Acting only while this replica leads.
+
+use super::{Controller, TickError, TickReport};
+use crate::{
+    Finding, Severity,
+    port::{Leadership, PortError},
+};
+
+/// Whether this replica leads, as far as the last tick knew.
+pub(super) struct Leading {
+    port: Box<dyn Leadership>,
+    led: bool,
+}
+
+/// What came of the campaign of a tick.
+#[derive(Default)]
+pub(super) struct Campaign {
+    observes: bool,
+    problem: Option<PortError>,
+}
+
+impl Leading {
+    pub(super) fn new(port: impl Leadership + 'static) -> Self {
+        Self {
+            port: Box::new(port),
+            led: false,
+        }
+    }
+
+    /// Whether the lead that was there at the begin of the tick is none any more.
+    pub(super) fn has_run_out(&self) -> bool {
+        !self.port.leads()
+    }
+}
+
+impl Controller {
+    /// Asks for the lead. A replica that has just taken it goes on from what the one before it has remembered.
+    pub(super) async fn campaign(&mut self) -> Result<Campaign, TickError> {
+        let Some(leading) = &mut self.leading else {
+            return Ok(Campaign::default());
+        };
+        let problem = leading.port.campaign().await.err();
+        let leads = leading.port.leads();
+        if leads && !leading.led {
+            let stored = self.store.load().await.map_err(TickError::LoadMemory)?;
+            let memory = stored.or_else(|| self.memory.take());
+            self.memory = Some(memory.unwrap_or_default());
+        }
+        // Only now, so that what could not be loaded is loaded the next time.
+        leading.led = leads;
+        Ok(Campaign {
+            observes: !leads,
+            problem,
+        })
+    }
+
+    /// Whether this replica leads at this moment, or is the only one.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.leading
+            .as_ref()
+            .is_none_or(|leading| leading.port.leads())
+    }
+
+    /// Gives the lead up, so that another replica takes it at once: for the end of a service. Without
+    /// [`with_leadership`](Self::with_leadership) it does nothing.
+    ///
+    /// # Errors
+    /// Where it is not certain that another replica can take it before it has run out.
+    pub async fn resign(&mut self) -> Result<(), PortError> {
+        let Some(leading) = &mut self.leading else {
+            return Ok(());
+        };
+        leading.led = false;
+        leading.port.resign().await
+    }
+}
+
+impl Campaign {
+    /// Notes what came of it. Returns whether this replica may act.
+    pub(super) fn note(self, report: &mut TickReport) -> bool {
+        report.problems.extend(self.problem);
+        if self.observes {
+            report.findings.push(Finding::new(
+                Severity::Info,
+                "another replica leads this group, or none does, so it is only observed here",
+                "nothing, as long as one of the replicas leads",
+            ));
+        }
+        !self.observes
+    }
+}
+
+/// What is said where the lead ran out between two acts.
+pub(super) fn lost() -> Finding {
+    Finding::new(
+        Severity::Warning,
+        "the lead ran out in the middle of a tick, so the rest of its plan was left to the next leader",
+        "if it comes again: let the lead last longer, at least three times the interval, or find out what holds this replica up",
+    )
+}

@@ -1,0 +1,216 @@
+//! Replicas of which one leads.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use futures_executor::block_on;
+use jibri_scaler_core::{
+    Controller,
+    controller::{Applied, TickError, TickReport},
+    port::{MockLeadership, PortErrorKind},
+    retirement::Phase,
+};
+
+#[path = "../common/lead.rs"]
+mod lead;
+use lead::{Leads, Replica};
+
+use crate::{
+    mocks::{Mocks, became, tick},
+    world::{INTERVAL, World, phase, secs},
+};
+
+fn replica(world: &World, leads: &Arc<Leads>, name: &str) -> Controller {
+    let lead = Replica::new(leads, 0, name, secs(30));
+    world.controller(2).with_leadership(lead)
+}
+
+/// One tick of each, in this order.
+fn step(world: &mut World, leads: &Leads, controllers: &mut [&mut Controller]) -> Vec<TickReport> {
+    let reports = controllers
+        .iter_mut()
+        .map(|controller| {
+            let report = block_on(controller.tick(world.now)).unwrap();
+            assert_eq!(report.breaches, [], "{report}");
+            report
+        })
+        .collect();
+    world.advance(INTERVAL);
+    leads.pass(INTERVAL);
+    reports
+}
+
+fn has_acted(report: &TickReport) -> bool {
+    let done = |(_, became): &(_, Applied)| *became != Applied::Skipped;
+    report.effects.iter().any(done) || !report.progress.is_empty()
+}
+
+fn observes(report: &TickReport) -> bool {
+    let says =
+        |finding: &jibri_scaler_core::Finding| finding.what.contains("another replica leads");
+    report.findings.iter().any(says)
+}
+
+#[test]
+fn the_one_that_leads_acts_and_the_other_observes() {
+    let mut world = World::running(2, 9, 8);
+    let leads = Arc::<Leads>::default();
+    let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
+    let mut acted = 0;
+    for _ in 0..120 {
+        let reports = step(&mut world, &leads, &mut [&mut a, &mut b]);
+        assert!(!observes(&reports[0]) && observes(&reports[1]));
+        assert!(!has_acted(&reports[1]), "{}", reports[1]);
+        acted += u32::from(has_acted(&reports[0]));
+        assert_eq!((a.leads(), b.leads()), (true, false));
+    }
+    assert!(acted > 2, "{acted}");
+    assert_eq!((world.desired(), world.lost()), (2, vec![]));
+}
+
+#[test]
+fn the_next_leader_goes_on_where_the_one_before_was() {
+    let mut world = World::running(0, 9, 3);
+    let leads = Arc::<Leads>::default();
+    let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
+    let mut id = None;
+    while id.is_none() {
+        let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
+        let mut running = world.in_service().into_iter();
+        id = running.find(|id| phase(&a, id) == Some(Phase::Told));
+    }
+    let id = id.unwrap();
+    // It never ticks again.
+    drop(a);
+    let mut ticks_without = 0;
+    while !b.leads() {
+        let report = step(&mut world, &leads, &mut [&mut b]).remove(0);
+        ticks_without += u32::from(observes(&report));
+    }
+    assert_eq!(
+        ticks_without, 2,
+        "as long as the lead lasts: its last tick was 10 s before"
+    );
+    for _ in 0..12 {
+        let _ = step(&mut world, &leads, &mut [&mut b]);
+    }
+    assert!(!world.is_in_service(&id));
+    let told = world.jibris.tally(|tally| tally.told.clone());
+    assert_eq!(
+        (told, world.desired()),
+        (vec![id], 2),
+        "told once, by the first"
+    );
+}
+
+#[test]
+fn one_that_was_frozen_only_observes_and_can_lead_again() {
+    let mut world = World::running(2, 9, 8);
+    let leads = Arc::<Leads>::default();
+    let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
+    let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
+    for _ in 0..5 {
+        let _ = step(&mut world, &leads, &mut [&mut b]);
+    }
+    let reports = step(&mut world, &leads, &mut [&mut a, &mut b]);
+    assert!(observes(&reports[0]) && !observes(&reports[1]));
+    block_on(b.resign()).unwrap();
+    let reports = step(&mut world, &leads, &mut [&mut a, &mut b]);
+    assert!(!observes(&reports[0]) && observes(&reports[1]));
+    for _ in 0..120 {
+        let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
+    }
+    assert_eq!((world.desired(), world.lost()), (2, vec![]));
+}
+
+#[test]
+fn one_that_is_cut_off_acts_until_its_lead_has_run_out() {
+    let mut world = World::running(2, 9, 2);
+    let leads = Arc::<Leads>::default();
+    let mut a = replica(&world, &leads, "a");
+    let _ = step(&mut world, &leads, &mut [&mut a]);
+    leads.cut_off(true);
+    let mut observed = Vec::new();
+    for _ in 0..4 {
+        let report = step(&mut world, &leads, &mut [&mut a]).remove(0);
+        assert_eq!(report.problems.len(), 1, "{report}");
+        observed.push(observes(&report));
+    }
+    assert_eq!(observed, [false, false, true, true]);
+    leads.cut_off(false);
+    assert!(!observes(&step(&mut world, &leads, &mut [&mut a])[0]));
+}
+
+/// A lead that is there so many times that it is asked for.
+fn for_so_many_looks(looks: u32) -> MockLeadership {
+    let left = AtomicU32::new(looks);
+    let mut lead = MockLeadership::new();
+    lead.expect_campaign().returning(|| Ok(true));
+    lead.expect_leads().returning(move || {
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+        .is_ok()
+    });
+    lead
+}
+
+#[test]
+fn nothing_is_done_after_the_lead_has_run_out_in_the_middle_of_a_tick() {
+    let acts = ["save", "protect", "set_capacity", "tell", "save"];
+    for looks in [1, 2, 3, 4, 5, 100] {
+        let mocks = Mocks::default();
+        let lead = for_so_many_looks(looks);
+        let report = tick(&mut mocks.busy_tick().with_leadership(lead), 0);
+        let calls = mocks.calls();
+        let calls: Vec<_> = calls
+            .iter()
+            .filter_map(|call| call.split(' ').next())
+            .collect();
+        // One look is that of the campaign.
+        let done = acts.len().min(looks as usize - 1);
+        assert_eq!(calls[..2], ["load", "observe"]);
+        assert_eq!(calls[2..2 + done], acts[..done], "{looks}");
+        let left = calls[2 + done..].iter().filter(|call| acts.contains(call));
+        assert_eq!(left.count(), 0, "{looks}: {calls:?}");
+        let says = |finding: &jibri_scaler_core::Finding| finding.what.contains("the lead ran out");
+        assert_eq!(
+            report.findings.iter().any(says),
+            done < acts.len(),
+            "{looks}: {report}"
+        );
+        let set = became(&report)[1];
+        assert_eq!(set == Applied::Done, done > 2, "{looks}: {report}");
+    }
+}
+
+#[test]
+fn a_memory_that_cannot_be_loaded_by_the_next_leader_is_loaded_in_the_next_tick() {
+    let mocks = Mocks::default();
+    let mut lead = MockLeadership::new();
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&asked);
+    lead.expect_campaign().returning(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    });
+    // It observes in the first tick, and leads from the second on.
+    lead.expect_leads()
+        .returning(move || asked.load(Ordering::Relaxed) > 1);
+    let mut controller = mocks.busy_tick().with_leadership(lead);
+    let _ = tick(&mut controller, 0);
+    assert_eq!(mocks.calls(), ["load", "observe"]);
+    mocks.fail("load", PortErrorKind::Transient);
+    for secs in [10, 20] {
+        let error = block_on(controller.tick(crate::world::at(secs))).unwrap_err();
+        assert!(matches!(error, TickError::LoadMemory(_)), "{error}");
+        assert_eq!(mocks.calls(), ["load"], "and nothing was done");
+    }
+    mocks.repair();
+    let _ = tick(&mut controller, 30);
+    assert_eq!(mocks.calls()[..3], ["load", "observe", "save 1"]);
+    let _ = tick(&mut controller, 40);
+    assert_eq!(mocks.calls()[0], "observe", "loaded once");
+}
