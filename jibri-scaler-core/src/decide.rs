@@ -9,6 +9,7 @@ mod odd;
 mod operator;
 mod replace;
 mod shrink;
+mod standing;
 mod survey;
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     policy::{Policy, Situation},
     retirement::Retirement,
 };
+pub use standing::{Standing, Verdict, standings};
 use survey::Survey;
 
 /// Decides what to do about the group.

@@ -55,7 +55,7 @@ pub use class::Class;
 #[cfg(feature = "toml")]
 pub use config::{PolicyFile, PolicyFileError};
 pub use controller::Controller;
-pub use decide::decide;
+pub use decide::{Standing, Verdict, decide, standings};
 pub use decision::Decision;
 pub use explain::{Explanation, Finding, Severity, Stage, Step};
 pub use instance::{DrainPath, EmptyInstanceId, Instance, InstanceId, Reachability, Report, Zone};

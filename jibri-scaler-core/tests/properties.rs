@@ -15,7 +15,7 @@ use common::at;
 use fleets::{Scene, Settings, fleet, group, scenes, settings};
 use jibri_scaler_core::{
     Decision, DrainPath, FleetSnapshot, Group, Instance, InstanceId, JibriStatus, Lifecycle,
-    Memory, Reachability, Report, Stage, Tick, Timestamp, check, decide,
+    Memory, Reachability, Report, Stage, Tally, Tick, Timestamp, Verdict, check, decide, standings,
 };
 use proptest::prelude::*;
 
@@ -60,6 +60,29 @@ fn json(decision: &Decision) -> String {
 
 proptest! {
     #![proptest_config(cases(100))]
+
+    /// What people are shown is what was decided by: the classes add up to the tally, and whoever goes was said to be one that may.
+    #[test]
+    fn standings_agree_with_the_decision(settings in settings(), scenes in scenes(1..8)) {
+        let mut memory = Memory::default();
+        for scene in &scenes {
+            memory.assume_told(scene.now);
+            let shown = standings(&settings.limits, &scene.snapshot(), scene.now, memory.clone());
+            let decision = decision(&settings, scene, std::mem::take(&mut memory));
+            let mut tally = Tally::default();
+            for standing in &shown {
+                tally.add(standing.class);
+            }
+            prop_assert_eq!(&tally, &decision.tally);
+            for id in retired(&decision) {
+                let verdict = &shown.iter().find(|standing| standing.id == id).unwrap().verdict;
+                let may = matches!(verdict, Verdict::WhenSurplus { .. } | Verdict::Replaced);
+                // Of the broken ones also those that are not heard at the moment go.
+                prop_assert!(may || *verdict == Verdict::DidNotAnswer, "{id}: {verdict}");
+            }
+            memory = decision.memory;
+        }
+    }
 
     /// Whatever comes: no panic, no breach, each instance in one class, and a memory no larger than the listing.
     #[test]

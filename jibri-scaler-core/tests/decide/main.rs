@@ -14,5 +14,6 @@ mod growing;
 mod jumps;
 mod replacing;
 mod shrinking;
+mod standing;
 mod victims;
 mod wanted;
