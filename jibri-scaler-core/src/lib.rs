@@ -49,6 +49,7 @@ mod time_zone;
 #[cfg(feature = "tracing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
 pub mod trace;
+pub mod wake;
 
 pub use check::{Breach, Rule, check};
 pub use class::Class;

@@ -1,6 +1,7 @@
 //! Observing the group: a listing joined with a probe of each Jibri, or with what the agents report.
 
 mod agents;
+mod known;
 #[cfg(feature = "__model")]
 #[doc(hidden)]
 pub mod model;
@@ -23,8 +24,10 @@ use futures_util::{
     stream::FuturesUnordered,
 };
 
+use known::{Heard, Known, fill, hear, overhear};
+
 use crate::{
-    DrainPath, Finding, FleetSnapshot, Instance, InstanceId, Reachability, Report, Timestamp,
+    Finding, FleetSnapshot, InstanceId, Timestamp,
     port::{DrainClient, GroupListing, HealthProbe, Listing, PortError, ProbeOutcome, Target},
 };
 
@@ -141,23 +144,6 @@ impl Agents {
     }
 }
 
-/// What is kept of an instance between ticks.
-#[derive(Clone, Debug, Default)]
-struct Known {
-    report: Option<Report>,
-    direct: bool,
-    /// How often it was asked whether it can be told to end.
-    asked: u64,
-    answered_last: bool,
-}
-
-/// What one instance gave in this tick.
-struct Heard {
-    outcome: ProbeOutcome,
-    direct: bool,
-    asked: bool,
-}
-
 /// An instance to ask.
 struct Asked {
     target: Target,
@@ -214,6 +200,8 @@ impl JoinedObserver {
     /// that was within half of it, so agents report at least three times as often. Where the group's hook holds what is to end,
     /// such an instance is not probed, and is retired through its agent; elsewhere it is asked like all others whether it can be
     /// told to end.
+    ///
+    /// What Jibris said of themselves in webhooks is heard too, as the newest status of those that have answered before.
     #[must_use]
     pub fn with_agents(mut self, reports: Arc<AgentReports>, report_ttl: Duration) -> Self {
         self.agents = Some(Agents {
@@ -383,6 +371,11 @@ impl JoinedObserver {
             });
             fill(instance, &mut entry.0, entry.1.as_ref(), now);
             if let Some(agents) = &self.agents
+                && let Some(said) = agents.reports.said(&instance.id)
+            {
+                overhear(instance, &mut entry.0, said, now);
+            }
+            if let Some(agents) = &self.agents
                 && let Some(report) = agents.heard(&instance.id, now)
             {
                 let by_agent = listing.drains_on_termination;
@@ -442,57 +435,5 @@ impl fmt::Debug for JoinedObserver {
         f.debug_struct("JoinedObserver")
             .field("concurrency", &self.concurrency)
             .finish_non_exhaustive()
-    }
-}
-
-fn fill(instance: &mut Instance, known: &mut Known, heard: Option<&Heard>, now: Timestamp) {
-    let reachability = heard.map(|heard| heard.outcome.reachability());
-    if reachability == Some(Reachability::Answered) {
-        let status = heard.and_then(|heard| heard.outcome.status().cloned());
-        known.report = Some(Report::new(now, status));
-    }
-    known.answered_last = reachability == Some(Reachability::Answered);
-    known.asked += u64::from(heard.is_some_and(|heard| heard.asked));
-    known.direct |= heard.is_some_and(|heard| heard.direct);
-    instance.report.clone_from(&known.report);
-    instance.reachability = match reachability {
-        Some(reachability) => reachability,
-        None if known.report.is_some() => Reachability::TimedOut,
-        None => Reachability::Never,
-    };
-    instance.drain = if known.direct {
-        DrainPath::Direct
-    } else {
-        DrainPath::None
-    };
-}
-
-/// Takes in what the agent on the instance reported.
-fn hear(
-    instance: &mut Instance,
-    known: &mut Known,
-    heard: AgentReport,
-    by_agent: bool,
-    report_ttl: Duration,
-    now: Timestamp,
-) {
-    let received_at = heard.received_at.min(now);
-    // A probe may have been answered since, while the agent was silent.
-    let newer = known
-        .report
-        .as_ref()
-        .is_none_or(|report| report.received_at <= received_at);
-    if newer {
-        known.report = Some(Report::new(received_at, Some(heard.status)));
-    }
-    instance.report.clone_from(&known.report);
-    instance.reachability = if now.since(received_at) <= report_ttl / 2 {
-        Reachability::Answered
-    } else {
-        Reachability::TimedOut
-    };
-    known.answered_last = instance.reachability == Reachability::Answered;
-    if by_agent {
-        instance.drain = DrainPath::Agent;
     }
 }

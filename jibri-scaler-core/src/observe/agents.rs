@@ -1,11 +1,14 @@
 //! What the agents on the instances report of their Jibris.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{InstanceId, JibriStatus, Timestamp};
+use crate::{
+    InstanceId, JibriStatus, Report, Timestamp,
+    wake::{Wake, Wakes},
+};
 
 /// What an agent reported of the Jibri on its instance.
 ///
@@ -39,10 +42,11 @@ impl AgentReport {
     }
 }
 
-/// The newest report of each agent: filled by whatever receives them, read by [`JoinedObserver`](super::JoinedObserver).
+/// What was pushed about each instance last: filled by whatever receives it, read by [`JoinedObserver`](super::JoinedObserver).
 ///
 /// It is shared by `Arc`. It holds reports of listed instances only, so its size is bounded by the group, and nobody can report
-/// for an instance that is not there.
+/// for an instance that is not there. Nothing in it waits for anything but the few instructions under its lock, so that whoever
+/// receives reports can answer at once, whatever the controller does.
 ///
 /// ```
 /// use jibri_scaler_core::{
@@ -60,51 +64,145 @@ impl AgentReport {
 #[derive(Debug, Default)]
 pub struct AgentReports {
     /// By listed instance.
-    newest: Mutex<BTreeMap<InstanceId, Option<AgentReport>>>,
+    pushed: Mutex<BTreeMap<InstanceId, Pushed>>,
+    wake: Wake,
+}
+
+/// What was pushed about one instance last.
+#[derive(Clone, Debug, Default)]
+struct Pushed {
+    agent: Option<AgentReport>,
+    jibri: Option<Report>,
 }
 
 impl AgentReports {
-    /// Takes in a report.
+    /// Takes in the report of an agent. It is a [wake-up](Self::wakes) where it says something else than the one before. One that
+    /// was received before the newest one changes nothing.
     ///
     /// # Errors
     /// Where no such instance was listed last. An agent reports again soon, and by then it may be.
     pub fn receive(&self, id: &InstanceId, report: AgentReport) -> Result<(), NotListed> {
-        match self.lock().get_mut(id) {
-            Some(newest) => {
-                *newest = Some(report);
-                Ok(())
+        self.take_in(id, |pushed| {
+            let before = pushed.agent.as_ref();
+            if before.is_some_and(|before| before.received_at > report.received_at) {
+                return false;
             }
-            None => Err(NotListed { id: id.clone() }),
-        }
+            let is_news = before.is_none_or(|before| before.status != report.status);
+            pushed.agent = Some(report);
+            is_news
+        })
+    }
+
+    /// Takes in what a Jibri said of itself without being asked, in its webhook. It is a [wake-up](Self::wakes) where it says
+    /// something else than the one before.
+    ///
+    /// It is not the report of an agent: nobody is retired through it, and it stands for no answer. The observer takes it for the
+    /// newest status of an instance that has answered before, until a probe has read a newer one.
+    ///
+    /// # Errors
+    /// Where no such instance was listed last.
+    ///
+    /// ```
+    /// use futures_util::{FutureExt as _, StreamExt as _};
+    /// use jibri_scaler_core::{BusyStatus, HealthStatus, JibriStatus, Timestamp, observe::AgentReports};
+    ///
+    /// let (reports, id) = (AgentReports::default(), "i-0abc".parse()?);
+    /// reports.list([&id]);
+    /// let busy = JibriStatus::new(BusyStatus::Busy, HealthStatus::Healthy);
+    /// reports.receive_from_jibri(&id, busy, Timestamp::from_secs(0)).expect("it is listed");
+    /// assert_eq!(reports.newest(&id), None, "no agent has reported");
+    /// assert!(reports.wakes().next().now_or_never().is_some(), "a tick should come now");
+    /// # Ok::<(), jibri_scaler_core::EmptyInstanceId>(())
+    /// ```
+    pub fn receive_from_jibri(
+        &self,
+        id: &InstanceId,
+        status: JibriStatus,
+        received_at: Timestamp,
+    ) -> Result<(), NotListed> {
+        self.take_in(id, |pushed| {
+            let before = pushed.jibri.as_ref();
+            if before.is_some_and(|before| before.received_at > received_at) {
+                return false;
+            }
+            let is_news = before.is_none_or(|before| before.status.as_ref() != Some(&status));
+            pushed.jibri = Some(Report::new(received_at, Some(status)));
+            is_news
+        })
+    }
+
+    /// Takes in that something happened to this instance of which nothing else is known: a [wake-up](Self::wakes) and nothing more.
+    ///
+    /// # Errors
+    /// Where no such instance was listed last.
+    pub fn hint(&self, id: &InstanceId) -> Result<(), NotListed> {
+        self.take_in(id, |_| true)
+    }
+
+    /// When the next tick should come at once: one item for any number of news since the last. It is for one who waits; see
+    /// [`promptly`](crate::wake::promptly), which merges it into the ticks.
+    pub fn wakes(&self) -> Wakes {
+        self.wake.wakes()
     }
 
     /// The newest report of the agent on this instance.
     #[must_use]
     pub fn newest(&self, id: &InstanceId) -> Option<AgentReport> {
-        self.lock().get(id).cloned().flatten()
+        self.lock().get(id)?.agent.clone()
     }
 
     /// Says which instances there are. Reports of others are forgotten.
     pub fn list<'a>(&self, ids: impl IntoIterator<Item = &'a InstanceId>) {
-        let mut newest = self.lock();
-        let listed = ids
-            .into_iter()
-            .map(|id| (id.clone(), newest.remove(id).flatten()))
-            .collect();
-        *newest = listed;
-    }
-
-    /// Takes in that it is `now`: what is stamped later counts as received now, once. Else a step back of the clock would keep a
-    /// report fresh for as long as the step.
-    pub(super) fn received_by(&self, now: Timestamp) {
-        for report in self.lock().values_mut().flatten() {
-            report.received_at = report.received_at.min(now);
+        // Sorted before the lock is taken, under which nearly always nothing changes.
+        let listed: BTreeSet<&InstanceId> = ids.into_iter().collect();
+        let mut pushed = self.lock();
+        pushed.retain(|id, _| listed.contains(id));
+        if pushed.len() < listed.len() {
+            for id in listed {
+                if !pushed.contains_key(id) {
+                    pushed.insert(id.clone(), Pushed::default());
+                }
+            }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Option<AgentReport>>> {
+    /// What the Jibri of this instance said of itself last.
+    pub(super) fn said(&self, id: &InstanceId) -> Option<Report> {
+        self.lock().get(id)?.jibri.clone()
+    }
+
+    /// Takes in that it is `now`: what is stamped later counts as received now, once. Else a step back of the clock would keep a
+    /// report fresh for as long as the step, and those after it out.
+    pub(super) fn received_by(&self, now: Timestamp) {
+        for pushed in self.lock().values_mut() {
+            let agent = pushed.agent.as_mut().map(|report| &mut report.received_at);
+            let jibri = pushed.jibri.as_mut().map(|report| &mut report.received_at);
+            for received_at in agent.into_iter().chain(jibri) {
+                *received_at = now.min(*received_at);
+            }
+        }
+    }
+
+    /// Changes what is known of a listed instance, and wakes where that is news.
+    fn take_in(
+        &self,
+        id: &InstanceId,
+        change: impl FnOnce(&mut Pushed) -> bool,
+    ) -> Result<(), NotListed> {
+        let is_news = match self.lock().get_mut(id) {
+            Some(pushed) => change(pushed),
+            None => return Err(NotListed { id: id.clone() }),
+        };
+        // Not under the lock: whoever is woken may want it.
+        if is_news {
+            self.wake.wake();
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Pushed>> {
         // What a panicking thread left is whole: each change is one assignment.
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pushed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,5 +250,68 @@ mod tests {
             None,
             "what was forgotten does not come back"
         );
+    }
+
+    #[test]
+    fn news_wake_and_what_is_known_does_not() {
+        use futures_util::{FutureExt as _, StreamExt as _};
+
+        let id: InstanceId = "i-1".parse().unwrap();
+        let reports = AgentReports::default();
+        let mut wakes = reports.wakes();
+        let mut woken = || wakes.next().now_or_never().is_some();
+        let status = |busy: &str| JibriStatus::new(busy.into(), HealthStatus::Healthy);
+        let agent = |busy, at| {
+            let report = AgentReport::new(Timestamp::from_secs(at), status(busy), "0.1.0");
+            reports.receive(&id, report)
+        };
+        let jibri =
+            |busy, at| reports.receive_from_jibri(&id, status(busy), Timestamp::from_secs(at));
+        assert!(agent("IDLE", 1).is_err() && jibri("IDLE", 1).is_err());
+        assert!(reports.hint(&id).is_err());
+        assert!(!woken(), "it is not listed");
+
+        reports.list([&id]);
+        for report in [&agent as &dyn Fn(_, _) -> _, &jibri] {
+            for (busy, at, is_news) in [
+                ("IDLE", 1, true),
+                ("IDLE", 2, false),
+                ("BUSY", 3, true),
+                ("BUSY", 3, false),
+                // One that comes late.
+                ("IDLE", 2, false),
+                ("IDLE", 3, true),
+            ] {
+                report(busy, at).unwrap();
+                assert_eq!(woken(), is_news, "{busy} at {at}");
+            }
+        }
+        reports.hint(&id).unwrap();
+        assert!(woken() && !woken());
+    }
+
+    #[test]
+    fn one_that_comes_late_replaces_nothing_and_a_step_back_of_the_clock_ends_at_the_next_tick() {
+        let id: InstanceId = "i-1".parse().unwrap();
+        let reports = AgentReports::default();
+        reports.list([&id]);
+        let receive = |busy, at| {
+            let status = JibriStatus::new(busy, HealthStatus::Healthy);
+            let at = Timestamp::from_secs(at);
+            reports
+                .receive(&id, AgentReport::new(at, status.clone(), "0.1.0"))
+                .unwrap();
+            reports.receive_from_jibri(&id, status, at).unwrap();
+            let (agent, jibri) = (reports.newest(&id).unwrap(), reports.said(&id).unwrap());
+            assert_eq!(
+                (Some(&agent.status), agent.received_at),
+                (jibri.status.as_ref(), jibri.received_at)
+            );
+            agent.status.busy
+        };
+        assert_eq!(receive(BusyStatus::Busy, 100), BusyStatus::Busy);
+        assert_eq!(receive(BusyStatus::Idle, 99), BusyStatus::Busy);
+        reports.received_by(Timestamp::from_secs(10));
+        assert_eq!(receive(BusyStatus::Idle, 11), BusyStatus::Idle);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{AgentReport, Heard, Known, fill, hear};
+use super::{
+    AgentReport,
+    known::{Heard, Known, fill, hear},
+};
 use crate::{Instance, Timestamp, port::ProbeOutcome};
 
 /// What an observer keeps of one instance between ticks.
