@@ -5,16 +5,21 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
+use async_trait::async_trait;
 use futures_core::Stream;
 use futures_util::task::AtomicWaker;
 
-use crate::Timestamp;
+use crate::{
+    Timestamp,
+    port::{FleetMetrics, MetricsSink, PortError},
+};
 
 /// Says that a tick should come now. It never waits, costs next to nothing, and may be shared with any thread.
 ///
@@ -183,6 +188,57 @@ impl fmt::Debug for Promptly {
     }
 }
 
+/// Hands on the numbers of the first tick in each period, and leaves out those of ticks that come beside it.
+///
+/// Metrics are added up over periods of the clock. Two points in one, as those of a tick that was woken and of one that was due, show
+/// twice as many idle Jibris as there are. A period begins at multiples of its length, as those of `CloudWatch` do.
+///
+/// ```
+/// use std::time::Duration;
+/// use jibri_scaler_core::{port::MetricsSink, wake::OncePerPeriod};
+///
+/// # fn example(sink: impl MetricsSink + 'static, controller: jibri_scaler_core::Controller) {
+/// let interval = Duration::from_secs(10);
+/// let controller = controller.with_metrics(OncePerPeriod::new(sink, interval));
+/// # let _ = controller;
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct OncePerPeriod<S> {
+    sink: S,
+    period: i64,
+    last: Mutex<Option<i64>>,
+}
+
+impl<S> OncePerPeriod<S> {
+    /// Hands on to this sink, once in a period of this length, which is at least a microsecond.
+    pub fn new(sink: S, period: Duration) -> Self {
+        Self {
+            sink,
+            period: i64::try_from(period.as_micros()).unwrap_or(i64::MAX).max(1),
+            last: Mutex::default(),
+        }
+    }
+
+    /// Whether it is the first in its period, from now on not any more.
+    fn is_first(&self, at: Timestamp) -> bool {
+        let period = at.as_micros().div_euclid(self.period);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.replace(period) != Some(period)
+    }
+}
+
+#[async_trait]
+impl<S: MetricsSink> MetricsSink for OncePerPeriod<S> {
+    async fn publish(&self, metrics: &FleetMetrics) -> Result<(), PortError> {
+        if self.is_first(metrics.at) {
+            self.sink.publish(metrics).await
+        } else {
+            Ok(())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -274,6 +330,33 @@ mod tests {
             }));
             assert!(ticks.contains(&woken) || ticks.contains(&(woken - woken % EVERY + DISTANCE)));
         }
+    }
+
+    #[test]
+    fn each_period_has_the_numbers_of_one_tick() {
+        struct Published(Mutex<Vec<i64>>);
+
+        #[async_trait]
+        impl MetricsSink for Published {
+            async fn publish(&self, metrics: &FleetMetrics) -> Result<(), PortError> {
+                let at = metrics.at.as_micros() / 1_000_000;
+                self.0.lock().unwrap().push(at);
+                Ok(())
+            }
+        }
+
+        let every = Duration::from_secs(EVERY.unsigned_abs());
+        let sink = OncePerPeriod::new(Published(Mutex::default()), every);
+        // Woken at 5, 9 and 28: the tick of 10 comes at 11, that of 30 in time.
+        let ticks = day(51, &[5, 9, 28, 41, 43]);
+        assert_eq!(ticks, [0, 5, 9, 11, 20, 28, 30, 40, 42, 44, 50]);
+        for at in ticks {
+            let at = Timestamp::from_secs(at);
+            let metrics = FleetMetrics::new(at, &crate::Tally::default(), 0, 0);
+            futures_executor::block_on(sink.publish(&metrics)).unwrap();
+        }
+        let published = sink.sink.0.into_inner().unwrap();
+        assert_eq!(published, [0, 11, 20, 30, 40, 50]);
     }
 
     #[test]
