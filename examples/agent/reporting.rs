@@ -82,7 +82,7 @@ mod tests {
     use std::sync::Arc;
 
     use jibri_scaler_core::{BusyStatus, HealthStatus, InstanceId, observe::AgentReports};
-    use jibri_scaler_http::reports::ReportReceiver;
+    use jibri_scaler_http::receiver::{Access, Listener, Receiver};
 
     use super::*;
 
@@ -106,11 +106,10 @@ mod tests {
         reports.list([&id]);
         let any = "127.0.0.1:0".parse().unwrap();
         let token: Token = "0f8c1d7a5b9e4c2f".parse().unwrap();
-        let receiver = ReportReceiver::bind(any, Arc::clone(&reports), token)
-            .await
-            .unwrap();
-        let controller = format!("http://{}", receiver.address()).parse().unwrap();
-        tokio::spawn(receiver.serve());
+        let receiver = Receiver::new(Arc::clone(&reports), Access::default().with_token(token));
+        let listener = Listener::bind(any, receiver).await.unwrap();
+        let controller = format!("http://{}", listener.address()).parse().unwrap();
+        tokio::spawn(listener.serve());
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("token");

@@ -5,7 +5,11 @@ use std::{error::Error, net::SocketAddr, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 use clap::{ArgGroup, Parser};
 use jibri_scaler_aws::{ControllerName, GroupName, Namespace};
-use jibri_scaler_http::{Addresses, reports::Token};
+use jibri_scaler_http::{
+    Addresses,
+    receiver::{Access, Expiry, Jwt},
+    reports::Token,
+};
 
 use crate::address_file::AddressFile;
 
@@ -40,6 +44,26 @@ pub(crate) struct Arguments {
     /// The file with the bearer token that the agents have.
     #[arg(long, requires = "agents")]
     agent_token: Option<PathBuf>,
+    /// Take in Jibri's own webhooks at the address of --agents too, signed with the private key of this public one (PEM):
+    /// `subscribers = ["http://controller:4444"]`, with `jibri.id` the id of the instance. They make the next tick come at once.
+    #[arg(long, requires_all = ["agents", "webhook_kid"])]
+    webhook_key: Option<PathBuf>,
+    /// `kid` of `jibri.jwt-info`.
+    #[arg(long, requires = "webhook_key")]
+    webhook_kid: Option<String>,
+    /// `issuer` of `jibri.jwt-info`.
+    #[arg(long, requires = "webhook_key", default_value = "jibri")]
+    webhook_issuer: String,
+    /// `audience` of `jibri.jwt-info`.
+    #[arg(long, requires = "webhook_key", default_value = "jibri-scaler")]
+    webhook_audience: String,
+    /// How long after its end a token of a webhook is taken, such as 12h. A Jibri from November 2024 on shows the one of its start for
+    /// ever.
+    #[arg(long, value_parser = span, requires = "webhook_key")]
+    webhook_expired: Option<Duration>,
+    /// The least time between two ticks, where reports or webhooks make one come at once; at most --interval.
+    #[arg(long, value_parser = distance, requires = "agents", default_value = "2s")]
+    tick_distance: Duration,
     /// The name under which other controllers see this one. By default that of this machine.
     #[arg(long)]
     name: Option<ControllerName>,
@@ -116,8 +140,33 @@ impl Arguments {
         self.agents.is_none() || self.publish_idle
     }
 
+    /// The least time between two ticks.
+    pub(crate) fn tick_distance(&self) -> Duration {
+        self.tick_distance.min(self.interval)
+    }
+
+    /// Who may push: the agents, and Jibris that sign their webhooks.
+    pub(crate) fn access(&self) -> Result<Access, Box<dyn Error>> {
+        let access = Access::default().with_token(self.token()?);
+        let (Some(path), Some(kid)) = (&self.webhook_key, &self.webhook_kid) else {
+            return Ok(access);
+        };
+        let wrong =
+            |error: &dyn std::fmt::Display| format!("webhook key {}: {error}", path.display());
+        let pem = std::fs::read_to_string(path)
+            .map_err(|error| wrong(&format_args!("could not be read: {error}")))?;
+        let jwt = Jwt::new(&self.webhook_issuer, &self.webhook_audience)
+            .with_key(kid, &pem)
+            .map_err(|error| wrong(&error))?
+            .with_expiry(
+                self.webhook_expired
+                    .map_or(Expiry::Enforced, Expiry::Within),
+            );
+        Ok(access.with_jwt(jwt))
+    }
+
     /// The token of the agents.
-    pub(crate) fn token(&self) -> Result<Token, Box<dyn Error>> {
+    fn token(&self) -> Result<Token, Box<dyn Error>> {
         // It is there where agents are, as the command line requires.
         let path = self.agent_token.clone().unwrap_or_default();
         let text = std::fs::read_to_string(&path).map_err(|error| {
@@ -139,15 +188,34 @@ impl Arguments {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not an interval: write it like 10s, from 100ms to 30m");
-    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    let interval = Duration::try_from(span).map_err(|_| wrong())?;
-    let allowed = Duration::from_millis(100)..=Duration::from_mins(30);
-    if allowed.contains(&interval) {
-        Ok(interval)
-    } else {
-        Err(wrong())
-    }
+    between(
+        text,
+        "an interval",
+        Duration::from_millis(100),
+        Duration::from_mins(30),
+    )
+    .map_err(|wrong| format!("{wrong}, from 100ms to 30m"))
+}
+
+fn distance(text: &str) -> Result<Duration, String> {
+    between(
+        text,
+        "a distance",
+        Duration::from_millis(100),
+        Duration::from_mins(30),
+    )
+    .map_err(|wrong| format!("{wrong}, from 100ms to 30m"))
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    between(text, "a span", Duration::ZERO, Duration::MAX)
+}
+
+fn between(text: &str, what: &str, least: Duration, most: Duration) -> Result<Duration, String> {
+    let span: Option<jiff::SignedDuration> = text.parse().ok();
+    span.and_then(|span| Duration::try_from(span).ok())
+        .filter(|span| (least..=most).contains(span))
+        .ok_or_else(|| format!("`{text}` is not {what}: write it like 10s"))
 }
 
 fn at_least_a_kilobyte(text: &str) -> Result<ByteSize, String> {
@@ -201,6 +269,57 @@ mod tests {
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn webhooks_need_agents_and_a_readable_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let token = file("token", "0123456789abcdef\n");
+        let agents = format!("--agents 0.0.0.0:4444 --agent-token {token}");
+        let key = file("key", jibri_scaler_http::fake::Jwt::PUBLIC_KEY);
+        let webhooks = format!("--webhook-key {key} --webhook-kid jitsi/jibri");
+        for more in [
+            &agents,
+            &format!("{agents} {webhooks}"),
+            &format!(
+                "{agents} {webhooks} --webhook-issuer a --webhook-audience b --webhook-expired 12h"
+            ),
+        ] {
+            let access = parse(more).unwrap().access();
+            assert!(access.is_ok(), "{more}: {:?}", access.err());
+        }
+        let wrong = parse(&format!("{agents} --webhook-key {token} --webhook-kid a")).unwrap();
+        let error = wrong.access().unwrap_err().to_string();
+        assert!(
+            error.contains("webhook key") && error.contains("openssl"),
+            "{error}"
+        );
+        let missing = parse(&format!("{agents} --webhook-key nowhere --webhook-kid a")).unwrap();
+        assert!(
+            missing
+                .access()
+                .unwrap_err()
+                .to_string()
+                .contains("could not be read")
+        );
+        for bad in [
+            &format!("--addresses a.toml {webhooks}"),
+            &format!("{agents} --webhook-key {key}"),
+            &format!("{agents} --webhook-kid a"),
+            &format!("{agents} {webhooks} --webhook-expired soon"),
+            "--addresses a.toml --tick-distance 1s",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+        let distance = |more: &str| parse(&format!("{agents} {more}")).unwrap().tick_distance();
+        assert_eq!(distance(""), Duration::from_secs(2));
+        assert_eq!(distance("--interval 1s"), Duration::from_secs(1));
+        assert_eq!(distance("--tick-distance 5s"), Duration::from_secs(5));
     }
 
     #[test]

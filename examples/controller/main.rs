@@ -3,7 +3,8 @@
 //! Credentials, region and endpoint come from the usual AWS environment; `AWS_ENDPOINT_URL` points it at an emulator. SIGTERM and
 //! Ctrl-C end it after the running tick. Start with `--dry-run`: it observes the real group, says what it would do, and does
 //! nothing. It only observes, too, while scaling policies of the group or another controller change its size, unless `--take-over`
-//! says otherwise. With `--agents` it leaves the metric `Idle` to the agents, which publish it in the same namespace.
+//! says otherwise. With `--agents` it leaves the metric `Idle` to the agents, which publish it in the same namespace, and ticks at
+//! once when what they report is news.
 //!
 //! ```sh
 //! cargo run --example controller --features aws -- \
@@ -36,6 +37,7 @@ use std::{
     pin::pin,
     process::ExitCode,
     sync::Arc,
+    time::SystemTime,
 };
 
 use clap::Parser as _;
@@ -45,10 +47,12 @@ use jibri_scaler_core::{
     Controller, PolicyFile,
     controller::{TickError, TickReport},
     observe::{AgentReports, JoinedObserver},
+    wake::{OncePerPeriod, promptly},
 };
 use jibri_scaler_http::{
-    AddressBook, DrainConfig, HttpDrain, HttpProbe, ProbeConfig, addresses::LiveAddresses,
-    reports::ReportReceiver,
+    AddressBook, DrainConfig, HttpDrain, HttpProbe, ProbeConfig,
+    addresses::LiveAddresses,
+    receiver::{Listener, Receiver},
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -85,7 +89,8 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         .as_ref()
         .map(|path| AuditFile::open(path, arguments.audit_size.0, arguments.audit_keep))
         .transpose()?;
-    let mut controller = build(&arguments, &policy, addresses).await?;
+    let reports = Arc::new(AgentReports::default());
+    let mut controller = build(&arguments, &policy, addresses, &reports).await?;
     let (mut term, mut interrupt, mut hangup) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -98,7 +103,15 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         say("told to stop");
     });
-    let ticks = clock::ticks(arguments.interval)
+    let distance = arguments.tick_distance();
+    // Where nothing is pushed, nothing wakes.
+    let ticks = promptly(
+        clock::ticks(arguments.interval),
+        reports.wakes(),
+        || SystemTime::now().into(),
+        move || tokio::time::sleep(distance),
+    );
+    let ticks = ticks
         .inspect(move |_| {
             if let Some(Err(error)) = file.as_ref().map(|file| file.refresh()) {
                 say(error);
@@ -153,6 +166,7 @@ async fn build(
     arguments: &Arguments,
     policy: &PolicyFile,
     addresses: Arc<dyn AddressBook>,
+    reports: &Arc<AgentReports>,
 ) -> Result<Controller, Box<dyn Error>> {
     let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let group = AutoScalingGroup::new(&sdk, arguments.group.clone())?;
@@ -160,6 +174,8 @@ async fn build(
     let metrics = CloudWatchSink::new(&sdk, arguments.group.clone(), arguments.interval)?
         .with_namespace(arguments.namespace.clone())
         .with_idle(arguments.publishes_idle());
+    // A tick that was woken adds no second point to a period.
+    let metrics = OncePerPeriod::new(metrics, arguments.interval);
 
     let probe = HttpProbe::new(addresses.clone(), &ProbeConfig::default())?;
     let drain = Arc::new(HttpDrain::new(addresses, &DrainConfig::default())?);
@@ -173,12 +189,11 @@ async fn build(
     })
     .with_drain(drain.clone());
     if let Some(address) = arguments.agents {
-        let reports = Arc::new(AgentReports::default());
         observer = observer.with_agents(reports.clone(), policy.limits.report_ttl());
-        let token = arguments.token()?;
-        let receiver = ReportReceiver::bind(address, reports, token).await?;
-        say(format_args!("agents report at {}", receiver.address()));
-        tokio::spawn(receiver.serve());
+        let receiver = Receiver::new(reports.clone(), arguments.access()?);
+        let listener = Listener::bind(address, receiver).await?;
+        say(format_args!("agents report at {}", listener.address()));
+        tokio::spawn(listener.serve());
     }
     let ownership = Ownership::new(group.clone(), arguments.name()?);
 

@@ -8,6 +8,9 @@ mod failure;
 #[cfg(feature = "fake")]
 pub mod fake;
 mod probe;
+#[cfg(feature = "receiver")]
+#[cfg_attr(docsrs, doc(cfg(feature = "receiver")))]
+pub mod receiver;
 #[cfg(feature = "reports")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reports")))]
 pub mod reports;

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::SystemTime};
 use jibri_scaler_core::{
     BusyStatus, HealthStatus, InstanceId, JibriStatus, Timestamp, observe::AgentReports,
 };
-use jibri_scaler_http::reports::{ReportReceiver, ReportSender, SendError, Token};
+use jibri_scaler_http::{
+    receiver::{Access, Listener, Receiver, TokenSecret},
+    reports::{ReportSender, SendError, Token},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -21,6 +24,10 @@ fn token() -> Token {
     TOKEN.parse().unwrap()
 }
 
+fn secret() -> TokenSecret {
+    "0123456789abcdef0123456789abcdef".parse().unwrap()
+}
+
 fn busy() -> JibriStatus {
     JibriStatus::new(BusyStatus::Busy, HealthStatus::Healthy)
 }
@@ -29,11 +36,11 @@ async fn receiver() -> (SocketAddr, Arc<AgentReports>) {
     let reports = Arc::new(AgentReports::default());
     reports.list([&id()]);
     let any = "127.0.0.1:0".parse().unwrap();
-    let receiver = ReportReceiver::bind(any, Arc::clone(&reports), token())
-        .await
-        .unwrap();
-    let address = receiver.address();
-    tokio::spawn(receiver.serve());
+    let access = Access::default().with_token(token());
+    let receiver = Receiver::new(Arc::clone(&reports), access.with_token_secret(secret()));
+    let listener = Listener::bind(any, receiver).await.unwrap();
+    let address = listener.address();
+    tokio::spawn(listener.serve());
     (address, reports)
 }
 
@@ -106,7 +113,11 @@ async fn without_the_token_nothing_is_taken_in() {
         status(address, &post(&authorized(), "/v1/status", body)).await,
         "200"
     );
-    assert!(reports.newest(&id()).is_some(), "Jibri's own shape will do");
+    assert_eq!(
+        reports.newest(&id()),
+        None,
+        "it is Jibri that speaks, and no agent"
+    );
 }
 
 #[tokio::test]
@@ -121,6 +132,19 @@ async fn an_instance_that_is_not_listed_is_refused() {
 }
 
 #[tokio::test]
+async fn an_agent_with_the_token_of_its_instance_reports_for_that_one_alone() {
+    let (address, reports) = receiver().await;
+    let other: InstanceId = "i-other".parse().unwrap();
+    reports.list([&id(), &other]);
+    let sender = sender(address, secret().token_of(&id()).unwrap());
+    sender.send(&id(), &busy(), "0.1.0").await.unwrap();
+    let refused = sender.send(&other, &busy(), "0.1.0").await;
+    assert!(matches!(refused, Err(SendError::NotAllowed)), "{refused:?}");
+    assert!(reports.newest(&id()).is_some());
+    assert_eq!(reports.newest(&other), None);
+}
+
+#[tokio::test]
 async fn bad_requests_of_every_kind_get_their_answer() {
     let (address, reports) = receiver().await;
     let auth = authorized();
@@ -131,7 +155,9 @@ async fn bad_requests_of_every_kind_get_their_answer() {
             "400",
             post(&auth, "/v1/status", r#"{"jibriId":"i-0abc","status":[]}"#),
         ),
-        ("404", post(&auth, "/v1/session/status", "{}")),
+        ("400", post(&auth, "/v1/session/status", "{}")),
+        ("404", post(&auth, "/v1/statuses", "{}")),
+        ("404", post(&auth, "/", "{}")),
         (
             "405",
             format!("GET /v1/status HTTP/1.1\r\nHost: c\r\n{auth}\r\n").into_bytes(),

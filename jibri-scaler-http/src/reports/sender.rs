@@ -9,7 +9,7 @@ use crate::{BuildError, addresses::BaseUrl, client};
 /// How long a report may take in all: it is old by then, and the next one is due.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Reports to a controller on behalf of an agent. See [`ReportReceiver`](super::ReportReceiver) for the other end, and an example.
+/// Reports to a controller on behalf of an agent. The other end, with an example, is `receiver::Listener`, behind the feature `receiver`.
 ///
 /// A report that fails is not sent again: the next one has newer things to say.
 #[derive(Clone, Debug)]
@@ -57,6 +57,7 @@ impl ReportSender {
         match answer.status().as_u16() {
             200 => Ok(()),
             401 => Err(SendError::WrongToken),
+            403 => Err(SendError::NotAllowed),
             404 => Err(SendError::NotListed),
             other => Err(SendError::Refused(other)),
         }
@@ -74,6 +75,11 @@ impl ReportSender {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
+    /// The token is that of another instance.
+    #[error(
+        "the controller refuses the token for this instance: give the agent that of its own instance"
+    )]
+    NotAllowed,
     /// It has not listed this instance yet. The next report will be taken, if it is in the group.
     #[error("the controller does not know this instance (yet)")]
     NotListed,
