@@ -28,6 +28,7 @@ mod audit_file;
 mod clock;
 #[path = "../support/memory_file.rs"]
 mod memory_file;
+#[path = "../support/policy_source.rs"]
 mod policy_source;
 
 use std::{

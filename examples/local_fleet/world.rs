@@ -17,7 +17,7 @@ use rand_chacha::{
     rand_core::{Rng as _, SeedableRng as _},
 };
 
-use crate::{
+use super::{
     day::{self, Meeting},
     summary::Summary,
     timeline::{Mark, Sample, Timeline},

@@ -291,6 +291,12 @@ impl Controller {
         }
     }
 
+    /// The limits inside which it decides.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// What is remembered; absent before the first tick.
     #[must_use]
     pub const fn memory(&self) -> Option<&Memory> {

@@ -1,6 +1,6 @@
 //! Carrying out the course of a tick over the ports.
 
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use super::{
     Applied, Controller, Progress, TickReport,
@@ -80,19 +80,23 @@ async fn ask(
     held: &mut Held<'_>,
 ) {
     let Some(drain) = drain else { return };
-    let outcomes = errands.iter().map(|errand| async move {
-        let target = &errand.target;
-        let seen = match errand.question {
-            Question::Tell => Seen::Told(drain.tell(target).await),
-            Question::Look => Seen::Looked(drain.look(target).await),
-            Question::LookLast => Seen::LookedLast(drain.look(target).await),
-        };
-        (&target.id, seen)
-    });
+    // In boxes, whose type names no lifetime of a closure: or a tick can't be spawned.
+    let outcomes = errands.iter().map(|errand| speak(drain, errand).boxed());
+    let outcomes: Vec<_> = outcomes.collect();
     let mut outcomes = stream::iter(outcomes).buffer_unordered(JoinedObserver::CONCURRENCY);
     while let Some((id, seen)) = outcomes.next().await {
         course.seen(held, id, seen);
     }
+}
+
+async fn speak<'a>(drain: &dyn DrainClient, errand: &'a Errand) -> (&'a InstanceId, Seen) {
+    let target = &errand.target;
+    let seen = match errand.question {
+        Question::Tell => Seen::Told(drain.tell(target).await),
+        Question::Look => Seen::Looked(drain.look(target).await),
+        Question::LookLast => Seen::LookedLast(drain.look(target).await),
+    };
+    (&target.id, seen)
 }
 
 impl TickReport {

@@ -39,6 +39,25 @@ fn observer() -> MockFleetObserver {
     observer
 }
 
+/// Compiles only if a controller can be kept by a task that may move between threads.
+#[test]
+fn what_it_does_can_be_spawned() {
+    fn spawn(_: impl Future<Output = ()> + Send + 'static) {}
+    let policy = MinIdle::new(1).unwrap();
+    let mut controller = Controller::new(
+        policy,
+        Limits::default(),
+        MockFleetObserver::new(),
+        MockGroupControl::new(),
+    );
+    spawn(async move {
+        let now = Timestamp::from_secs(0);
+        let _ = controller.tick(now).await;
+        controller.run(futures_util::stream::empty(), drop).await;
+        let _ = controller.resign().await;
+    });
+}
+
 #[test]
 fn a_plan_that_breaks_a_rule_is_not_applied_and_leaves_nothing_behind() {
     let observer = observer();

@@ -5,7 +5,9 @@ use std::{fmt, time::Duration};
 use super::{classify::See, continuity, operator, survey::can_be_retired};
 use crate::{
     Class, Explanation, FleetSnapshot, InstanceId, Limits, Memory, Reachability, Timestamp,
-    operator::Direction, retirement::Phase, time::readable,
+    operator::Direction,
+    retirement::{Phase, Retirement},
+    time::readable,
 };
 
 /// Where one instance stands.
@@ -158,7 +160,7 @@ pub fn standings(
         let kept = asks.kept().get(&row.id);
         let verdict = match (seen.class, kept) {
             (Class::Retiring, _) => Verdict::Leaving {
-                phase: retirement.map(|retirement| retirement.phase()),
+                phase: retirement.map(Retirement::phase),
             },
             (class, _) if !class.may_be_retired() => Verdict::Stays(class),
             _ if retirement.is_some() => Verdict::GivenUp,

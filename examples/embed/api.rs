@@ -1,0 +1,159 @@
+//! What the service answers.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use jibri_scaler_core::{controller::OperateError, operator::OperatorCommand};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
+use subtle::ConstantTimeEq as _;
+
+use crate::{
+    group::{Group, Refused, chain},
+    page,
+};
+
+/// No command is longer.
+const MAX_COMMAND: usize = 4 * 1024;
+/// Nothing is loaded from elsewhere, and nothing in the page runs.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; frame-ancestors 'none'",
+);
+
+struct Service {
+    groups: Vec<Group>,
+    token: Option<String>,
+    numbers: PrometheusHandle,
+}
+
+/// All routes but those of what is pushed.
+pub(crate) fn routes(
+    groups: Vec<Group>,
+    token: Option<String>,
+    numbers: PrometheusHandle,
+) -> Router {
+    let service = Service {
+        groups,
+        token,
+        numbers,
+    };
+    Router::new()
+        .route("/", get(status))
+        .route("/style.css", get(async || text("text/css", page::STYLE)))
+        .route(
+            "/refresh.js",
+            get(async || text("text/javascript", page::SCRIPT)),
+        )
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        .route("/groups/{group}/commands", post(command))
+        .layer(DefaultBodyLimit::max(MAX_COMMAND))
+        .with_state(Arc::new(service))
+}
+
+async fn status(State(service): State<Arc<Service>>) -> Response {
+    let views: Vec<_> = service.groups.iter().map(Group::view).collect();
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, Html(page::page(&views))).into_response()
+}
+
+fn text(kind: &'static str, text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+async fn metrics(State(service): State<Arc<Service>>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, service.numbers.render()).into_response()
+}
+
+/// Whether every group was seen in its last tick.
+async fn health(State(service): State<Arc<Service>>) -> Response {
+    let unseen = |group: &&Group| group.view().at.is_none();
+    let unseen: Vec<_> = service
+        .groups
+        .iter()
+        .filter(unseen)
+        .map(Group::name)
+        .collect();
+    if unseen.is_empty() {
+        return (StatusCode::OK, "ok\n").into_response();
+    }
+    let what = format!("not seen yet: {}\n", unseen.join(", "));
+    (StatusCode::SERVICE_UNAVAILABLE, what).into_response()
+}
+
+async fn command(
+    State(service): State<Arc<Service>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if let Err(refusal) = allowed(service.token.as_deref(), &headers) {
+        return refusal;
+    }
+    let Some(group) = service.groups.iter().find(|group| group.name() == name) else {
+        return says(
+            StatusCode::NOT_FOUND,
+            &format!("there is no group `{name}`"),
+        );
+    };
+    let command: OperatorCommand = match serde_json::from_slice(&body) {
+        Ok(command) => command,
+        Err(error) => {
+            let what = format!("the body is no command: {error}");
+            return says(StatusCode::BAD_REQUEST, &what);
+        }
+    };
+    match group.command(command).await {
+        Ok(()) => (StatusCode::OK, Json(json!({ "taken": true }))).into_response(),
+        Err(Refused::Busy) => says(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too much waits for the end of a tick, or the service ends: try again",
+        ),
+        Err(Refused::By(OperateError::Refused(error))) => {
+            says(StatusCode::CONFLICT, &error.to_string())
+        }
+        Err(Refused::By(error)) => says(StatusCode::BAD_GATEWAY, &chain(&error)),
+    }
+}
+
+/// Whether the request shows the token. Nobody may do anything where there is none.
+#[expect(
+    clippy::result_large_err,
+    reason = "it is an answer, and given at once"
+)]
+fn allowed(token: Option<&str>, headers: &HeaderMap) -> Result<(), Response> {
+    let Some(token) = token else {
+        let what = "commands are off: start the service with --token-file";
+        return Err(says(StatusCode::FORBIDDEN, what));
+    };
+    let shown = headers
+        .get(header::AUTHORIZATION)
+        .map(HeaderValue::as_bytes);
+    let shown = shown.and_then(|shown| shown.strip_prefix(b"Bearer "));
+    // In constant time, so that how long it takes tells nothing about the token.
+    if shown.is_some_and(|shown| bool::from(shown.ct_eq(token.as_bytes()))) {
+        return Ok(());
+    }
+    let mut answer = says(
+        StatusCode::UNAUTHORIZED,
+        "show the bearer token of --token-file",
+    );
+    let kind = HeaderValue::from_static("Bearer");
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, kind);
+    Err(answer)
+}
+
+fn says(status: StatusCode, what: &str) -> Response {
+    (status, Json(json!({ "error": what }))).into_response()
+}

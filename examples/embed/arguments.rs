@@ -1,0 +1,171 @@
+//! The command line.
+
+use std::{collections::BTreeSet, error::Error, net::SocketAddr, path::PathBuf, str::FromStr};
+
+use clap::Parser;
+
+use crate::audit_file::AuditFile;
+
+/// The policy of the group that is there where none is named.
+pub(crate) const SAMPLE_POLICY: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/local_fleet/policy.toml");
+
+#[derive(Debug, Parser)]
+#[command(about = "A web service of which the scaler is one part")]
+pub(crate) struct Arguments {
+    /// A group and its policy file (TOML), such as `jibri-production=policy.toml`. It may be given more than once. In memory two groups
+    /// are there without it.
+    #[arg(long = "group")]
+    groups: Vec<NamedGroup>,
+    /// Where the service listens.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// The file with the bearer token of operators, agents and Jibris. Without it nobody can change or push anything.
+    #[arg(long)]
+    token_file: Option<PathBuf>,
+    /// A folder with the audit log of each group, from which `replay --audit` computes each decision again. Ten files of 50 MB are kept.
+    #[arg(long)]
+    audit: Option<PathBuf>,
+    /// Where the memories are kept, a file for each group. Without it a restart forgets which Jibris were told to go.
+    #[cfg(feature = "aws")]
+    #[arg(long)]
+    pub(crate) memory: Option<PathBuf>,
+    /// Where the health of an instance is read, such as `http://{instance_id}.jibri.example:2222`.
+    #[cfg(feature = "aws")]
+    #[arg(long)]
+    pub(crate) jibri_url: String,
+    /// Where an instance is told to end, such as `http://{instance_id}.jibri.example:3333`.
+    #[cfg(feature = "aws")]
+    #[arg(long)]
+    pub(crate) internal_url: String,
+    /// How much faster than the wall clock time passes, 1 to 600.
+    #[cfg(not(feature = "aws"))]
+    #[arg(long, default_value_t = 60.0, value_parser = speed)]
+    pub(crate) speed: f64,
+}
+
+/// A group and its policy file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedGroup {
+    pub(crate) name: String,
+    pub(crate) policy: PathBuf,
+}
+
+impl FromStr for NamedGroup {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` is not NAME=POLICY, such as jibri-production=policy.toml");
+        let (name, policy) = text.split_once('=').ok_or_else(wrong)?;
+        // It is part of paths.
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || !name.chars().all(fits) {
+            return Err(format!(
+                "`{name}` is no name for a group here: letters, digits, `-`, `_` and `.` are"
+            ));
+        }
+        if policy.is_empty() {
+            return Err(wrong());
+        }
+        Ok(Self {
+            name: name.into(),
+            policy: policy.into(),
+        })
+    }
+}
+
+impl Arguments {
+    /// The groups, each with another name.
+    pub(crate) fn groups(&self) -> Result<Vec<NamedGroup>, Box<dyn Error>> {
+        let mut groups = self.groups.clone();
+        if groups.is_empty() && cfg!(not(feature = "aws")) {
+            for name in ["weekdays", "webinars"] {
+                groups.push(format!("{name}={SAMPLE_POLICY}").parse()?);
+            }
+        }
+        if groups.is_empty() {
+            return Err("there is no group: name one with --group NAME=POLICY".into());
+        }
+        let mut names = BTreeSet::new();
+        for group in &groups {
+            if !names.insert(&group.name) {
+                return Err(format!("group `{}` is named twice", group.name).into());
+            }
+        }
+        Ok(groups)
+    }
+
+    /// The audit log of this group, where one is kept.
+    pub(crate) fn audit(&self, group: &str) -> Result<Option<AuditFile>, String> {
+        let Some(folder) = &self.audit else {
+            return Ok(None);
+        };
+        let file = folder.join(format!("{group}.jsonl"));
+        AuditFile::open(&file, 50_000_000, 10).map(Some)
+    }
+
+    /// The bearer token, where there is one.
+    pub(crate) fn token(&self) -> Result<Option<String>, Box<dyn Error>> {
+        let Some(path) = &self.token_file else {
+            return Ok(None);
+        };
+        let named = |what: &dyn std::fmt::Display| format!("token file {}: {what}", path.display());
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| named(&format_args!("could not be read: {error}")))?;
+        // The rules for a token are those of the receiver.
+        text.parse::<jibri_scaler_http::reports::Token>()
+            .map_err(|error| named(&error))?;
+        Ok(Some(text.trim().to_owned()))
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse::<f64>().ok();
+    speed
+        .filter(|speed| (1.0..=600.0).contains(speed))
+        .ok_or_else(|| format!("`{text}` is not a number from 1 to 600"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_a_name_and_a_policy() {
+        let group: NamedGroup = "jibri-a=some/policy.toml".parse().unwrap();
+        assert_eq!(group.name, "jibri-a");
+        assert_eq!(group.policy, PathBuf::from("some/policy.toml"));
+        for bad in ["", "jibri", "=p.toml", "jibri=", "a/b=p.toml", "a b=p.toml"] {
+            assert!(bad.parse::<NamedGroup>().is_err(), "{bad}");
+        }
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[test]
+    fn groups_have_different_names_and_two_are_there_without_any() {
+        let groups = |words: &[&str]| {
+            let words = ["embed"].iter().chain(words);
+            let arguments = Arguments::try_parse_from(words).unwrap();
+            arguments.groups().map_err(|error| error.to_string())
+        };
+        assert_eq!(groups(&[]).unwrap().len(), 2);
+        assert_eq!(groups(&["--group", "a=p.toml"]).unwrap().len(), 1);
+        let twice = groups(&["--group", "a=p.toml", "--group", "a=q.toml"]);
+        assert_eq!(twice.unwrap_err(), "group `a` is named twice");
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[test]
+    fn the_speed_has_a_range() {
+        for (text, allowed) in [
+            ("1", true),
+            ("600", true),
+            ("0", false),
+            ("601", false),
+            ("NaN", false),
+        ] {
+            assert_eq!(speed(text).is_ok(), allowed, "{text}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Somebody's own web service, with the scaler as one part of it.
+//!
+//! Each `--group` is kept by a controller of its own, in a task of its own: a slow or failing one costs nothing to the others. The service
+//! shows what they do, gives their numbers to Prometheus, takes in what agents and Jibris push, and lets an operator stop them.
+//!
+//! Without the feature `aws` the groups are in memory, their Jibris are fakes on real sockets, and their time is a minute in a second:
+//!
+//! ```sh
+//! cargo run --example embed
+//! cargo run --example embed --features aws -- --group jibri-production=policy.toml --token-file token \
+//!     --jibri-url 'http://{instance_id}.jibri.example:2222' --internal-url 'http://{instance_id}.jibri.example:3333'
+//! ```
+//!
+//! | path | what |
+//! |---|---|
+//! | `GET /` | the status page |
+//! | `GET /metrics` | the numbers, for Prometheus |
+//! | `GET /healthz` | 200 while every group has ticked lately, else 503 |
+//! | `POST /groups/{group}/commands` | what an operator asks for, as JSON, with the bearer token of `--token-file` |
+//! | `POST /push/{group}/…` | what agents and Jibris push, with the same token |
+
+mod api;
+mod arguments;
+#[path = "../support/audit_file.rs"]
+mod audit_file;
+mod group;
+mod page;
+#[path = "../support/policy_source.rs"]
+mod policy_source;
+#[cfg_attr(feature = "aws", path = "ports_aws.rs")]
+#[cfg_attr(not(feature = "aws"), path = "ports_in_memory.rs")]
+mod ports;
+mod sparkline;
+#[cfg(test)]
+mod tests;
+mod view;
+
+use std::{error::Error, io::Write as _, process::ExitCode, sync::Arc};
+
+use axum::Router;
+use clap::Parser as _;
+use futures_util::{FutureExt as _, StreamExt as _};
+use jibri_scaler_core::{
+    Controller,
+    observe::{AgentReports, JoinedObserver},
+};
+use jibri_scaler_http::receiver::{Access, Receiver};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
+
+use arguments::Arguments;
+use group::Group;
+use policy_source::PolicySource;
+use ports::Ports;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(
+    clippy::future_not_send,
+    reason = "it is awaited by `main`, and never spawned"
+)]
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let token = arguments.token()?;
+    let numbers = PrometheusBuilder::new().install_recorder()?;
+    jibri_scaler_core::metrics::describe();
+    let (mut term, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let stop = async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let stop = stop.boxed().shared();
+
+    let (mut groups, mut workers, mut app) = (Vec::new(), JoinSet::new(), Router::new());
+    for named in arguments.groups()? {
+        let (source, policy) = PolicySource::open(&named.policy)?;
+        let ports = Ports::of(&arguments, &named.name).await?;
+        // What agents and Jibris push goes to the observer, and wakes the next tick.
+        let reports = Arc::new(AgentReports::default());
+        if let Some(token) = &token {
+            let access = Access::default().with_token(token.parse()?);
+            let receiver = Receiver::new(Arc::clone(&reports), access);
+            app = app.nest_service(&format!("/push/{}", named.name), receiver);
+        }
+        let deadline = ports.interval / 2;
+        let observer = JoinedObserver::new(ports.listing, ports.probe, move || {
+            Box::pin(tokio::time::sleep(deadline))
+        })
+        .with_drain(Arc::clone(&ports.drain))
+        .with_agents(Arc::clone(&reports), policy.limits.report_ttl());
+        let controller = Controller::new(policy.policy(), policy.limits, observer, ports.control)
+            .with_drain(ports.drain)
+            .with_memory(ports.memory)
+            .with_group_name(&named.name)
+            .with_interval(ports.tick)?;
+        let (group, worker) = Group::new(&named.name, controller, source, ports.clock);
+        let ticks = ports.ticks.take_until(stop.clone());
+        let worker = worker.with_audit(arguments.audit(&named.name)?);
+        workers.spawn(worker.run(ticks));
+        groups.push(group);
+    }
+    let app = app.merge(api::routes(groups, token, numbers));
+    let listener = TcpListener::bind(arguments.listen).await?;
+    say(format_args!("http://{}", listener.local_addr()?));
+    axum::serve(listener, app)
+        .with_graceful_shutdown(stop)
+        .await?;
+    // A tick that runs when the service is told to stop is finished first.
+    while workers.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Writes a line to standard error. (`eprintln!` panics where nobody reads it any more.)
+fn say(what: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "embed: {what}");
+}

@@ -1,0 +1,112 @@
+//! Groups in memory, whose Jibris are fakes on real sockets, at a time that is faster than that of the wall clock.
+
+#[allow(dead_code, reason = "`local_fleet` uses all of it")]
+#[path = "../local_fleet/day.rs"]
+mod day;
+#[allow(dead_code, reason = "`local_fleet` uses all of it")]
+#[path = "../local_fleet/summary.rs"]
+mod summary;
+#[allow(dead_code, reason = "`local_fleet` uses all of it")]
+#[path = "../local_fleet/timeline.rs"]
+mod timeline;
+#[allow(dead_code, reason = "`local_fleet` uses all of it")]
+#[path = "../local_fleet/world.rs"]
+mod world;
+
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{StreamExt as _, stream, stream::BoxStream};
+use jibri_scaler_core::{Timestamp, port::KeptMemory, sim::SimGroup};
+use jibri_scaler_http::{DrainConfig, HttpDrain, HttpProbe, ProbeConfig};
+use tokio::time::{Instant, sleep_until};
+
+use crate::{arguments::Arguments, group::Clock, say};
+use world::World;
+
+/// The time between ticks, in the time of the group.
+const TICK: Duration = Duration::from_secs(30);
+/// So many days of meetings are there; after them nobody records any more.
+const DAYS: u64 = 30;
+/// A Jibri whose Chrome starts answers only as the time of the group goes on: so long a tick waits for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a controller needs of the world around it.
+pub(crate) struct Ports {
+    /// The time between ticks by the wall clock.
+    pub(crate) interval: Duration,
+    /// The same in the time of the group.
+    pub(crate) tick: Duration,
+    pub(crate) listing: Arc<SimGroup>,
+    pub(crate) control: Arc<SimGroup>,
+    pub(crate) probe: HttpProbe,
+    pub(crate) drain: Arc<HttpDrain>,
+    pub(crate) memory: KeptMemory,
+    pub(crate) clock: Clock,
+    pub(crate) ticks: BoxStream<'static, Timestamp>,
+}
+
+impl Ports {
+    #[expect(clippy::unused_async, reason = "those of AWS wait")]
+    pub(crate) async fn of(arguments: &Arguments, name: &str) -> Result<Self, Box<dyn Error>> {
+        let seed = name.bytes().fold(1, |seed: u64, byte| {
+            seed.wrapping_mul(31).wrapping_add(byte.into())
+        });
+        let mut meetings = Vec::new();
+        for number in 0..DAYS {
+            let later = Duration::from_hours(24 * number);
+            meetings.extend(
+                day::meetings(seed.wrapping_add(number), 2.0)?
+                    .into_iter()
+                    .map(|mut meeting| {
+                        meeting.at = meeting.at + later;
+                        meeting
+                    }),
+            );
+        }
+        let world = World::new(seed, meetings)?;
+        let probe = ProbeConfig::default().with_timeout(PATIENCE)?;
+        let drain = DrainConfig::default().with_patience(PATIENCE)?;
+        let (group, addresses) = (Arc::clone(&world.group), world.addresses.clone());
+        let now = Arc::new(AtomicI64::new(day::BEGIN.as_micros()));
+        let read = Arc::clone(&now);
+        let interval = TICK.div_f64(arguments.speed);
+        Ok(Self {
+            interval: interval.max(PATIENCE),
+            tick: TICK,
+            listing: Arc::clone(&group),
+            control: group,
+            probe: HttpProbe::new(addresses.clone(), &probe)?,
+            drain: Arc::new(HttpDrain::new(addresses, &drain)?),
+            memory: KeptMemory::default(),
+            clock: Box::new(move || Timestamp::from_micros(read.load(Ordering::Relaxed))),
+            ticks: ticks(world, interval, now),
+        })
+    }
+}
+
+/// The ticks, before each of which the world goes on to its time.
+fn ticks(world: World, interval: Duration, now: Arc<AtomicI64>) -> BoxStream<'static, Timestamp> {
+    let start = (world, day::BEGIN, Instant::now());
+    let next = move |(mut world, at, due): (World, Timestamp, Instant)| {
+        let now = Arc::clone(&now);
+        async move {
+            sleep_until(due).await;
+            if let Err(error) = world.advance(at) {
+                say(format_args!("the world of the fakes has ended: {error}"));
+                return None;
+            }
+            now.store(at.as_micros(), Ordering::Relaxed);
+            // A tick that was slow does not make the next ones come in a burst.
+            let due = (due + interval).max(Instant::now());
+            Some((at, (world, at + TICK, due)))
+        }
+    };
+    stream::unfold(start, next).boxed()
+}

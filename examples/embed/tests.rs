@@ -1,0 +1,288 @@
+//! The service over groups in memory, without sockets.
+
+use std::{future::pending, io::Write as _, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, StatusCode, header},
+};
+use futures_util::{StreamExt as _, stream};
+use jibri_scaler_core::{
+    Controller, Limits, Timestamp,
+    observe::{FleetObserver, JoinedObserver, Observation},
+    policy::MinIdle,
+    port::{HealthProbe, PortError, PortErrorKind, ProbeOutcome, Target},
+    sim::{SimGroup, SimGroupConfig},
+};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use tempfile::NamedTempFile;
+use tower::ServiceExt as _;
+
+use crate::{
+    api,
+    group::{Group, Worker},
+    policy_source::PolicySource,
+};
+
+const TOKEN: &str = "0f8c1d7a5b9e4c2f0f8c1d7a5b9e4c2f";
+const NOW: Timestamp = Timestamp::from_secs(1_795_417_200);
+
+/// Every Jibri boots for ever.
+struct Silent;
+
+#[async_trait]
+impl HealthProbe for Silent {
+    async fn probe(&self, _target: &Target) -> ProbeOutcome {
+        ProbeOutcome::Refused
+    }
+}
+
+/// A group that can't be listed, or whose listing never ends.
+struct Broken {
+    hangs: bool,
+}
+
+#[async_trait]
+impl FleetObserver for Broken {
+    async fn observe(&self, _now: Timestamp) -> Result<Observation, PortError> {
+        if self.hangs {
+            pending::<()>().await;
+        }
+        Err(PortError::new(PortErrorKind::Throttled, "list the group"))
+    }
+}
+
+fn sim() -> Arc<SimGroup> {
+    let config = SimGroupConfig::new(1, 9, 1).unwrap();
+    Arc::new(SimGroup::new(config, NOW))
+}
+
+fn observer() -> (Arc<SimGroup>, JoinedObserver) {
+    let group = sim();
+    let observer = JoinedObserver::new(Arc::clone(&group), Silent, || Box::pin(pending()));
+    (group, observer)
+}
+
+fn policy(text: &str) -> (NamedTempFile, PolicySource) {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let (source, _) = PolicySource::open(file.path()).unwrap();
+    (file, source)
+}
+
+fn group(name: &str, observer: impl FleetObserver + 'static) -> (Group, Worker, NamedTempFile) {
+    let policy_of_two = MinIdle::new(2).unwrap();
+    let controller = Controller::new(policy_of_two, Limits::default(), observer, sim());
+    let (file, source) = policy("min_idle = 2\n");
+    let (group, worker) = Group::new(name, controller, source, Box::new(|| NOW));
+    (group, worker, file)
+}
+
+fn app(groups: Vec<Group>, token: Option<&str>) -> Router {
+    let numbers = PrometheusBuilder::new().build_recorder().handle();
+    api::routes(groups, token.map(Into::into), numbers)
+}
+
+async fn ask(app: &Router, request: Request<Body>) -> (StatusCode, String) {
+    let answer = app.clone().oneshot(request).await.unwrap();
+    let status = answer.status();
+    let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+async fn read(app: &Router, path: &str) -> (StatusCode, String) {
+    ask(app, Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+async fn command(
+    app: &Router,
+    path: &str,
+    authorization: &str,
+    body: &str,
+) -> (StatusCode, String) {
+    let request = Request::post(path)
+        .header(header::AUTHORIZATION, authorization)
+        .body(Body::from(body.to_owned()));
+    ask(app, request.unwrap()).await
+}
+
+const PAUSE: &str = r#"{"kind": "pause", "direction": "growing", "until": "2026-11-23T09:00:00Z", "reason": "the subnet is full"}"#;
+
+/// The ticks at these seconds, and then the group is kept on for commands.
+fn ticks(secs: &'static [i64]) -> impl futures_util::Stream<Item = Timestamp> + Send {
+    let times = secs
+        .iter()
+        .map(|secs| Timestamp::from_secs(NOW.as_micros() / 1_000_000 + secs));
+    stream::iter(times).chain(stream::pending())
+}
+
+/// Waits until the group was seen.
+async fn until_seen(group: &Group) {
+    while group.view().at.is_none() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn only_who_shows_the_token_may_ask_for_anything() {
+    let (one, worker, _file) = group("one", observer().1);
+    tokio::spawn(worker.run(ticks(&[0])));
+    let path = "/groups/one/commands";
+    let without = app(vec![one.clone()], None);
+    let (status, said) = command(&without, path, &format!("Bearer {TOKEN}"), PAUSE).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(said.contains("--token-file"), "{said}");
+    let app = app(vec![one], Some(TOKEN));
+    let shortened = &TOKEN[..TOKEN.len() - 1];
+    for wrong in [
+        "",
+        TOKEN,
+        "Bearer ",
+        &format!("Bearer {shortened}"),
+        &format!("Bearer {TOKEN}0"),
+        &format!("bearer {TOKEN}"),
+        &format!("Basic {TOKEN}"),
+    ] {
+        let (status, _) = command(&app, path, wrong, PAUSE).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{wrong}");
+    }
+    let (status, said) = command(&app, path, &format!("Bearer {TOKEN}"), PAUSE).await;
+    assert_eq!((status, &*said), (StatusCode::OK, r#"{"taken":true}"#));
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_says_why() {
+    let (one, worker, _file) = group("one", observer().1);
+    tokio::spawn(worker.run(ticks(&[0])));
+    let app = app(vec![one], Some(TOKEN));
+    let past = PAUSE.replace("2026-11-23", "2020-11-23");
+    let long = PAUSE.replace("the subnet", &"x".repeat(5000));
+    for (path, body, status, why) in [
+        (
+            "/groups/two/commands",
+            PAUSE,
+            StatusCode::NOT_FOUND,
+            "no group `two`",
+        ),
+        (
+            "/groups/one/commands",
+            "{",
+            StatusCode::BAD_REQUEST,
+            "no command",
+        ),
+        (
+            "/groups/one/commands",
+            r#"{"kind": "kill"}"#,
+            StatusCode::BAD_REQUEST,
+            "kill",
+        ),
+        (
+            "/groups/one/commands",
+            &past,
+            StatusCode::CONFLICT,
+            "to come",
+        ),
+        (
+            "/groups/one/commands",
+            &long,
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "",
+        ),
+    ] {
+        let answer = command(&app, path, &format!("Bearer {TOKEN}"), body).await;
+        assert_eq!(answer.0, status, "{body}");
+        assert!(answer.1.contains(why), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_is_shown_while_it_lasts() {
+    let (one, worker, _file) = group("one", observer().1);
+    let (send, more) = tokio::sync::mpsc::unbounded_channel();
+    let ticks = stream::unfold(
+        more,
+        |mut more| async move { Some((more.recv().await?, more)) },
+    );
+    let worker = tokio::spawn(worker.run(ticks));
+    let app = app(vec![one.clone()], Some(TOKEN));
+    let path = "/groups/one/commands";
+    command(&app, path, &format!("Bearer {TOKEN}"), PAUSE).await;
+    send.send(NOW).unwrap();
+    until_seen(&one).await;
+    let (status, page) = read(&app, "/").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(page.contains("the subnet is full"), "{page}");
+    send.send(NOW + Duration::from_hours(3)).unwrap();
+    drop(send);
+    worker.await.unwrap();
+    let (_, page) = read(&app, "/").await;
+    assert!(!page.contains("the subnet is full"), "{page}");
+}
+
+#[tokio::test]
+async fn a_group_that_hangs_or_fails_holds_up_nothing_else() {
+    let (good, worker, _a) = group("good", observer().1);
+    let (hangs, hanging, _b) = group("hangs", Broken { hangs: true });
+    let (fails, failing, _c) = group("fails", Broken { hangs: false });
+    for worker in [hanging, failing, worker] {
+        tokio::spawn(worker.run(ticks(&[0, 10, 20])));
+    }
+    until_seen(&good).await;
+    while fails.view().problems.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let app = app(vec![good, hangs, fails], None);
+    let (status, page) = read(&app, "/").await;
+    assert_eq!(status, StatusCode::OK);
+    for shown in [
+        "id=\"good\"",
+        "id=\"hangs\"",
+        "list the group",
+        "not looked at yet",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let (status, said) = read(&app, "/healthz").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(said, "not seen yet: hangs, fails\n");
+}
+
+#[tokio::test]
+async fn a_bad_policy_file_keeps_the_policy_and_is_named() {
+    let (one, mut worker, file) = group("one", observer().1);
+    worker.tick(NOW).await;
+    assert_eq!((one.view().wanted, one.view().said.clone()), (2, None));
+    let path = file.path();
+    std::fs::write(path, "min_idle = -1\n").unwrap();
+    worker.tick(NOW + Duration::from_secs(10)).await;
+    let said = one.view().said.clone().unwrap();
+    assert!(said.contains("the policy stays as it was"), "{said}");
+    assert_eq!(one.view().wanted, 2);
+    std::fs::write(path, "min_idle = 5\n").unwrap();
+    worker.tick(NOW + Duration::from_secs(20)).await;
+    let said = one.view().said.clone().unwrap();
+    assert!(said.contains("followed from now on"), "{said}");
+    assert_eq!(one.view().wanted, 5);
+}
+
+#[tokio::test]
+async fn nothing_that_the_page_loads_comes_from_elsewhere() {
+    let (one, _worker, _file) = group("one", observer().1);
+    let app = app(vec![one], None);
+    let request = Request::get("/").body(Body::empty()).unwrap();
+    let answer = app.clone().oneshot(request).await.unwrap();
+    let policy = &answer.headers()[header::CONTENT_SECURITY_POLICY];
+    assert!(policy.to_str().unwrap().starts_with("default-src 'none'"));
+    for (path, kind) in [
+        ("/style.css", "text/css"),
+        ("/refresh.js", "text/javascript"),
+    ] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], kind);
+    }
+    assert_eq!(read(&app, "/metrics").await.0, StatusCode::OK);
+}
