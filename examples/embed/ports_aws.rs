@@ -17,8 +17,6 @@ use jibri_scaler_http::{Addresses, DrainConfig, HttpDrain, HttpProbe, ProbeConfi
 
 #[path = "../support/clock.rs"]
 mod clock;
-#[path = "../support/durable.rs"]
-mod durable;
 #[path = "../support/memory_file.rs"]
 mod memory_file;
 
@@ -52,7 +50,7 @@ impl Ports {
             &arguments.internal_url,
         )?);
         let memory: Box<dyn MemoryStore> = if let Some(folder) = &arguments.memory {
-            Box::new(MemoryFile::new(&folder.join(format!("{name}.json"))))
+            Box::new(MemoryFile::new(folder.join(format!("{name}.json"))))
         } else {
             say("without --memory a restart forgets which Jibris were told to go");
             Box::new(KeptMemory::default())
