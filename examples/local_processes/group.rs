@@ -109,7 +109,6 @@ impl ProcessGroup {
     }
 
     /// How many of their processes run.
-    #[cfg(test)]
     pub(crate) fn running(&self) -> usize {
         let mut state = self.state();
         let runs = |member: &mut Member| matches!(member.process.try_wait(), Ok(None));

@@ -75,7 +75,8 @@ async fn keep() -> Result<ExitCode, Box<dyn Error>> {
         let mut ticks = 0;
         while group.size() != wanted || ticks < 5 {
             let report = controller.tick(SystemTime::now().into()).await?;
-            writeln!(std::io::stdout(), "{report}")?;
+            let running = group.running();
+            writeln!(std::io::stdout(), "{report}; {running} processes run")?;
             sleep(INTERVAL).await;
             ticks += 1;
             if ticks > 120 {

@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(doc)]
+#[path = "guide.rs"]
+pub mod _guide;
 pub mod agent;
 pub mod audit;
 #[cfg(feature = "sim")]

@@ -1,0 +1,13 @@
+//! A guide: policies, retirement, adapters, the simulator. It holds no code, and is there in the documentation only.
+
+#[doc = include_str!("guide/policies.md")]
+pub mod policies {}
+
+#[doc = include_str!("guide/retirement.md")]
+pub mod retirement {}
+
+#[doc = include_str!("guide/adapters.md")]
+pub mod adapters {}
+
+#[doc = include_str!("guide/simulator.md")]
+pub mod simulator {}
