@@ -3,7 +3,7 @@
 #[path = "../../jibri-scaler-http/src/reports/body.rs"]
 mod body;
 
-use body::Body;
+use body::{Body, Hint};
 use jibri_scaler_core::InstanceId;
 
 use super::oracle::Json;
@@ -37,7 +37,7 @@ pub(crate) fn property(webhook: &[u8]) {
 
 /// The same of a webhook about a session.
 fn session(webhook: &[u8]) {
-    if let Some(id) = Body::read_session(webhook) {
+    if let Some(Hint { id }) = Hint::read(webhook) {
         let said = Json::parse(webhook).expect("what was read is JSON");
         assert!(names(&said, id.as_ref()), "{id:?}: {said:?}");
         assert_eq!(said.all("session").len(), 1, "{said:?}");

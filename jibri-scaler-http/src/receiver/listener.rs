@@ -46,7 +46,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// ```
 #[derive(Debug)]
 pub struct Listener {
-    listener: TcpListener,
+    socket: TcpListener,
     address: SocketAddr,
     receiver: Receiver,
 }
@@ -58,10 +58,10 @@ impl Listener {
     /// Where the address cannot be had.
     pub async fn bind(address: SocketAddr, receiver: Receiver) -> Result<Self, ListenError> {
         let cannot = |source| ListenError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(cannot)?;
-        let address = listener.local_addr().map_err(cannot)?;
+        let socket = TcpListener::bind(address).await.map_err(cannot)?;
+        let address = socket.local_addr().map_err(cannot)?;
         Ok(Self {
-            listener,
+            socket,
             address,
             receiver,
         })
@@ -76,10 +76,10 @@ impl Listener {
     /// Answers until the future is dropped, which closes its connections and the port.
     pub async fn serve(self) {
         let Self {
-            listener, receiver, ..
+            socket, receiver, ..
         } = self;
-        let connections = stream::unfold(listener, |listener| async move {
-            Some((accept(&listener).await, listener))
+        let connections = stream::unfold(socket, |socket| async move {
+            Some((accept(&socket).await, socket))
         });
         connections
             .for_each_concurrent(MAX_CONNECTIONS, |stream| serve(stream, &receiver))

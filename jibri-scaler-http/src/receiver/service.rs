@@ -22,7 +22,7 @@ use super::{
     access::{Access, Grant, Role},
     jwt::Rejected,
 };
-use crate::reports::body::Body;
+use crate::reports::body::{Body, Hint};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -199,8 +199,8 @@ impl Inner {
                 }
             }
             Kind::Session => {
-                let named = Body::read_session(&body).ok_or(Refusal::Unreadable)?;
-                self.reports.hint(&whose(in_path, named, &grant)?)
+                let hint = Hint::read(&body).ok_or(Refusal::Unreadable)?;
+                self.reports.hint(&whose(in_path, hint.id, &grant)?)
             }
         }?;
         Ok(())

@@ -26,7 +26,13 @@ struct Sender {
     agent: Option<Value>,
 }
 
-/// A webhook about a session. What it says of it is not kept: it is looked at by asking the Jibri.
+/// A webhook about a session. What it says of the session is not kept: the Jibri is asked.
+#[derive(Debug)]
+pub(crate) struct Hint {
+    /// As in [`Body`].
+    pub(crate) id: Option<InstanceId>,
+}
+
 #[derive(Deserialize)]
 struct Session {
     #[serde(rename = "jibriId", default)]
@@ -58,16 +64,6 @@ impl Body {
         })
     }
 
-    /// Reads whose session webhook it is; `None` where it is none.
-    pub(crate) fn read_session(body: &[u8]) -> Option<Option<InstanceId>> {
-        // A list of the same values would do for serde.
-        if !body.trim_ascii_start().starts_with(b"{") {
-            return None;
-        }
-        let session: Session = serde_json::from_slice(body).ok()?;
-        Some(session.id.parse().ok())
-    }
-
     pub(crate) fn write(id: &InstanceId, status: &JibriStatus, version: &str) -> Vec<u8> {
         let mut body = serde_json::json!(status);
         if let Some(body) = body.as_object_mut() {
@@ -78,6 +74,19 @@ impl Body {
             );
         }
         body.to_string().into_bytes()
+    }
+}
+
+impl Hint {
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        // A list of the same values would do for serde.
+        if !body.trim_ascii_start().starts_with(b"{") {
+            return None;
+        }
+        let session: Session = serde_json::from_slice(body).ok()?;
+        Some(Self {
+            id: session.id.parse().ok(),
+        })
     }
 }
 
@@ -136,13 +145,13 @@ mod tests {
             br#"{"jibriId":"i-1","busy":true,"busy":false}"#,
         ] {
             assert!(Body::read(garbage).is_none(), "{garbage:?}");
-            assert!(Body::read_session(garbage).is_none(), "{garbage:?}");
+            assert!(Hint::read(garbage).is_none(), "{garbage:?}");
         }
     }
 
     #[test]
     fn a_session_webhook_says_whose_it_is() {
-        let read = |body: &str| Body::read_session(body.as_bytes());
+        let read = |body: &str| Hint::read(body.as_bytes()).map(|hint| hint.id);
         let off = r#""session":{"sessionId":"a","status":"OFF","failure":{"reason":"ERROR"},"shouldRetry":true}"#;
         let named = read(&format!(r#"{{"jibriId":"i-1",{off}}}"#));
         assert_eq!(named, Some(Some("i-1".parse().unwrap())));
