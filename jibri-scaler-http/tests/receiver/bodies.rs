@@ -107,6 +107,8 @@ async fn what_began_earlier_and_ends_later_replaces_nothing() {
     );
 }
 
+static CHUNK: [u8; 1024] = [b' '; 1024];
+
 #[tokio::test]
 async fn a_body_has_so_many_bytes_and_no_more() {
     let mut world = World::new();
@@ -119,7 +121,6 @@ async fn a_body_has_so_many_bytes_and_no_more() {
     assert_eq!(world.post(SHARED, STATUS, &padded(max)).await, 200);
     assert_eq!(world.post(SHARED, STATUS, &padded(max + 1)).await, 413);
     // One that does not say its length.
-    static CHUNK: [u8; 1024] = [b' '; 1024];
     let chunks = vec![&CHUNK[..]; max / 1024 + 1];
     let (status, _) = post(&world, Dribble::new(&chunks, Duration::ZERO, false)).await;
     assert_eq!(status, 413, "it is not waited for its end");

@@ -1,5 +1,7 @@
 //! Who may say what about which instance.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 /// Each credential with what it lets in: (token, its own instance or all, as an agent).
@@ -17,11 +19,10 @@ fn credentials() -> Vec<(String, Option<&'static str>, bool)> {
 pub(crate) fn derived(name: &str) -> String {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"0123456789abcdef0123456789abcdef");
     let mac = ring::hmac::sign(&key, name.as_bytes());
-    let hex: String = mac
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut hex = String::new();
+    for byte in mac.as_ref() {
+        write!(hex, "{byte:02x}").unwrap();
+    }
     format!("{name}.{hex}")
 }
 

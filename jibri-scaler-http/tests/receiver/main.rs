@@ -91,9 +91,10 @@ impl World {
         self.call(request.body(body).unwrap()).await.status()
     }
 
-    async fn call<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    async fn call<B: Send>(&self, request: Request<B>) -> Response<Full<Bytes>>
     where
-        Receiver: Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible>,
+        Receiver:
+            Service<Request<B>, Response = Response<Full<Bytes>>, Error = Infallible, Future: Send>,
     {
         let mut receiver = self.receiver.clone();
         let Ok(answer) = receiver.call(request).await;

@@ -86,7 +86,7 @@ async fn it_answers_while_the_controller_hangs() {
         ..Grouped::default()
     };
     let mut controller = controller(&world, &group);
-    controller.tick(Timestamp::from_secs(0)).await.unwrap();
+    let _first = controller.tick(Timestamp::from_secs(0)).await.unwrap();
     let mut stuck = pin!(controller.tick(Timestamp::from_secs(10)));
     assert!(stuck.as_mut().now_or_never().is_none());
     assert_eq!(*group.listed.lock().unwrap(), 2);
