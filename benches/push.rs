@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_secs(10);
 const ROUNDS: usize = 3;
 const TOKEN: &str = "0f8c1d7a5b9e4c2f8a3d6b1e9c7f4a2d";
 /// Jibris that start within the same second sign the same token.
-const STARTS: usize = 600;
+const STARTS: u16 = 600;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .collect();
     let tokens = tokens();
     let jibris: Load = (0..INSTANCES)
-        .map(|number| request(&tokens[number % STARTS], &body(number, "")))
+        .map(|number| request(&tokens[number % tokens.len()], &body(number, "")))
         .collect();
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     println!("{INSTANCES} instances, a report each {EVERY:?}; medians of {ROUNDS}");
-    let medians = all.map(Measured::medians);
+    let medians = all.map(|measured| Measured::medians(&measured));
     for ((_, _, name), measured) in loads.iter().zip(&medians) {
         println!("{name:36} {measured}");
     }
@@ -102,5 +102,5 @@ fn tokens() -> Vec<String> {
         let value = sent.into_iter().find_map(|webhook| webhook.authorization);
         value.unwrap_or_default().replacen("Bearer ", "", 1)
     };
-    (0..STARTS as i64).map(token).collect()
+    (0..STARTS).map(|second| token(second.into())).collect()
 }

@@ -38,19 +38,19 @@ pub(crate) struct Measured {
 
 impl Measured {
     /// The median of each figure.
-    pub(crate) fn medians(all: Vec<Self>) -> Self {
+    pub(crate) fn medians(all: &[Self]) -> Self {
         fn of<T: Ord + Copy + Default>(all: &[Measured], figure: fn(&Measured) -> T) -> T {
             let mut figures: Vec<T> = all.iter().map(figure).collect();
             figures.sort_unstable();
             figures.get(figures.len() / 2).copied().unwrap_or_default()
         }
         Self {
-            cpu: of(&all, |one| one.cpu),
-            resident: of(&all, |one| one.resident),
-            empty: of(&all, |one| one.empty),
-            median: of(&all, |one| one.median),
-            p99: of(&all, |one| one.p99),
-            slowest: of(&all, |one| one.slowest),
+            cpu: of(all, |one| one.cpu),
+            resident: of(all, |one| one.resident),
+            empty: of(all, |one| one.empty),
+            median: of(all, |one| one.median),
+            p99: of(all, |one| one.p99),
+            slowest: of(all, |one| one.slowest),
         }
     }
 }
@@ -119,7 +119,7 @@ pub(crate) async fn measure(
     latencies.sort_unstable();
     let at = |share: usize| latencies[(latencies.len() - 1) * share / 100];
     Ok(Measured {
-        cpu: (after - before) / u32::try_from(load.len())?,
+        cpu: after.saturating_sub(before) / u32::try_from(load.len())?,
         resident,
         empty,
         median: at(50),
