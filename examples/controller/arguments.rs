@@ -317,7 +317,7 @@ mod tests {
             assert!(parse(bad).is_err(), "{bad}");
         }
         let distance = |more: &str| parse(&format!("{agents} {more}")).unwrap().tick_distance();
-        assert_eq!(distance(""), Duration::from_secs(2));
+        assert_eq!(distance("--interval 10s"), Duration::from_secs(2));
         assert_eq!(distance("--interval 1s"), Duration::from_secs(1));
         assert_eq!(distance("--tick-distance 5s"), Duration::from_secs(5));
     }
