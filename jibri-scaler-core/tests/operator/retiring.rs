@@ -234,3 +234,35 @@ fn it_waits_for_the_end_of_a_pause_for_sight_and_for_a_place() {
         assert!(begun, "{why}: {now:#?}");
     }
 }
+
+#[test]
+fn after_a_gap_it_waits_until_enough_have_answered() {
+    let mut run = Run::new((0, 9, 3), "min_idle = 0");
+    let fleet = all(&[&[Jibri::busy("a")], &many('b', 2, Jibri::silent)]);
+    run.pass(0, &fleet);
+    say(&mut run, 1, RETIRE);
+    let decision = run.tick(590, &fleet);
+    assert_eq!(plan(&decision), "");
+    assert!(finds(
+        &decision,
+        "waits, since too little of the group can be seen"
+    ));
+}
+
+#[test]
+fn a_broken_one_that_goes_by_hand_goes_once() {
+    for broken in [Jibri::unhealthy, Jibri::expired] {
+        let mut run = Run::new((0, 9, 2), "min_idle = 0");
+        say(&mut run, 0, RETIRE);
+        let decision = run.tick(0, &[broken("a"), Jibri::busy("b")]);
+        assert_eq!(plan(&decision), "retire a");
+    }
+}
+
+#[test]
+fn a_spare_one_that_goes_by_hand_is_missed_by_those_that_are_broken() {
+    let mut run = Run::new((0, 9, 2), "min_idle = 1");
+    say(&mut run, 0, RETIRE);
+    let decision = run.tick(0, &[Jibri::idle("a"), Jibri::unhealthy("b")]);
+    assert_eq!(plan(&decision), "replace a, replace b");
+}
