@@ -1,1 +1,68 @@
+//! The Grafana dashboard shows what there is, and all of it.
 
+use std::collections::BTreeSet;
+
+use jibri_scaler_core::metrics::{Kind, METRICS, Metric};
+use serde_json::Value;
+
+const GRAFANA: &str = include_str!("../../../docs/dashboards/grafana.json");
+
+/// The metrics of an expression. A histogram is there as its sum and its count.
+fn metrics(expression: &str) -> Vec<&'static Metric> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = expression.split(|c| !is_name(c));
+    let names = words.filter(|word| word.starts_with("jibri_scaler"));
+    let metric = |name: &str| {
+        let found = METRICS.iter().find(|metric| match metric.kind {
+            Kind::Histogram => ["_sum", "_count"]
+                .iter()
+                .any(|part| name.strip_suffix(part) == Some(metric.name)),
+            _ => metric.name == name,
+        });
+        found.unwrap_or_else(|| panic!("{name} is no metric"))
+    };
+    names.map(metric).collect()
+}
+
+/// What stands between two braces that are doubled, or after `by (`.
+fn labels(target: &Value) -> Vec<&str> {
+    let legend = target["legendFormat"].as_str().unwrap();
+    let expression = target["expr"].as_str().unwrap();
+    let legend = legend.split("{{").skip(1);
+    let legend = legend.map(|rest| rest.split("}}").next().unwrap());
+    let by = expression.split("by (").skip(1);
+    let by = by.flat_map(|rest| rest.split(')').next().unwrap().split(", "));
+    legend.chain(by).collect()
+}
+
+#[test]
+fn it_shows_every_metric_and_no_other_with_labels_that_it_has() {
+    let dashboard: Value = serde_json::from_str(GRAFANA).unwrap();
+    let mut shown = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        assert!(ids.insert(panel["id"].as_u64()), "{panel}");
+        for target in panel["targets"].as_array().unwrap() {
+            let expression = target["expr"].as_str().unwrap();
+            let metrics = metrics(expression);
+            assert!(!metrics.is_empty(), "{expression}");
+            for metric in metrics {
+                shown.insert(metric.name);
+                for label in labels(target) {
+                    assert!(metric.labels.contains(&label), "{label} in {expression}");
+                }
+                let of_groups = expression.contains("$group");
+                assert_eq!(of_groups, metric.labels.contains(&"group"), "{expression}");
+                let is_rate = expression.contains("rate(");
+                assert_eq!(is_rate, metric.kind != Kind::Gauge, "{expression}");
+            }
+        }
+    }
+    let all: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
+    assert_eq!(shown, all);
+    let variables = dashboard["templating"]["list"].to_string();
+    assert!(
+        !metrics(&variables).is_empty(),
+        "the groups are found by a metric"
+    );
+}

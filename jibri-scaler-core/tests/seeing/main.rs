@@ -8,6 +8,8 @@ mod jibris;
 mod world;
 
 mod captured;
+mod dashboards;
+mod documented;
 
 mod events;
 mod numbers;
