@@ -1,4 +1,7 @@
-//! How long a call may take and how often it may be tried.
+//! How long a call may take and how often it may be tried, and the count of the requests.
+
+#[cfg(feature = "metrics")]
+mod counting;
 
 use std::time::{Duration, Instant};
 
@@ -48,6 +51,34 @@ impl Deadline {
         Self::after(self.remaining().unwrap_or_default() / parts)
     }
 }
+
+/// A client whose requests are counted, where that is wanted. Every client is made of such a configuration.
+pub(crate) trait Counted {
+    fn counted(self) -> Self;
+}
+
+macro_rules! counted {
+    ($($builder:ty),+) => {
+        $(impl Counted for $builder {
+            #[cfg(feature = "metrics")]
+            fn counted(self) -> Self {
+                self.interceptor(counting::Counting)
+            }
+
+            #[cfg(not(feature = "metrics"))]
+            fn counted(self) -> Self {
+                self
+            }
+        })+
+    };
+}
+
+counted!(
+    aws_sdk_autoscaling::config::Builder,
+    aws_sdk_cloudwatch::config::Builder
+);
+#[cfg(feature = "ec2")]
+counted!(aws_sdk_ec2::config::Builder);
 
 /// One attempt, which may take the whole time.
 pub(crate) fn act(sdk: &SdkConfig, total: Duration) -> (TimeoutConfig, RetryConfig) {

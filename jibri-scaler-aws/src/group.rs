@@ -12,7 +12,7 @@ pub(crate) use listing::retains_abandoned;
 
 use crate::{
     BuildError, GroupName, build,
-    call::{self, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
+    call::{self, Counted as _, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
 };
 
 /// An EC2 Auto Scaling group, as [`GroupListing`](jibri_scaler_core::port::GroupListing) and
@@ -101,6 +101,7 @@ impl AutoScalingGroup {
 fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
     let (timeouts, retries) = call::act(sdk, timeout);
     let config = config::Builder::from(sdk)
+        .counted()
         .timeout_config(timeouts)
         .retry_config(retries)
         .build();

@@ -22,7 +22,7 @@ use jibri_scaler_core::{Timestamp, port::PortError};
 
 use crate::{
     BuildError, GroupName, Namespace, build,
-    call::{self, SHORTEST_TIMEOUT},
+    call::{self, Counted as _, SHORTEST_TIMEOUT},
     page,
 };
 
@@ -90,8 +90,12 @@ impl Inspector {
             name,
             namespace: Namespace::default(),
             sdk: sdk.clone(),
-            autoscaling: autoscaling::Client::new(sdk),
-            cloudwatch: cloudwatch::Client::new(sdk),
+            autoscaling: autoscaling::Client::from_conf(
+                autoscaling::config::Builder::from(sdk).counted().build(),
+            ),
+            cloudwatch: cloudwatch::Client::from_conf(
+                cloudwatch::config::Builder::from(sdk).counted().build(),
+            ),
             timeout: DEFAULT_TIMEOUT,
         })
     }

@@ -12,7 +12,7 @@ use jibri_scaler_core::Timestamp;
 
 use crate::{
     BuildError, GroupName, Namespace, build,
-    call::{self, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
+    call::{self, Counted as _, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
     failure::Failure,
     metric,
 };
@@ -95,6 +95,7 @@ impl Publisher {
 fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
     let (timeouts, retries) = call::act(sdk, timeout);
     let config = config::Builder::from(sdk)
+        .counted()
         .timeout_config(timeouts)
         .retry_config(retries)
         .build();

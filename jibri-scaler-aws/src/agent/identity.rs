@@ -10,7 +10,7 @@ use jibri_scaler_core::{
 use super::{Imds, membership};
 use crate::{
     GroupName,
-    call::{self, DEFAULT_TIMEOUT},
+    call::{self, Counted as _, DEFAULT_TIMEOUT},
 };
 
 const INSTANCE_ID: &str = "instance-id";
@@ -86,7 +86,12 @@ impl Imds {
 
     async fn group_by_api(&self, identity: &Identity) -> Result<Option<GroupName>, PortError> {
         let region = Region::new(identity.region.to_string());
-        let client = Client::from_conf(config::Builder::from(&self.sdk).region(region).build());
+        let client = Client::from_conf(
+            config::Builder::from(&self.sdk)
+                .counted()
+                .region(region)
+                .build(),
+        );
         let reading = call::read(&self.sdk, DEFAULT_TIMEOUT);
         let row = membership::row(&client, &identity.instance_id, reading).await?;
         let Some(name) = row.and_then(|row| row.auto_scaling_group_name) else {

@@ -11,7 +11,10 @@ use aws_types::SdkConfig;
 use jibri_scaler_core::{InstanceId, Timestamp};
 
 use super::details::{DescribeInstances, Details, Page, Refusal, describing};
-use crate::{call, failure::Failure};
+use crate::{
+    call::{self, Counted as _},
+    failure::Failure,
+};
 
 /// EC2 in the account and region of a configuration.
 #[derive(Clone, Debug)]
@@ -24,7 +27,7 @@ impl Ec2 {
     pub(super) fn new(sdk: &SdkConfig) -> Self {
         Self {
             sdk: sdk.clone(),
-            client: Client::new(sdk),
+            client: Client::from_conf(config::Builder::from(sdk).counted().build()),
         }
     }
 }

@@ -7,4 +7,6 @@ mod group;
 mod inspect;
 mod ownership;
 mod provision;
+#[cfg(feature = "metrics")]
+mod requests;
 mod sink;

@@ -1,6 +1,6 @@
 //! The metrics.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jibri_scaler_aws::CloudWatchSink;
 use jibri_scaler_core::{
@@ -96,4 +96,52 @@ async fn a_publication_is_sent_once_whatever_happens() {
         // On a slow machine the time may be over before the request is read.
         assert!(sent == 1 || hangs && sent == 0, "{sent} times: {answer:?}");
     }
+}
+
+/// The texts that stand for this key in a CBOR body. All of ours are short, so that one byte says how long they are.
+fn texts(body: &[u8], key: &str) -> BTreeSet<String> {
+    let short = |text: &str| u8::try_from(0x60 + text.len()).unwrap();
+    let key = [&[short(key)], key.as_bytes()].concat();
+    let places = body.windows(key.len()).enumerate();
+    let after = places
+        .filter(|(_, part)| *part == key)
+        .map(|(at, _)| at + key.len());
+    let text = |at: usize| {
+        let length = usize::from(body[at] - 0x60);
+        assert!(length < 24, "a long text");
+        String::from_utf8(body[at + 1..=at + length].to_vec()).unwrap()
+    };
+    after.map(text).collect()
+}
+
+#[tokio::test]
+async fn the_dashboard_shows_what_is_published_and_nothing_else() {
+    let server = Server::always(ACCEPTED);
+    sink(&server).publish(&metrics()).await.unwrap();
+    let published = texts(&server.requests()[0].body, "MetricName");
+    assert!(published.len() > 9, "{published:?}");
+
+    let body = include_str!("../../../docs/dashboards/cloudwatch.json");
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    let mut shown = BTreeSet::new();
+    for widget in body["widgets"].as_array().unwrap() {
+        assert_eq!(widget["properties"]["region"], "REGION");
+        for metric in widget["properties"]["metrics"].as_array().unwrap() {
+            let row = metric.as_array().unwrap();
+            if row.len() == 1 {
+                assert!(row[0]["expression"].is_string(), "{row:?}");
+                continue;
+            }
+            let [namespace, name, dimension, group, _] = &row[..] else {
+                panic!("{row:?}")
+            };
+            assert_eq!(
+                (namespace, dimension),
+                (&"Jibri".into(), &"AutoScalingGroupName".into())
+            );
+            assert_eq!(group, "GROUP");
+            shown.insert(name.as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(shown, published);
 }

@@ -14,6 +14,7 @@ use jibri_scaler_core::{
 
 use super::{Provisioner, patience};
 use crate::{
+    call::Counted as _,
     failure::Failure,
     inspect::{Hook, ScalingPolicy},
 };
@@ -27,6 +28,7 @@ const ABSENT: [&str; 3] = ["No Lifecycle Hook found", "not found", "does not exi
 pub(super) fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
     let (timeouts, retries) = patience(sdk, timeout);
     let config = config::Builder::from(sdk)
+        .counted()
         .timeout_config(timeouts)
         .retry_config(retries)
         .build();

@@ -11,6 +11,7 @@ use jibri_scaler_core::port::PortError;
 
 use super::{Provisioner, patience};
 use crate::{
+    call::Counted as _,
     failure::Failure,
     inspect::{Alarm, MetricQuery, QuerySource},
 };
@@ -28,6 +29,7 @@ const ABSENT: [&str; 3] = [
 pub(super) fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
     let (timeouts, retries) = patience(sdk, timeout);
     let config = config::Builder::from(sdk)
+        .counted()
         .timeout_config(timeouts)
         .retry_config(retries)
         .build();
