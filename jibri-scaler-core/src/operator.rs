@@ -22,7 +22,7 @@ pub use reason::{BadReason, Reason};
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{InstanceId, Timestamp};
 
@@ -55,9 +55,15 @@ pub struct Operator {
     growing: Option<Pause>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shrinking: Option<Pause>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "bounded"
+    )]
     kept: BTreeMap<InstanceId, Keep>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "bounded"
+    )]
     retires: BTreeMap<InstanceId, ByHand>,
 }
 
@@ -107,6 +113,20 @@ impl Operator {
     /// Forgets that the instance is to be retired by hand.
     pub(crate) fn forget_retire(&mut self, id: &InstanceId) {
         self.retires.remove(id);
+    }
+}
+
+/// No more instances than can have been asked for.
+fn bounded<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<InstanceId, T>, D::Error> {
+    let map = BTreeMap::deserialize(deserializer)?;
+    if map.len() <= MOST_INSTANCES {
+        Ok(map)
+    } else {
+        let (length, most) = (map.len(), MOST_INSTANCES);
+        let error = format!("{length} instances are kept, or to be retired; at most {most} can be");
+        Err(de::Error::custom(error))
     }
 }
 

@@ -214,7 +214,16 @@ impl Memory {
         command: &OperatorCommand,
         now: Timestamp,
     ) -> Result<(), CommandError> {
+        let before = self.operator.clone();
         self.operator.expire(now);
+        let result = self.take_in(command, now);
+        if result.is_err() {
+            self.operator = before;
+        }
+        result
+    }
+
+    fn take_in(&mut self, command: &OperatorCommand, now: Timestamp) -> Result<(), CommandError> {
         match command {
             OperatorCommand::Pause {
                 direction,

@@ -167,11 +167,60 @@ pub(crate) fn memory_files() -> Inputs {
             memory(format!(r#""instances":[{}]"#, listed(1400, trace))),
         ),
         (
+            "many that are kept",
+            memory(format!(
+                r#""operator":{{"kept":{{{}}}}}"#,
+                listed(1500, |i| format!(
+                    r#""i-{i}":{{"since":{NOW},"reason":"x"}}"#
+                ))
+            )),
+        ),
+        (
+            "as many by hand as may be",
+            memory(format!(
+                r#""operator":{{"retires":{{{}}}}}"#,
+                listed(256, |i| format!(
+                    r#""i-{i}":{{"since":{NOW},"reason":"x"}}"#
+                ))
+            )),
+        ),
+        (
             "a long window",
             memory(format!(
                 r#""window":{{"since":{NOW},"lows":[{}]}}"#,
                 listed(2500, |i| format!("[{NOW},{i}]"))
             )),
+        ),
+    ]);
+    inputs
+}
+
+pub(crate) fn commands() -> Inputs {
+    let mut inputs = any();
+    let keep = |id: &str, reason: &str| {
+        format!(r#"{{"kind":"keep","id":"{id}","reason":"{reason}"}}"#).into_bytes()
+    };
+    inputs.extend([
+        ("a long id", keep(&"i".repeat(LONG), "x")),
+        ("a long reason", keep("i-1", &"x".repeat(LONG))),
+        ("a reason of spaces", keep("i-1", &" ".repeat(LONG))),
+    ]);
+    inputs
+}
+
+pub(crate) fn audit_logs() -> Inputs {
+    let mut inputs = any();
+    let line = |more: &str| {
+        let tick = String::from_utf8(tick(&row("i-1", ""))).expect("ours");
+        let open = tick.strip_suffix('}').expect("an object");
+        format!("{open},{more},\"decision\":{{}}}}\n")
+    };
+    let whole = line(r#""memory":{"version":1}"#);
+    inputs.extend([
+        ("many lines", whole.repeat(60).into_bytes()),
+        (
+            "a long policy",
+            line(&format!(r##""policy":"#{}""##, "x".repeat(LONG))).into_bytes(),
         ),
     ]);
     inputs

@@ -1,7 +1,11 @@
 //! What the fuzz targets of this crate have met, and what nobody would write by accident. See `fuzz/`.
 
+#[path = "../../../fuzz/properties/audit.rs"]
+mod audit;
 #[path = "../../../fuzz/properties/bounded.rs"]
 mod bounded;
+#[path = "../../../fuzz/properties/command.rs"]
+mod command;
 #[path = "../../../fuzz/properties/health.rs"]
 mod health;
 mod hostile;
@@ -38,4 +42,16 @@ fn tick_lines() {
 fn memory_files() {
     replay::corpus("memory", memory::property);
     replay::each(hostile::memory_files, memory::property);
+}
+
+#[test]
+fn commands_of_an_operator() {
+    replay::corpus("command", command::property);
+    replay::each(hostile::commands, command::property);
+}
+
+#[test]
+fn audit_logs() {
+    replay::corpus("audit", audit::property);
+    replay::each(hostile::audit_logs, audit::property);
 }
