@@ -47,7 +47,7 @@ async fn each_attempt_is_counted_with_its_call_and_what_came_of_it() {
     let snapshotter = recorder.snapshotter();
     // The runtime of this test has this one thread.
     let _guard = metrics::set_default_local_recorder(&recorder);
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_mins(1);
 
     let server = Server::always(ACCEPTED);
     let sink = CloudWatchSink::new(&server.sdk(), "jibri".parse().unwrap(), minute).unwrap();
