@@ -1,6 +1,6 @@
 //! The audit log: one JSON line per tick, from which every decision can be computed again.
 //!
-//! A line is a [`Tick`](crate::Tick) with more members, so that whatever reads ticks reads it too:
+//! A line is a [`Tick`] with more members, so that whatever reads ticks reads it too:
 //!
 //! | member | what | absent |
 //! |---|---|---|
@@ -12,7 +12,7 @@
 //! | `progress` | retirements that moved on: `id`, `from`, `to` | where none did |
 //! | `findings`, `breaches`, `problems` | what was odd beside the decision, the rules that it breaks, the calls that failed | where there are none |
 //!
-//! A [`Recorder`] says what a line must hold, a [`Replay`] (feature `toml`) computes the decisions again. The first line of a file
+//! A [`Recorder`] says what a line must hold, a `Replay` (feature `toml`) computes the decisions again. The first line of a file
 //! holds everything, so that a file can be read without those before it.
 //!
 //! How large a line is: about 400 bytes for each instance, some 3 KB for the decision, and the memory where it is there: 200 bytes for each
