@@ -6,6 +6,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
     task::Poll,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use futures_executor::block_on;
 use jibri_scaler_core::{
     BusyStatus, DrainPath, Finding, Group, HealthStatus, Instance, InstanceId, JibriStatus,
     Lifecycle, Reachability, Report, Severity, Timestamp,
-    observe::{FleetObserver as _, JoinedObserver, Observation},
+    observe::{AgentReport, AgentReports, FleetObserver as _, JoinedObserver, Observation},
     port::{
         DrainClient, GroupListing, HealthProbe, Listing, PortError, PortErrorKind, Presence,
         ProbeOutcome, Target, Told,
@@ -361,6 +362,29 @@ fn the_newest_report_is_kept_with_its_own_time_when_an_attempt_fails() {
     fleet.script().rows.push(row("a", Lifecycle::InService));
     let seen = observe(&observer, 60);
     assert_eq!(one(&seen, "a").report, None, "one that left is forgotten");
+}
+
+/// Else its agent would not be heard, and nobody would miss it, until the clock is where it was.
+#[test]
+fn of_a_clock_that_steps_back_a_report_counts_from_then_on() {
+    let fleet = Fleet::of(&["a"]);
+    let reports = Arc::new(AgentReports::default());
+    let ttl = Duration::from_secs(45);
+    let observer = fleet.observer().with_agents(Arc::clone(&reports), ttl);
+    reports.list([&id("a")]);
+    let report = |secs, busy| {
+        let report = AgentReport::new(at(secs), status(busy), "0.1.0");
+        reports.receive(&id("a"), report).unwrap();
+        one(&observe(&observer, secs), "a").report.clone()
+    };
+    let said = |secs, busy| Some(Report::new(at(secs), Some(status(busy))));
+    let before = report(7200, BusyStatus::Idle);
+    assert_eq!(before, said(7200, BusyStatus::Idle));
+    let after = report(100, BusyStatus::Busy);
+    assert_eq!(after, said(100, BusyStatus::Busy));
+    let _ = observe(&observer, 50);
+    let later = observe(&observer, 60);
+    assert_eq!(one(&later, "a").report, said(50, BusyStatus::Busy));
 }
 
 #[test]

@@ -29,6 +29,11 @@ pub(super) fn fill(
     heard: Option<&Heard>,
     now: Timestamp,
 ) {
+    // Of a clock that stepped back it counts from now on. Else it would stay fresh, and newer than what an agent reports, until the
+    // clock is there again.
+    if let Some(report) = &mut known.report {
+        report.received_at = report.received_at.min(now);
+    }
     let reachability = heard.map(|heard| heard.outcome.reachability());
     if reachability == Some(Reachability::Answered) {
         let status = heard.and_then(|heard| heard.outcome.status().cloned());
