@@ -87,6 +87,8 @@ safeguards! {
     BegunInPhase,
     /// Agent: what is kept is abandoned to the group's retention, not let go.
     KeptIsAbandoned,
+    /// Agent: what is kept waits at the hook, where to end it by its id changes nothing, before it is abandoned.
+    AbandonedLate,
     /// Agent: the protection is kept while it drains.
     ProtectedWhileDraining,
 }

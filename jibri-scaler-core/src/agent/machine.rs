@@ -49,7 +49,7 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// | nothing but to look, to keep a hook waiting, and to stop on a Spot notice | before it is known whether there is a latch | an agent before it may have told the Jibri to end |
 /// | begin a [`Drain`] | the group ends the instance; the Jibri is broken and not busy; the host ends; it goes to the warm pool | nothing ends that may be recording |
 /// | prolong the wait of the terminating hook | held there, every quarter of its timeout | a recording may last for hours |
-/// | complete the terminating hook with ABANDON | something is left, and the group was just listed as one that retains | without retention ABANDON destroys the machine |
+/// | complete the terminating hook with ABANDON | something is left, for five minutes, in a group just listed as one that retains | without retention ABANDON destroys the machine; once retained, whoever ends it by its id does |
 /// | stop the Jibri at once | a Spot notice, busy or not known, unless it is to drain | two minutes are less than a recording |
 /// | complete the launching hook | the first answer that is idle and healthy and passes the self check, or whose self check says nothing three times in a row, or BUSY | what never comes up is replaced by the group itself; what records must not be |
 /// | start the Jibri | not started, bound for service, no latch | in the warm pool it is not started |
@@ -95,6 +95,8 @@ pub struct Agent {
     looking: Option<shrinking::Looking>,
     /// What the group was when it was last listed.
     listed: Option<Listed>,
+    /// Since when something on the machine is kept.
+    kept_since: Option<Duration>,
     /// Whether it is to be published that a release check has failed.
     check_failed: bool,
     launch: serving::Launch,
@@ -153,6 +155,7 @@ impl Agent {
             protection: Protection::default(),
             looking: None,
             listed: None,
+            kept_since: None,
             check_failed: false,
             launch: serving::Launch::default(),
             finished: false,

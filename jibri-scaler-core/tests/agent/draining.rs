@@ -172,6 +172,11 @@ fn one_whose_upload_failed_is_retained_and_ended_when_somebody_has_saved_it() {
         member.terminate();
     });
     world.pass(120);
+    // Whoever ends it by its id again, such as a second controller, changes nothing while it waits.
+    world.change(&id(0), crate::world::Member::terminate);
+    world.pass(240);
+    assert_eq!(lifecycle(&world), Lifecycle::TerminatingWait);
+    world.pass(30);
     assert_eq!(lifecycle(&world), Lifecycle::TerminatingRetained);
     assert_eq!(
         world.change(&id(0), |m| m.completed.clone()),
@@ -211,8 +216,9 @@ fn a_check_that_says_nothing_is_tried_again_and_then_counts_as_failed() {
         member.terminate();
     });
     world.pass(60);
-    assert_eq!(lifecycle(&world), Lifecycle::TerminatingRetained);
     assert_eq!(world.calls(&id(0), "check").len(), 3);
+    world.pass(300);
+    assert_eq!(lifecycle(&world), Lifecycle::TerminatingRetained);
 }
 
 #[test]
@@ -256,7 +262,7 @@ fn a_machine_that_was_rebooted_in_the_middle_is_kept() {
     world.kill_agent(&id(0));
     world.change(&id(0), |member| member.process = ServiceState::NotStarted);
     world.start_agent(&id(0));
-    world.pass(60);
+    world.pass(330);
     assert_eq!(lifecycle(&world), Lifecycle::TerminatingRetained);
 }
 

@@ -11,9 +11,15 @@ use crate::{
         port::{CheckResult, DrainPoint, HookResult, Latch, ServiceState, TargetState, Transition},
     },
     port::{Decrement, PortErrorKind},
+    safeguard::{Safeguard, holds},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// What is kept waits at the hook for so long before it is abandoned. To end an instance by its id changes nothing while it waits
+/// there, and destroys it once it is retained; until then no controller takes it for one in service any more, from a listing that lags
+/// or from what this agent reported last.
+const ABANDONED_AFTER: Duration = Duration::from_secs(300);
 
 /// That the group retains is believed for so long after it was listed.
 const RETENTION_HOLDS: Duration = Duration::from_secs(300);
@@ -101,6 +107,10 @@ impl Agent {
         let to_pool = latch.to_pool;
         let place = self.whereabouts.place(to_pool, elapsed);
         let phase = drain.phase();
+        self.kept_since = match phase {
+            DrainPhase::Kept(_) => self.kept_since.or(Some(elapsed)),
+            _ => None,
+        };
         let is_back = to_pool && self.target_is(&TargetState::InService);
         if is_back && matches!(phase, DrainPhase::Releasing | DrainPhase::Released) {
             self.begin(Act::ClearLatch, SECOND);
@@ -157,12 +167,15 @@ impl Agent {
     /// which the heartbeats prolong, until the group does, somebody has saved what is left, or the hook has waited as long as AWS
     /// lets it.
     fn abandon(&mut self, phase: DrainPhase) {
+        let elapsed = self.clock.elapsed;
+        let kept_for = self.kept_since.map(|since| elapsed.saturating_sub(since));
+        let is_due = kept_for.is_some_and(|kept| kept >= ABANDONED_AFTER);
         match self.retains() {
-            Some(true) => {
+            Some(true) if is_due || !holds(Safeguard::AbandonedLate) => {
                 self.complete(Transition::Terminating, HookResult::Abandon, 5 * SECOND);
                 return;
             }
-            Some(false) => {}
+            Some(_) => {}
             None => self.list(10 * SECOND),
         }
         if phase == DrainPhase::Kept(Keep::CheckFailed) {
