@@ -32,7 +32,7 @@ pub struct Limits {
     max_launch: u32,
     max_retire: u32,
     max_unknown_percent: u32,
-    gone_after: Duration,
+    gone_after: Option<Duration>,
     max_busy: Duration,
 }
 
@@ -46,7 +46,7 @@ impl Default for Limits {
             max_launch: 20,
             max_retire: 10,
             max_unknown_percent: 45,
-            gone_after: 2 * MINUTE,
+            gone_after: None,
             max_busy: 12 * HOUR,
         }
     }
@@ -97,14 +97,8 @@ impl Limits {
     duration_limit! {
         /// How long a Jibri must have been idle before it may be retired. Default 10 minutes.
         idle_timeout, with_idle_timeout, Duration::ZERO..=WEEK, "\"0s\"–\"7d\"";
-        /// How old a report may be and still count, and how far apart ticks may be and still count as observed without a gap.
-        /// Default 45 s. It must be at least twice the interval between ticks.
-        report_ttl, with_report_ttl, Duration::from_secs(1)..=HOUR, "\"1s\"–\"1h\"";
         /// How long an instance may take from its launch to its first answer. Default 10 minutes.
         boot_deadline, with_boot_deadline, Duration::from_secs(10)..=24 * HOUR, "\"10s\"–\"24h\"";
-        /// How long both ports of a Jibri that was told to end must refuse before it counts as gone; longer than any supervisor
-        /// takes to restart it. Default 2 minutes.
-        gone_after, with_gone_after, Duration::from_secs(1)..=HOUR, "\"1s\"–\"1h\"";
         /// How long a Jibri may be busy before that is a finding. It is never ended for it. Default 12 hours.
         max_busy, with_max_busy, MINUTE..=WEEK, "\"1m\"–\"7d\"";
     }
@@ -118,6 +112,64 @@ impl Limits {
         /// least two of them) is unknown or overdue, nothing is retired or replaced, and launches add up to one wanted spare.
         /// Default 45, as in the Kubernetes Cluster Autoscaler (`max-total-unready-percentage`).
         max_unknown_percent, with_max_unknown_percent, (1..=90), "1–90";
+    }
+
+    /// How old a report may be and still count, and how far apart ticks may be and still count as observed without a gap. Default
+    /// 45 s. It must be at least twice the interval between ticks.
+    #[must_use]
+    pub const fn report_ttl(&self) -> Duration {
+        self.report_ttl
+    }
+
+    /// Sets [`report_ttl`](Self::report_ttl), range "1s"–"1h", and no longer than a [`gone_after`](Self::gone_after) that was set.
+    ///
+    /// # Errors
+    /// Where the value is out of that range.
+    pub fn with_report_ttl(mut self, value: Duration) -> Result<Self, OutOfRange> {
+        let range = Duration::from_secs(1)..=HOUR;
+        self.report_ttl = in_range("report_ttl", value, &range, "\"1s\"–\"1h\"")?;
+        if let Some(gone_after) = self.gone_after.filter(|gone_after| *gone_after < value) {
+            let (value, gone_after) = (readable(value), readable(gone_after));
+            let value = format!("\"{value}\" with a gone_after of {gone_after}");
+            return Err(OutOfRange::new("report_ttl", value, "\"1s\"–gone_after"));
+        }
+        Ok(self)
+    }
+
+    /// How long both ports of a Jibri that was told to end must refuse before it counts as gone; longer than any supervisor takes to
+    /// restart it. Default 2 minutes, or [`report_ttl`](Self::report_ttl) where that is longer.
+    ///
+    /// It is never shorter than `report_ttl`: ticks may be as far apart as that and still count as without a gap, and nobody sees what
+    /// happens between two of them.
+    #[must_use]
+    pub fn gone_after(&self) -> Duration {
+        let default = || self.report_ttl.max(2 * MINUTE);
+        self.gone_after.unwrap_or_else(default)
+    }
+
+    /// Sets [`gone_after`](Self::gone_after), range `report_ttl`–"1h". Where both are set, `report_ttl` is set first.
+    ///
+    /// # Errors
+    /// Where the value is out of that range.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use jibri_scaler_core::Limits;
+    ///
+    /// let error = Limits::default().with_gone_after(Duration::from_secs(30)).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "gone_after is \"30s\" with a report_ttl of 45s, but must be in the range report_ttl–\"1h\"",
+    /// );
+    /// ```
+    pub fn with_gone_after(mut self, value: Duration) -> Result<Self, OutOfRange> {
+        if !(self.report_ttl..=HOUR).contains(&value) {
+            let (value, ttl) = (readable(value), readable(self.report_ttl));
+            let value = format!("\"{value}\" with a report_ttl of {ttl}");
+            return Err(OutOfRange::new("gone_after", value, "report_ttl–\"1h\""));
+        }
+        self.gone_after = Some(value);
+        Ok(self)
     }
 
     /// How long the group must have had a surplus, observed without a gap, before any of it may go. Default: the idle timeout.
@@ -206,6 +258,37 @@ mod tests {
             .and_then(|l| l.with_max_retire(d.max_retire()))
             .and_then(|l| l.with_max_unknown_percent(d.max_unknown_percent()));
         assert_eq!(again.map(|l| l.surplus_hold()), Ok(d.surplus_hold()));
+    }
+
+    /// Otherwise two looks would do, one slow tick apart, and a Jibri could record between them.
+    #[test]
+    fn gone_takes_at_least_as_long_as_nobody_may_look() {
+        let (second, limits) = (Duration::from_secs(1), Limits::default);
+        let ttl = limits().report_ttl();
+        assert_eq!(
+            limits().with_gone_after(ttl).map(|l| l.gone_after()),
+            Ok(ttl)
+        );
+        let error = limits().with_gone_after(ttl - second).unwrap_err();
+        assert_eq!(
+            (error.key, error.allowed),
+            ("gone_after", "report_ttl–\"1h\"")
+        );
+        assert!(limits().with_gone_after(HOUR).is_ok());
+        assert!(limits().with_gone_after(HOUR + second).is_err());
+
+        let minute = || limits().with_gone_after(MINUTE).unwrap();
+        assert!(minute().with_report_ttl(MINUTE).is_ok());
+        let error = minute().with_report_ttl(MINUTE + second).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "report_ttl is \"1m 1s\" with a gone_after of 1m, but must be in the range \"1s\"–gone_after"
+        );
+        // One that was not set follows.
+        let default = |ttl| limits().with_report_ttl(ttl).unwrap().gone_after();
+        assert_eq!(default(2 * MINUTE), 2 * MINUTE);
+        assert_eq!(default(2 * MINUTE + second), 2 * MINUTE + second);
+        assert_eq!(default(HOUR), HOUR);
     }
 
     #[test]

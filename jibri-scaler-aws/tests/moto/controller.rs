@@ -52,6 +52,7 @@ impl World {
         });
         let minute = Duration::from_mins(1);
         let limits = Limits::default().with_idle_timeout(minute).unwrap();
+        let limits = limits.with_report_ttl(2 * INTERVAL).unwrap();
         let limits = limits.with_gone_after(2 * INTERVAL).unwrap();
         let sink = CloudWatchSink::new(sdk, name, INTERVAL).unwrap();
         let controller = Controller::new(

@@ -347,12 +347,12 @@ fn one_given_back_directly_is_let_go_by_the_hook_and_no_other_is() {
         let calls = mocks.calls().into_iter();
         calls.filter(|call| call.starts_with("complete")).collect()
     };
-    // Told, both ports refuse for 30 s, given back.
+    // Told, both ports refuse for 45 s, given back.
     let _ = tick(
         &mut mocks.controller(0, group, rows(Lifecycle::InService)),
         0,
     );
-    for secs in [10, 20, 30, 40, 50] {
+    for secs in [10, 20, 30, 40, 50, 60, 70] {
         let _ = tick(&mut mocks.controller(0, group, gone.clone()), secs);
     }
     let released = mocks.saved.lock().unwrap().last().cloned().unwrap();
@@ -364,13 +364,13 @@ fn one_given_back_directly_is_let_go_by_the_hook_and_no_other_is() {
         let _ = tick(&mut mocks.controller(0, group, rows), secs);
         completed(&mocks)
     };
-    for secs in (60..=640).step_by(20) {
+    for secs in (80..=660).step_by(20) {
         let completed = waiting(secs, DrainPath::Direct);
         assert_eq!(completed, [""; 0], "an agent may be there unheard");
     }
-    let completed = waiting(660, DrainPath::Agent);
+    let completed = waiting(680, DrainPath::Agent);
     assert_eq!(completed, [""; 0], "its agent is heard, and does it");
-    assert_eq!(waiting(680, DrainPath::Direct), ["complete i-1"]);
+    assert_eq!(waiting(700, DrainPath::Direct), ["complete i-1"]);
 }
 
 /// A port that says who else is there, and what was asked of it.

@@ -25,11 +25,11 @@ pub(crate) fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(secs)
 }
 
-/// Idle and hold for one minute, reports good for 45 s, gone after 30 s of refusals, five minutes to boot or to be told.
+/// Idle and hold for one minute, reports good for 45 s, gone after as long of refusals, five minutes to boot or to be told.
 pub(crate) fn limits() -> Limits {
     Limits::default()
         .with_idle_timeout(secs(60))
-        .and_then(|limits| limits.with_gone_after(secs(30)))
+        .and_then(|limits| limits.with_gone_after(secs(45)))
         .and_then(|limits| limits.with_boot_deadline(secs(300)))
         .unwrap()
 }

@@ -141,6 +141,7 @@ async fn run(seed: u64) -> Sum {
     });
     let limits = Limits::default()
         .with_idle_timeout(Duration::from_secs(60))
+        .and_then(|limits| limits.with_report_ttl(GONE_AFTER))
         .and_then(|limits| limits.with_gone_after(GONE_AFTER))
         .unwrap();
     let policy = MinIdle::new(2).unwrap();
