@@ -422,10 +422,8 @@ mod tests {
 
     #[test]
     fn what_was_not_launched_may_be_launched_later() {
-        let mut back_off = BackOff::after(None, Timestamp::from_secs(0));
-        back_off = back_off
-            .filled(&crate::Limits::default(), Timestamp::from_secs(600))
-            .unwrap();
+        let limits = crate::Limits::default().with_max_launch(4).unwrap();
+        let mut back_off = BackOff::after(None, &limits, Timestamp::from_secs(0));
         let mut memory = Memory {
             back_off: Some(back_off),
             ..Memory::default()

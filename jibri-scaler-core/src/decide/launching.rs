@@ -27,7 +27,7 @@ pub(super) fn follow(limits: &Limits, survey: &Survey<'_>, now: Timestamp, memor
         now.since(since) >= limits.boot_deadline()
     });
     memory.back_off = if overdue || missing {
-        Some(BackOff::after(before, now))
+        Some(BackOff::after(before, limits, now))
     } else {
         before.and_then(|before| before.filled(limits, now))
     };

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Limits, Timestamp};
 
-/// A token bucket of launches, kept only while launches fail: empty after each failure, it fills by one launch after a pause that
-/// doubles from failure to failure. With the first launch that comes it is thrown away, and nothing holds launches back.
+/// A token bucket of launches, kept only while launches fail: each failure leaves half as many in it as the one before, of
+/// [`max_launch`](Limits::max_launch) at first, down to none, and from then on it fills by one launch after a pause that grows from
+/// failure to failure. With the first launch that comes it is thrown away, and nothing holds launches back.
 ///
 /// With `d` for the boot deadline, the pause is `d`/2, `d`, 2 `d` and then always 3 `d`, so that a launch is tried again within
-/// 3 `d` however much has failed. It holds at most [`max_launch`](Limits::max_launch). A failure is forgotten after 18 `d`. With
+/// 3 `d` however much has failed. It holds at most `max_launch`. A failure is forgotten after 18 `d`. With
 /// the default of ten minutes that is five to thirty minutes and three hours, the times of the Kubernetes Cluster Autoscaler for
 /// node groups that fail (`initial-node-group-backoff-duration`, `max-node-group-backoff-duration`,
 /// `node-group-backoff-reset-timeout`).
@@ -29,11 +30,12 @@ pub(crate) struct BackOff {
 
 impl BackOff {
     /// What is left after one more failure.
-    pub(crate) fn after(before: Option<Self>, now: Timestamp) -> Self {
+    pub(crate) fn after(before: Option<Self>, limits: &Limits, now: Timestamp) -> Self {
+        let failures = before.map_or(0, |before| before.failures).saturating_add(1);
         Self {
-            failures: before.map_or(0, |before| before.failures).saturating_add(1),
+            failures,
             failed_at: now,
-            left: 0,
+            left: limits.max_launch().checked_shr(failures).unwrap_or(0),
             filling_since: now,
             taken: 0,
         }
@@ -107,12 +109,20 @@ mod tests {
         Timestamp::from_secs(secs)
     }
 
-    fn failed(times: u32) -> BackOff {
+    fn failed(times: u32, limits: &Limits) -> BackOff {
         let mut back_off = None;
         for _ in 0..times {
-            back_off = Some(BackOff::after(back_off, at(0)));
+            back_off = Some(BackOff::after(back_off, limits, at(0)));
         }
         back_off.unwrap()
+    }
+
+    /// Whatever the failures, with nothing left.
+    fn emptied(failures: u32) -> BackOff {
+        let mut back_off = failed(1, &Limits::default());
+        back_off.failures = failures;
+        back_off.left = 0;
+        back_off
     }
 
     fn left(back_off: BackOff, secs: i64) -> Option<u32> {
@@ -131,18 +141,32 @@ mod tests {
             (u32::MAX, 1800),
         ];
         for (times, pause) in pauses {
-            let mut back_off = failed(1);
-            back_off.failures = times;
+            let back_off = emptied(times);
             assert_eq!(left(back_off, pause - 1), Some(0), "{times}");
             assert_eq!(left(back_off, pause), Some(1), "{times}");
             assert_eq!(left(back_off, 3 * pause), Some(3), "{times}");
         }
-        assert_eq!(failed(3).failures(), 3);
+    }
+
+    #[test]
+    fn each_failure_leaves_half_as_many_and_in_the_end_none() {
+        let limits = Limits::default();
+        let left: Vec<_> = (1..=6).map(|n| failed(n, &limits).left()).collect();
+        assert_eq!(left, [10, 5, 2, 1, 0, 0]);
+        let limits = limits.with_max_launch(1).unwrap();
+        assert_eq!(failed(1, &limits).left(), 0);
+        let limits = limits.with_max_launch(10_000).unwrap();
+        let many = BackOff {
+            failures: u32::MAX - 1,
+            ..emptied(1)
+        };
+        let more = BackOff::after(Some(many), &limits, at(0));
+        assert_eq!((more.failures(), more.left()), (u32::MAX, 0));
     }
 
     #[test]
     fn what_has_filled_in_stays_and_the_rest_of_a_pause_is_not_lost() {
-        let mut back_off = failed(1);
+        let mut back_off = emptied(1);
         for secs in (0..=900).step_by(10) {
             back_off = back_off.filled(&Limits::default(), at(secs)).unwrap();
         }
@@ -156,10 +180,10 @@ mod tests {
     #[test]
     fn it_holds_no_more_than_max_launch_and_is_forgotten() {
         let limits = Limits::default().with_max_launch(2).unwrap();
-        let filled = failed(1).filled(&limits, at(5000)).unwrap();
+        let filled = failed(1, &limits).filled(&limits, at(5000)).unwrap();
         assert_eq!(filled.left(), 2);
-        assert_eq!(left(failed(9), 18 * DEADLINE - 1), Some(5));
-        assert_eq!(left(failed(9), 18 * DEADLINE), None);
+        assert_eq!(left(emptied(9), 18 * DEADLINE - 1), Some(5));
+        assert_eq!(left(emptied(9), 18 * DEADLINE), None);
     }
 
     #[test]

@@ -8,6 +8,8 @@ use crate::common::{Jibri, Run, all, finds, many, plan, step};
 const DEADLINE: i64 = 600;
 const TICK: i64 = 30;
 const BOOT: i64 = 60;
+/// One spare is wanted, and a failure leaves nothing to launch.
+const ONE: &str = "min_idle = 1\nmax_launch = 1";
 /// When what was launched at 0, and listed a tick later, is overdue.
 const FAILED: i64 = TICK + DEADLINE;
 
@@ -107,8 +109,8 @@ fn where_nothing_ever_boots_launches_fall_to_two_an_hour_and_go_on() {
     group.boots = false;
     let decision = group.until(12 * 3600);
     assert_eq!(held_back(&decision), Some(Severity::Critical));
-    // The first twenty, and those until the pauses have grown.
-    assert_eq!(group.most_in_an_hour(0), 20 + 5);
+    // The first twenty, half as many after each failure, and what fills in meanwhile.
+    assert_eq!(group.most_in_an_hour(0), 20 + 10 + 5 + 2 + 1 + 3);
     assert_eq!(group.most_in_an_hour(3600), 2);
     // It is always tried again, three deadlines after the last failure.
     let later = group.asked.iter().skip(1);
@@ -157,8 +159,18 @@ fn one_that_fails_beside_others_that_come_holds_nothing_back() {
 }
 
 #[test]
-fn one_that_fails_alone_holds_back_all_but_one_every_pause_and_says_so() {
+fn one_that_fails_alone_is_tried_again_at_once_until_it_has_failed_five_times() {
     let mut group = Launching::new("min_idle = 1");
+    group.boots = false;
+    let _ = group.until(5 * FAILED);
+    assert_eq!(group.asked, [0, FAILED, 2 * FAILED, 3 * FAILED, 4 * FAILED]);
+    let decision = group.until(5 * FAILED + 3 * DEADLINE);
+    assert_eq!(plan(&decision), "set 106", "after the longest pause");
+}
+
+#[test]
+fn where_none_are_left_one_is_launched_after_each_pause_and_it_is_said() {
+    let mut group = Launching::new(ONE);
     group.boots = false;
     let decision = group.until(FAILED);
     assert_eq!(plan(&decision), "");
@@ -181,31 +193,31 @@ fn one_that_fails_alone_holds_back_all_but_one_every_pause_and_says_so() {
 
 #[test]
 fn capacity_that_never_appears_is_a_failure_too_and_is_not_asked_for_twice() {
-    let mut group = Launching::new("min_idle = 5");
+    let mut group = Launching::new("min_idle = 5\nmax_launch = 12");
     group.appears = false;
     let decision = group.until(DEADLINE);
     assert_eq!((held_back(&decision), group.asked.len()), (None, 5));
     let decision = group.until(FAILED);
     assert_eq!(held_back(&decision), Some(Severity::Warning));
-    // More is wanted: one after each pause.
-    group.want(9);
+    assert_eq!(group.asked.len(), 5);
+    // More is wanted: half of `max_launch` at once, and one after each pause.
+    group.want(12);
     let decision = group.until(FAILED + 2 * TICK);
     assert_eq!(held_back(&decision), Some(Severity::Critical));
-    assert_eq!(group.asked.len(), 5);
+    assert_eq!(group.asked.len(), 5 + 6);
     let _ = group.until(FAILED + DEADLINE / 2);
-    assert_eq!(group.asked.len(), 6);
+    assert_eq!(group.asked.len(), 12, "all that is wanted");
     let _ = group.until(20 * DEADLINE);
-    // After pauses of one, of two and of three deadlines, each with the time of a launch before.
-    assert_eq!(group.asked.len(), 9, "all that is wanted, in the end");
+    assert_eq!(group.asked.len(), 12);
     // What was asked for comes at last.
     group.launched = group.asked.iter().map(|_| (group.now, true)).collect();
     let decision = group.until(20 * DEADLINE + 2 * BOOT + TICK);
-    assert_eq!((held_back(&decision), decision.tally.spare), (None, 9));
+    assert_eq!((held_back(&decision), decision.tally.spare), (None, 12));
 }
 
 #[test]
 fn a_failure_that_is_long_ago_is_forgotten() {
-    let mut group = Launching::new("min_idle = 1");
+    let mut group = Launching::new(ONE);
     group.boots = false;
     let _ = group.until(FAILED);
     group.want(0);
@@ -217,7 +229,7 @@ fn a_failure_that_is_long_ago_is_forgotten() {
 
 #[test]
 fn a_group_below_its_minimum_is_grown_whatever_failed() {
-    let mut group = Launching::new("min_idle = 1");
+    let mut group = Launching::new(ONE);
     group.boots = false;
     let _ = group.until(FAILED);
     group.run.group = Group::new(120, 9999, 101);
@@ -226,7 +238,7 @@ fn a_group_below_its_minimum_is_grown_whatever_failed() {
 
 #[test]
 fn losing_the_memory_or_reading_an_old_one_does_no_harm() {
-    let mut group = Launching::new("min_idle = 1");
+    let mut group = Launching::new(ONE);
     group.boots = false;
     let _ = group.until(FAILED);
     let text = serde_json::to_string(&group.run.memory).unwrap();
@@ -245,17 +257,17 @@ fn losing_the_memory_or_reading_an_old_one_does_no_harm() {
 
 #[test]
 fn deciding_twice_takes_launches_out_once() {
-    let mut group = Launching::new("min_idle = 5");
+    let mut group = Launching::new("min_idle = 5\nmax_launch = 5");
     group.boots = false;
-    let decision = group.until(FAILED + DEADLINE / 2);
-    assert_eq!(plan(&decision), "set 106", "five failed, and one is tried");
+    let decision = group.until(FAILED);
+    assert_eq!(plan(&decision), "set 107", "five failed, and two are tried");
     group.now -= TICK;
     assert_eq!(plan(&group.tick()), "");
 }
 
 #[test]
 fn a_clock_that_steps_back_delays_no_launch() {
-    let mut group = Launching::new("min_idle = 1");
+    let mut group = Launching::new(ONE);
     group.boots = false;
     let _ = group.until(FAILED);
     let asked = group.asked.len();
