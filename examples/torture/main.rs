@@ -2,9 +2,9 @@
 //!
 //! `cargo run --release --example torture -- --seeds 1000`
 //!
-//! Each seed is an hour of a group in memory under the real controller, with faults drawn from the seed, and the time until it has
-//! recovered. At the end it prints what was done and what came of it. It exits with 1 where a promise was broken, and prints the
-//! command that shows how.
+//! Each seed is an hour of a group in memory under the real controller, in every second one with the real agent on each instance, with
+//! faults drawn from the seed, and the time until it has recovered. At the end it prints what was done and what came of it. It exits
+//! with 1 where a promise was broken, and prints the command that shows how.
 
 #[expect(
     clippy::duration_suboptimal_units,
@@ -32,7 +32,9 @@ const MANY: u64 = 300;
 const ENOUGH: usize = 5;
 
 #[derive(Debug, Parser)]
-#[command(about = "Injects faults into the running controller, and counts lost recordings")]
+#[command(
+    about = "Injects faults into the running controller and agents, and counts lost recordings"
+)]
 struct Arguments {
     /// How many seeds.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]

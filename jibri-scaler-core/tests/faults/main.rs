@@ -1,8 +1,9 @@
-//! Fault injection on the running code: the real controller, while everything goes wrong that can.
+//! Fault injection on the running code: the real controller and the real agents, while everything goes wrong that can.
 //!
 //! `FAULTS_SEEDS=10000 cargo test --release -p jibri-scaler-core --test faults` lives so many seeds, `FAULTS_SEED=17` that one and
 //! says what each tick did.
 
+mod mutants;
 mod torture;
 
 use std::env;

@@ -23,6 +23,7 @@ pub(crate) struct Figures {
     /// Only a seed that failed has any.
     pub(crate) lost: u64,
     pub(crate) left: u64,
+    pub(crate) saved: u64,
     pub(crate) counts: Counts,
     /// The most ticks that it took, and in which seed.
     pub(crate) back_after: (u64, u64),
@@ -55,6 +56,7 @@ impl Figures {
         self.refused += lived.tally.refused;
         self.taken += lived.tally.taken;
         self.left += lived.left;
+        self.saved += lived.saved;
         self.counts += &lived.counts;
         self.back_after = self.back_after.max((lived.back_after, seed));
         self.down_after = self.down_after.max((lived.down_after, seed));
@@ -94,6 +96,11 @@ impl fmt::Display for Figures {
             f,
             "machines ended       {:>10}  by hand, as a finding asks for",
             self.left
+        )?;
+        writeln!(
+            f,
+            "machines saved       {:>10}  by hand: what was not uploaded",
+            self.saved
         )?;
         let (back, back_seed) = self.back_after;
         writeln!(

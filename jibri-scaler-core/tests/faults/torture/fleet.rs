@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    future::poll_fn,
     mem,
     sync::{Mutex, MutexGuard},
+    task::{Poll, Waker},
     time::Duration,
 };
 
@@ -11,8 +13,10 @@ use jibri_scaler_core::{InstanceId, JibriStatus, Timestamp};
 
 use super::{
     chance::Chance,
-    jibri::{Jibri, Length},
+    jibri::{Finalize, Jibri, Length},
     kind::{Counts, Kind},
+    mail::Mail,
+    secs,
 };
 
 /// How far apart the moments are at which a Jibri does something.
@@ -47,6 +51,37 @@ pub(super) struct Place {
     pub(super) answered: Option<JibriStatus>,
     /// Requests to end that are under way for so many moments more.
     pub(super) requests: Vec<u64>,
+    /// No probe from outside gets through until then.
+    pub(super) unheard_until: Option<Timestamp>,
+    /// After so many more calls its agent is killed.
+    pub(super) agent_dies_after: Option<u32>,
+    pub(super) agent_is_dead: bool,
+    /// What its agent has reported last, and when.
+    pub(super) reported: Option<(JibriStatus, Timestamp)>,
+}
+
+/// Whether there are agents, and who looks after what was not uploaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Setting {
+    /// Whether there is an agent beside each Jibri, and the group has the hook.
+    pub(crate) agents: bool,
+    /// Whether the controllers reach the Jibris themselves.
+    pub(crate) direct: bool,
+}
+
+impl Setting {
+    /// That of this seed: one in two with agents, and of these one in three where the controllers reach the Jibris too.
+    pub(crate) const fn of(seed: u64) -> Self {
+        Self {
+            agents: seed % 2 == 1,
+            direct: seed % 6 == 5,
+        }
+    }
+
+    /// Whether nobody but agents gives machines back, so that what was not uploaded is safe.
+    pub(crate) const fn keeps_files(self) -> bool {
+        self.agents && !self.direct
+    }
 }
 
 #[derive(Debug)]
@@ -58,6 +93,10 @@ pub(crate) struct Inner {
     pub(super) chance: Chance,
     pub(crate) counts: Counts,
     pub(crate) tally: Tally,
+    pub(super) setting: Setting,
+    /// What agents have reported, for each controller.
+    pub(crate) mail: [Mail; 2],
+    sleepers: Vec<Waker>,
 }
 
 /// All Jibris of a group.
@@ -65,7 +104,7 @@ pub(crate) struct Inner {
 pub(crate) struct Fleet(Mutex<Inner>);
 
 impl Fleet {
-    pub(crate) fn new(seed: u64, now: Timestamp) -> Self {
+    pub(crate) fn new(seed: u64, setting: Setting, now: Timestamp) -> Self {
         Self(Mutex::new(Inner {
             now,
             places: BTreeMap::new(),
@@ -73,7 +112,23 @@ impl Fleet {
             chance: Chance(seed),
             counts: Counts::default(),
             tally: Tally::default(),
+            setting,
+            mail: Default::default(),
+            sleepers: Vec::new(),
         }))
+    }
+
+    /// Waits until then.
+    pub(crate) async fn until(&self, at: Timestamp) {
+        poll_fn(|context| {
+            let mut inner = self.lock();
+            if inner.now >= at {
+                return Poll::Ready(());
+            }
+            inner.sleepers.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -112,26 +167,31 @@ impl Inner {
             refuses: None,
             answered: None,
             requests: Vec::new(),
+            unheard_until: None,
+            agent_dies_after: None,
+            agent_is_dead: false,
+            reported: None,
         };
         self.places.insert(id.clone(), place);
     }
 
     /// A machine ends. `by_force` says that neither we nor the group ended it.
     pub(crate) fn end_machine(&mut self, id: &InstanceId, by_force: bool) {
-        let place = self.places.remove(id);
-        if place.is_some_and(|place| place.jibri.is_recording()) {
-            if by_force {
-                self.tally.taken += 1;
-            } else {
-                self.tally.lost.push(id.clone());
-            }
+        let Some(Place { jibri, .. }) = self.places.remove(id) else {
+            return;
+        };
+        if by_force {
+            self.tally.taken += u64::from(jibri.is_recording());
+        } else if jibri.has_something() {
+            self.tally.lost.push(id.clone());
         }
     }
 
     pub(crate) fn crash(&mut self, id: &InstanceId) {
         let now = self.now;
         if let Some(place) = self.places.get_mut(id) {
-            self.tally.taken += u64::from(place.jibri.crash(now));
+            let cut = place.jibri.crash(now, self.setting.keeps_files());
+            self.tally.taken += u64::from(cut);
         }
     }
 
@@ -157,6 +217,7 @@ impl Inner {
         let now = self.now;
         self.tally.asked += 1;
         let by_http = self.chance.below(8) == 0;
+        let finalize = self.finalize();
         let count = u64::try_from(self.places.len()).unwrap().max(1);
         let first = usize::try_from(self.chance.below(count)).unwrap();
         for turn in [true, false] {
@@ -166,6 +227,7 @@ impl Inner {
                     && (by_http || jibri.is_offered(now))
                     && jibri.record(length, now)
                 {
+                    jibri.finalize = finalize;
                     return;
                 }
             }
@@ -173,9 +235,47 @@ impl Inner {
         self.tally.refused += 1;
     }
 
+    /// What becomes of the files of the next recording.
+    fn finalize(&mut self) -> Finalize {
+        if !self.setting.keeps_files() || !self.occurs(Kind::UploadsFail, 2) {
+            return Finalize::Uploads;
+        }
+        match self.chance.below(2) {
+            0 => Finalize::Fails,
+            _ => Finalize::Detaches(secs(10 + self.chance.below(240))),
+        }
+    }
+
+    /// Whatever was between this instance and the controllers, or its agent, is gone.
+    pub(crate) fn reach(&mut self, id: &InstanceId) {
+        if let Some(place) = self.places.get_mut(id) {
+            place.unheard_until = None;
+            place.agent_dies_after = None;
+        }
+    }
+
+    /// Lets one that has ended be back, unseen, and record, out of sight of the probes. Returns whether it had ended.
+    pub(crate) fn back_at_the_last(&mut self, id: &InstanceId, length: Length) -> bool {
+        let now = self.now;
+        let unheard = self.chance.below(2) == 0;
+        let Some(place) = self.places.get_mut(id) else {
+            return false;
+        };
+        let is_back = place.jibri.back_and_recording(length, now);
+        if is_back {
+            place.jibri.finalize = Finalize::Uploads;
+            place.unheard_until = unheard.then(|| now + secs(60));
+            self.tally.asked += 1;
+        }
+        is_back
+    }
+
     /// Lets time go on, by at most a few seconds.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         self.now = now;
+        for sleeper in self.sleepers.drain(..) {
+            sleeper.wake();
+        }
         for place in self.places.values_mut() {
             let served = place.jibri.advance(now);
             self.tally.served += u64::from(served);

@@ -1,11 +1,13 @@
 //! Letting go wrong what is drawn.
 
+use jibri_scaler_core::{Memory, retirement::Phase};
+
 use super::{
     jibri::Jibri,
     kind::Kind,
     life::Life,
     secs,
-    trouble::{OF_CALLS, OF_NETWORK},
+    trouble::{OF_CALLS, OF_FLEET},
     world::World,
 };
 
@@ -16,7 +18,7 @@ impl Life {
         let world = &mut self.world;
         let on = |kind| world.trouble.is_on(kind, tick);
         let begins = |kind| world.trouble.begins(kind, tick);
-        let wrong = world.trouble.on(&OF_NETWORK, tick);
+        let wrong = world.trouble.on(&OF_FLEET, tick);
         world.fleet.lock().set_wrong(wrong);
         for side in [Some(&mut self.first), self.second.as_mut()]
             .into_iter()
@@ -29,6 +31,11 @@ impl Life {
             let far = [20, 40, 300, 7200][usize::try_from(world.chance.below(4)).unwrap()];
             self.first.skew += sign * far;
             self.counts.one(kind);
+            for id in world.fleet.lock().ids() {
+                if world.chance.below(2) == 0 {
+                    world.agents.jump(&id, sign * far);
+                }
+            }
         }
         if on(Kind::Restarts) && tick.is_multiple_of(3) {
             world.restart(&mut self.first);
@@ -44,7 +51,7 @@ impl Life {
             self.counts.one(Kind::NoMemory);
         }
         match (&self.second, on(Kind::TwoControllers)) {
-            (None, true) => self.second = Some(world.side(2)),
+            (None, true) => self.second = Some(world.side(1)),
             (Some(_), false) => self.second = None,
             _ => {}
         }
@@ -52,6 +59,52 @@ impl Life {
         self.counts.add(Kind::ZoneLost, gone.0);
         self.counts.add(Kind::SpotWave, gone.1);
         self.trouble_jibris(tick);
+        if self.world.trouble.is_on(Kind::BackAtTheLast, tick) {
+            self.back_at_the_last();
+        }
+        if self.world.setting.agents {
+            self.trouble_agents(tick);
+        }
+    }
+
+    /// Some Jibris whose end was confirmed are back, and record, just when their machines are to be given back.
+    fn back_at_the_last(&mut self) {
+        let gone = [Some(&self.first), self.second.as_ref()];
+        let gone = gone.into_iter().flatten().flat_map(|side| {
+            let memory = side.controller.memory();
+            let retirements = memory.into_iter().flat_map(Memory::retirements);
+            let gone = retirements.filter(|(_, r)| r.phase() == Phase::Gone);
+            gone.map(|(id, _)| id.clone()).collect::<Vec<_>>()
+        });
+        for id in gone.collect::<Vec<_>>() {
+            if self.world.chance.below(2) == 0 {
+                let length = self.length();
+                let is_back = self.world.fleet.lock().back_at_the_last(&id, length);
+                self.counts.add(Kind::BackAtTheLast, u64::from(is_back));
+            }
+        }
+    }
+
+    /// What happens to agents, and what humans do about it.
+    fn trouble_agents(&mut self, tick: u64) {
+        let world = &mut self.world;
+        let mut fleet = world.fleet.lock();
+        for id in fleet.ids() {
+            if world.trouble.is_on(Kind::AgentsKilled, tick) && world.chance.below(20) == 0 {
+                let after = u32::try_from(world.chance.below(12)).unwrap();
+                fleet.kill_agent(&id, after);
+            }
+            if world.chance.below(40) == 0 {
+                let saves = |jibri: &mut Jibri, _| {
+                    let needs = jibri.needs_saving();
+                    if needs {
+                        jibri.save();
+                    }
+                    needs
+                };
+                world.saved += u64::from(fleet.with(&id, saves) == Some(true));
+            }
+        }
     }
 
     /// Takes machines away: all of a zone, and some at random. Returns how many of each.

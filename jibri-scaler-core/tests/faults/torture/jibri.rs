@@ -2,7 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use jibri_scaler_core::{BusyStatus, HealthStatus, JibriStatus, Timestamp, port::Told};
+use jibri_scaler_core::{
+    BusyStatus, HealthStatus, JibriStatus, Timestamp,
+    agent::port::{CheckResult, Latch, ServiceState},
+    port::Told,
+};
 
 /// A recording, from the moment it was accepted.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +28,9 @@ enum Pending {
     Restart,
 }
 
+/// The exit code of one that was told to end.
+const TOLD: i32 = 255;
+
 /// How long a session takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Length {
@@ -32,10 +39,38 @@ pub(crate) struct Length {
     pub(crate) upload: Duration,
 }
 
+/// What is to become of the files of a recording when finalize returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Finalize {
+    /// They are uploaded before it returns.
+    #[default]
+    Uploads,
+    /// They stay: the upload has failed, which Jibri ignores.
+    Fails,
+    /// They are uploaded in the background, which takes so long.
+    Detaches(Duration),
+}
+
+/// What lies on the disk that must be kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Files {
+    /// It is being uploaded, until then.
+    Until(Timestamp),
+    /// A human must save it.
+    Left,
+}
+
 #[derive(Debug)]
 pub(crate) struct Jibri {
     /// When its process runs and answers from; absent after it has exited for good.
     up_from: Option<Timestamp>,
+    /// With what code it has exited for good, if it has.
+    exit: Option<i32>,
+    /// The restart latch that its agent has set.
+    pub(crate) latch: Option<Latch>,
+    /// How the next recording is finalized.
+    pub(crate) finalize: Finalize,
+    files: Option<Files>,
     session: Option<Session>,
     pending: Option<Pending>,
     /// Whether a supervisor starts it again although it exited with 255.
@@ -58,6 +93,10 @@ impl Jibri {
     pub(crate) fn new(up_from: Option<Timestamp>) -> Self {
         Self {
             up_from,
+            exit: None,
+            latch: None,
+            finalize: Finalize::Uploads,
+            files: None,
             session: None,
             pending: None,
             resurrects: None,
@@ -80,6 +119,42 @@ impl Jibri {
 
     pub(crate) const fn is_recording(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// Whether there is anything on the machine that must not be lost.
+    pub(crate) const fn has_something(&self) -> bool {
+        self.session.is_some() || self.files.is_some()
+    }
+
+    /// Whether it waits for a human who saves what was not uploaded.
+    pub(crate) fn needs_saving(&self) -> bool {
+        self.is_down() && self.latch.is_some() && self.files == Some(Files::Left)
+    }
+
+    /// A human saves what was not uploaded.
+    pub(crate) const fn save(&mut self) {
+        self.files = None;
+    }
+
+    /// Whether it has ended, under the latch, otherwise than by having been told to: a human is to decide.
+    pub(crate) fn has_crashed_for_good(&self) -> bool {
+        self.latch.is_some() && self.exit.is_some_and(|code| code != TOLD)
+    }
+
+    /// The process, as its supervisor sees it.
+    pub(crate) fn process(&self) -> ServiceState {
+        match (self.up_from, self.exit) {
+            (None, Some(code)) => ServiceState::Ended { code: Some(code) },
+            // One that hangs while it starts runs too.
+            _ => ServiceState::Running,
+        }
+    }
+
+    pub(crate) fn check_release(&self) -> CheckResult {
+        match self.files {
+            None => CheckResult::Passed,
+            Some(_) => CheckResult::Failed("a recording is left".into()),
+        }
     }
 
     /// Whether Jicofo picks it: it says that it is idle and healthy.
@@ -105,9 +180,20 @@ impl Jibri {
     /// Lets time go on. Returns whether a recording ended, with its upload.
     pub(crate) fn advance(&mut self, now: Timestamp) -> bool {
         let done = self.session.is_some_and(|session| session.ends <= now);
+        if matches!(self.files, Some(Files::Until(until)) if until <= now) {
+            self.files = None;
+        }
         if done {
             self.session = None;
             self.expired |= self.single_use;
+            // What was left before stays left.
+            if self.files != Some(Files::Left) {
+                self.files = match self.finalize {
+                    Finalize::Uploads => self.files,
+                    Finalize::Fails => Some(Files::Left),
+                    Finalize::Detaches(upload) => Some(Files::Until(now + upload)),
+                };
+            }
             // What is pending runs before anything else is published.
             if let Some(pending) = self.pending.take() {
                 self.exit(pending, now);
@@ -148,16 +234,35 @@ impl Jibri {
 
     /// Somebody starts it although it has ended. Returns whether it had.
     pub(crate) fn start_by_hand(&mut self, now: Timestamp) -> bool {
-        let had_ended = self.up_from.is_none();
+        let had_ended = self.has_ended();
         if had_ended {
             self.up_from = Some(now + RESTART);
         }
         had_ended
     }
 
-    /// Its process dies and is started again. Returns whether a recording was cut.
-    pub(crate) fn crash(&mut self, now: Timestamp) -> bool {
+    /// Whether it ran, and has ended.
+    const fn has_ended(&self) -> bool {
+        self.up_from.is_none() && self.exit.is_some()
+    }
+
+    /// Somebody has started it a while ago, unseen until now, and it records at once.
+    pub(crate) fn back_and_recording(&mut self, length: Length, now: Timestamp) -> bool {
+        let had_ended = self.has_ended();
+        if had_ended {
+            self.up_from = Some(now);
+            self.record(length, now);
+        }
+        had_ended
+    }
+
+    /// Its process dies and is started again, unless there is a latch. Returns whether a recording was cut. What there is of it
+    /// stays on the disk, where `keeps` says that anybody looks for it.
+    pub(crate) fn crash(&mut self, now: Timestamp, keeps: bool) -> bool {
         let cut = self.session.take().is_some();
+        if cut && keeps {
+            self.files = Some(Files::Left);
+        }
         if self.is_up(now) {
             self.exit(Pending::Restart, now);
         }
@@ -197,11 +302,17 @@ impl Jibri {
     /// For people.
     pub(crate) fn describe(&self, now: Timestamp) -> String {
         let up = if self.is_up(now) { "up" } else { "down" };
+        let latch = if self.latch.is_some() {
+            ", latched"
+        } else {
+            ""
+        };
         format!(
-            "{up}, {}, {:?}, {:?}",
+            "{up}, {}, {:?}, {:?}, {:?}{latch}",
             self.status(now).busy.as_str(),
             self.session,
-            self.pending
+            self.pending,
+            self.files
         )
     }
 
@@ -219,9 +330,12 @@ impl Jibri {
         self.expired = false;
         self.said.clear();
         self.resurrections += u64::from(why == Pending::End && self.resurrects.is_some());
-        self.up_from = match why {
-            Pending::End => self.resurrects.map(|after| now + after),
-            Pending::Restart => Some(now + RESTART),
+        let (code, restart) = match why {
+            // A supervisor that does not care for the code does not care for the latch either.
+            Pending::End => (TOLD, self.resurrects),
+            Pending::Restart => (0, Some(RESTART).filter(|_| self.latch.is_none())),
         };
+        self.exit = Some(code);
+        self.up_from = restart.map(|after| now + after);
     }
 }

@@ -54,6 +54,18 @@ kinds! {
     ConfigChanged: "pending ends overwritten by a change of config",
     Unhealthy: "Jibris unhealthy for good",
     SingleUse: "Jibris expired after one recording",
+    BackAtTheLast: "Jibris that record again just when their end was confirmed",
+    HookTimesOut: "hooks that timed out",
+    AgentsKilled: "agents killed in the middle of an act",
+    AgentsFail: "calls of agents failed",
+    AgentsUnanswered: "calls of agents that failed after having acted",
+    AgentsWait: "calls of agents answered late",
+    NoMetadata: "reads of the metadata failed",
+    NoHeartbeat: "heartbeats failed",
+    LocalFails: "requests of agents to their own Jibri without an answer",
+    LatchFails: "latches that could not be set or read",
+    ChecksHang: "release checks without a result",
+    UploadsFail: "uploads failed, or done in the background",
 }
 
 /// How often each kind has occurred.

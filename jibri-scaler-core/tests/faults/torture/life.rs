@@ -42,6 +42,8 @@ pub(crate) struct Lived {
     pub(crate) down_after: u64,
     /// Machines that were ended by hand, since nobody else may.
     pub(crate) left: u64,
+    /// Machines on which a human has saved what was not uploaded.
+    pub(crate) saved: u64,
 }
 
 /// What was wrong, and how many recordings it cost.
@@ -99,7 +101,7 @@ macro_rules! ensure {
 impl Life {
     fn new(seed: u64, notes: Option<VecDeque<String>>) -> Self {
         let world = World::new(seed);
-        let first = world.side(1);
+        let first = world.side(0);
         Self {
             world,
             first,
@@ -153,6 +155,7 @@ impl Life {
         lived.ticks = self.world.tick;
         lived.tally = fleet.tally.clone();
         lived.left = self.world.left;
+        lived.saved = self.world.saved;
         lived.counts = self.counts.clone();
         lived.counts += &fleet.counts;
         lived.counts += &self.first.calls.lock().unwrap().counts;
@@ -212,16 +215,20 @@ impl Life {
     }
 
     fn meet(&mut self, one_in: u64) {
-        let chance = &mut self.world.chance;
-        if one_in == 0 || chance.below(one_in) > 0 {
+        if one_in == 0 || self.world.chance.below(one_in) > 0 {
             return;
         }
-        let length = Length {
+        let length = self.length();
+        self.world.fleet.lock().record(length);
+    }
+
+    pub(super) fn length(&mut self) -> Length {
+        let chance = &mut self.world.chance;
+        Length {
             chrome: secs(1 + chance.below(15)),
             recording: secs(30 + chance.below(900)),
             upload: secs(chance.below(90)),
-        };
-        self.world.fleet.lock().record(length);
+        }
     }
 
     /// From now on nothing goes wrong, and what is broken on the machines is mended.
@@ -235,11 +242,14 @@ impl Life {
                 jibri.resurrects = None;
                 jibri.single_use = false;
             });
+            fleet.reach(&id);
         }
+        drop(fleet);
+        self.world.agents.mend(self.world.now);
     }
 
     /// What the findings ask a human for: machines whose Jibri has ended, and nobody knows why, or never started, are ended by
-    /// hand; Jibris that were given up on are told to end first.
+    /// hand; Jibris that were given up on are told to end first. What was not uploaded is saved.
     fn clean_up(&mut self) {
         let phase = |id: &InstanceId| {
             let retirement = self.first.controller.memory()?.retirements().get(id)?;
@@ -249,17 +259,31 @@ impl Life {
         for id in ids {
             let phase = phase(&id);
             let given_up = phase == Some(Phase::GivenUp);
+            let mut fleet = self.world.fleet.lock();
             if given_up {
-                self.world.fleet.lock().with(&id, Jibri::tell);
+                fleet.with(&id, Jibri::tell);
             }
-            let down = self
-                .world
-                .fleet
-                .lock()
-                .with(&id, |jibri, _| jibri.is_down());
-            if down == Some(true) && (phase.is_none() || given_up) {
-                self.world.left += u64::from(self.world.take(&id));
+            let saved = fleet.with(&id, |jibri, _| {
+                let needs = jibri.needs_saving();
+                if needs {
+                    jibri.save();
+                }
+                needs
+            });
+            let seen = fleet.with(&id, |jibri, _| {
+                (jibri.is_down(), jibri.has_crashed_for_good())
+            });
+            drop(fleet);
+            self.world.saved += u64::from(saved == Some(true));
+            let (down, crashed) = seen.unwrap_or_default();
+            let alone = !self.world.agents.looks_after(&id);
+            let nobody = phase.is_none() || given_up || self.world.is_retained(&id);
+            if down && (crashed || (alone && nobody)) {
+                self.world.end_by_hand(&id);
             }
+        }
+        for id in self.world.retained_without_machine() {
+            self.world.end_by_hand(&id);
         }
     }
 
@@ -313,9 +337,12 @@ impl Life {
         let rows = group.instances.iter().map(|row| {
             let jibri = fleet.with(&row.id, |jibri, now| jibri.describe(now));
             let jibri = jibri.as_deref().unwrap_or("no machine");
-            format!("\n    {} {} {jibri}", row.id, row.lifecycle)
+            let agent = self.world.agents.describe(&row.id);
+            format!("\n    {} {} {jibri}; {agent}", row.id, row.lifecycle)
         });
         let rows: String = rows.collect();
+        let found = std::mem::take(&mut *self.world.agents.notes.lock().unwrap());
+        let rows = format!("{rows}\n    {}", found.join("\n    "));
         notes.push_back(format!("controller {number}: {text}{rows}"));
         if notes.len() > KEPT {
             notes.pop_front();

@@ -1,5 +1,7 @@
-//! The real controller on a group and Jibris in memory, while everything goes wrong that can, all drawn from a seed.
+//! The real controller on a group and Jibris in memory, in half of the seeds with a real agent beside each Jibri, while everything
+//! goes wrong that can, all drawn from a seed.
 
+mod agents;
 #[path = "../../native/chance.rs"]
 #[allow(dead_code, reason = "only a part of it is used here")]
 mod chance;
@@ -9,6 +11,8 @@ mod inject;
 mod jibri;
 mod kind;
 mod life;
+mod machine;
+mod mail;
 mod network;
 mod ports;
 mod trouble;

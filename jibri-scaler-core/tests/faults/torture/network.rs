@@ -1,5 +1,7 @@
 //! The network between the controllers and the Jibris.
 
+use std::sync::{Arc, MutexGuard};
+
 use async_trait::async_trait;
 use jibri_scaler_core::{
     InstanceId,
@@ -14,8 +16,15 @@ use super::{
 
 impl Inner {
     /// Whether this fault is to happen now.
-    fn happens(&mut self, kind: Kind, one_in: u64) -> bool {
+    pub(super) fn happens(&mut self, kind: Kind, one_in: u64) -> bool {
         self.wrong.contains(&kind) && self.chance.below(one_in) == 0
+    }
+
+    /// The same, and counts it.
+    pub(super) fn occurs(&mut self, kind: Kind, one_in: u64) -> bool {
+        let happens = self.happens(kind, one_in);
+        self.counts.add(kind, u64::from(happens));
+        happens
     }
 
     fn answer(&mut self, id: &InstanceId) -> ProbeOutcome {
@@ -32,6 +41,9 @@ impl Inner {
         };
         if place.unreachable {
             self.counts.one(Kind::HalfUnreachable);
+            return ProbeOutcome::TimedOut;
+        }
+        if place.unheard_until.is_some_and(|until| now < until) {
             return ProbeOutcome::TimedOut;
         }
         let up = place.jibri.is_up(now);
@@ -76,17 +88,33 @@ impl Inner {
     }
 }
 
-#[async_trait]
-impl HealthProbe for Fleet {
-    async fn probe(&self, target: &Target) -> ProbeOutcome {
-        self.lock().answer(&target.id)
+/// The Jibris as the controllers reach them. Where they are bound to loopback, every request is refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Outside(pub(crate) Arc<Fleet>);
+
+impl Outside {
+    /// The Jibris, unless they are bound to loopback.
+    fn reached(&self) -> Option<MutexGuard<'_, Inner>> {
+        let inner = self.0.lock();
+        let reaches = inner.setting.direct || !inner.setting.agents;
+        reaches.then_some(inner)
     }
 }
 
 #[async_trait]
-impl DrainClient for Fleet {
+impl HealthProbe for Outside {
+    async fn probe(&self, target: &Target) -> ProbeOutcome {
+        let inner = self.reached();
+        inner.map_or(ProbeOutcome::Refused, |mut inner| inner.answer(&target.id))
+    }
+}
+
+#[async_trait]
+impl DrainClient for Outside {
     async fn is_reachable(&self, target: &Target) -> bool {
-        let inner = self.lock();
+        let Some(inner) = self.reached() else {
+            return false;
+        };
         inner.places.get(&target.id).is_some_and(|place| {
             let open = !place.unreachable && place.refuses != Some(Port::Internal);
             open && place.jibri.is_up(inner.now)
@@ -94,7 +122,9 @@ impl DrainClient for Fleet {
     }
 
     async fn tell(&self, target: &Target) -> Told {
-        let mut inner = self.lock();
+        let Some(mut inner) = self.reached() else {
+            return Told::Refused;
+        };
         let now = inner.now;
         let (lost, late) = (
             inner.happens(Kind::RequestsLost, 2),
@@ -131,7 +161,9 @@ impl DrainClient for Fleet {
     }
 
     async fn look(&self, target: &Target) -> Presence {
-        let inner = self.lock();
+        let Some(inner) = self.reached() else {
+            return Presence::BothRefuse;
+        };
         match inner.places.get(&target.id) {
             Some(place) if place.unreachable => Presence::Unclear,
             // The other port still answers.

@@ -60,8 +60,8 @@ impl Trouble {
     }
 }
 
-/// What may be wrong with the network.
-pub(crate) const OF_NETWORK: [Kind; 9] = [
+/// What may be wrong between the controllers and the machines, and on these.
+pub(crate) const OF_FLEET: [Kind; 19] = [
     ReportsLate,
     ReportsLost,
     ReportsDuplicated,
@@ -71,6 +71,16 @@ pub(crate) const OF_NETWORK: [Kind; 9] = [
     RequestsLost,
     RequestsLate,
     AnswersOfRequestsLost,
+    BackAtTheLast,
+    AgentsFail,
+    AgentsUnanswered,
+    AgentsWait,
+    NoMetadata,
+    NoHeartbeat,
+    LocalFails,
+    LatchFails,
+    ChecksHang,
+    UploadsFail,
 ];
 
 /// What may be wrong with the calls of a controller.
