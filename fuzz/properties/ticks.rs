@@ -1,5 +1,7 @@
 //! Recorded ticks, one a line, replayed through the decision.
 
+use std::sync::LazyLock;
+
 use jibri_scaler_core::{Memory, PolicyFile, Tick, check, decide};
 
 use super::oracle::Json;
@@ -7,10 +9,14 @@ use super::oracle::Json;
 /// Short times, so that a few lines can reach a retirement.
 const POLICY: &str = "min_idle = 2\npercent_idle = 20\nidle_timeout = '20s'\nsurplus_hold = '10s'\nboot_deadline = '1m'";
 
+/// Read once: it takes longer than a short input.
+static FILE: LazyLock<PolicyFile> =
+    LazyLock::new(|| PolicyFile::from_toml(POLICY).expect("the policy is one"));
+
 /// Each line is refused or read as what it says; what was read is written and read as the same; every decision keeps the rules,
 /// and counts no more Jibris as spare than say plainly that they are.
 pub(crate) fn property(lines: &[u8]) {
-    let file = PolicyFile::from_toml(POLICY).expect("the policy is one");
+    let file = &*FILE;
     let policy = file.policy();
     let mut memory = Memory::default();
     for line in lines.split(|byte| *byte == b'\n') {
