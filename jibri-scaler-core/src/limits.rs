@@ -269,7 +269,9 @@ mod tests {
             limits().with_gone_after(ttl).map(|l| l.gone_after()),
             Ok(ttl)
         );
-        let error = limits().with_gone_after(ttl - second).unwrap_err();
+        let error = limits()
+            .with_gone_after(Duration::from_secs(44))
+            .unwrap_err();
         assert_eq!(
             (error.key, error.allowed),
             ("gone_after", "report_ttl–\"1h\"")

@@ -174,9 +174,9 @@ fn one_whose_upload_failed_is_retained_and_ended_when_somebody_has_saved_it() {
     world.pass(120);
     // Whoever ends it by its id again, such as a second controller, changes nothing while it waits.
     world.change(&id(0), crate::world::Member::terminate);
-    world.pass(240);
+    world.pass(200);
     assert_eq!(lifecycle(&world), Lifecycle::TerminatingWait);
-    world.pass(30);
+    world.pass(80);
     assert_eq!(lifecycle(&world), Lifecycle::TerminatingRetained);
     assert_eq!(
         world.change(&id(0), |m| m.completed.clone()),

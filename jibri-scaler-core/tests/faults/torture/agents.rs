@@ -79,7 +79,7 @@ pub(crate) struct Agents {
     config: AgentConfig,
     fleet: Arc<Fleet>,
     group: Arc<SimGroup>,
-    agents: BTreeMap<InstanceId, Agent>,
+    each: BTreeMap<InstanceId, Agent>,
     chance: Chance,
     /// How far their clocks are wrong, in seconds.
     skews: BTreeMap<InstanceId, i64>,
@@ -93,7 +93,7 @@ impl Agents {
             config: config(),
             fleet: Arc::clone(fleet),
             group: Arc::clone(group),
-            agents: BTreeMap::new(),
+            each: BTreeMap::new(),
             chance: Chance(seed),
             skews: BTreeMap::new(),
             notes: Arc::default(),
@@ -124,12 +124,12 @@ impl Agents {
             flag: Arc::new(Flag(AtomicBool::new(true))),
             next_tick: now,
         };
-        self.agents.insert(id.clone(), Agent::Running(running));
+        self.each.insert(id.clone(), Agent::Running(running));
     }
 
     /// Something happens to this instance, which its agent sees in the metadata within a few seconds.
     pub(crate) fn hurry(&mut self, id: &InstanceId, now: Timestamp) {
-        if let Some(Agent::Running(running)) = self.agents.get_mut(id) {
+        if let Some(Agent::Running(running)) = self.each.get_mut(id) {
             running.next_tick = running.next_tick.min(now + MOMENT);
         }
     }
@@ -141,15 +141,12 @@ impl Agents {
 
     /// Whether there is one that runs or is started again.
     pub(crate) fn looks_after(&self, id: &InstanceId) -> bool {
-        matches!(
-            self.agents.get(id),
-            Some(Agent::Running(_) | Agent::Down(_))
-        )
+        matches!(self.each.get(id), Some(Agent::Running(_) | Agent::Down(_)))
     }
 
     /// For people.
     pub(crate) fn describe(&self, id: &InstanceId) -> String {
-        match self.agents.get(id) {
+        match self.each.get(id) {
             Some(Agent::Running(running)) => format!("next tick {}", running.next_tick),
             Some(Agent::Down(until)) => format!("down until {until}"),
             Some(Agent::Done) => "done".into(),
@@ -159,7 +156,7 @@ impl Agents {
 
     /// Those that were killed are started again now.
     pub(crate) fn mend(&mut self, now: Timestamp) {
-        for agent in self.agents.values_mut() {
+        for agent in self.each.values_mut() {
             if let Agent::Down(until) = agent {
                 *until = now;
             }
@@ -169,14 +166,14 @@ impl Agents {
     /// Lets all of them do what is due.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         let here = self.fleet.lock().ids();
-        self.agents.retain(|id, _| here.contains(id));
-        let again = self.agents.iter().filter_map(|(id, agent)| {
-            matches!(agent, Agent::Down(until) if *until <= now).then(|| id.clone())
-        });
-        for id in again.collect::<Vec<_>>() {
+        self.each.retain(|id, _| here.contains(id));
+        let is_due = |agent: &Agent| matches!(agent, Agent::Down(until) if *until <= now);
+        let again = self.each.iter().filter(|(_, agent)| is_due(agent));
+        let again: Vec<_> = again.map(|(id, _)| id.clone()).collect();
+        for id in again {
             self.start(&id, now);
         }
-        for (id, agent) in &mut self.agents {
+        for (id, agent) in &mut self.each {
             let Agent::Running(running) = agent else {
                 continue;
             };
@@ -194,7 +191,6 @@ impl Agents {
             while running.flag.0.swap(false, Ordering::Relaxed) && !has_ended {
                 has_ended = running.run.as_mut().poll(&mut context).is_ready();
             }
-            // The tick is polled for when everything else is done.
             let mut fleet = self.fleet.lock();
             let Some(place) = fleet.places.get_mut(id) else {
                 continue;

@@ -43,10 +43,16 @@ pub(super) enum Port {
 
 /// One Jibri, and what lies between it and the controllers.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Place {
     pub(super) jibri: Jibri,
     pub(super) unreachable: bool,
     pub(super) refuses: Option<Port>,
+    /// Whether both do, as after its ports went back to loopback. Only where nobody outside has ever told it.
+    pub(super) out_of_sight: bool,
+    pub(super) was_told: bool,
+    /// Until when both do, for a moment that is shorter than a restart.
+    pub(super) blip_until: Option<Timestamp>,
     /// What was answered last.
     pub(super) answered: Option<JibriStatus>,
     /// Requests to end that are under way for so many moments more.
@@ -58,6 +64,26 @@ pub(super) struct Place {
     pub(super) agent_is_dead: bool,
     /// What its agent has reported last, and when.
     pub(super) reported: Option<(JibriStatus, Timestamp)>,
+    /// Since when the group ends its instance, while the hook holds it.
+    pub(super) leaving_since: Option<Timestamp>,
+}
+
+impl Place {
+    /// Whether that port refuses, seen from outside.
+    pub(super) fn refuses(&self, port: Port, now: Timestamp) -> bool {
+        let blip = self.blip_until.is_some_and(|until| now < until);
+        !self.jibri.is_up(now) || self.refuses == Some(port) || self.out_of_sight || blip
+    }
+
+    /// What refuses although the Jibri runs, if this port does.
+    pub(super) fn why_refused(&self, port: Port, now: Timestamp) -> Option<Kind> {
+        let kind = match self.refuses {
+            _ if self.out_of_sight => Kind::OutOfSight,
+            Some(_) => Kind::OnePortRefuses,
+            None => Kind::Blips,
+        };
+        (self.refuses(port, now) && self.jibri.is_up(now)).then_some(kind)
+    }
 }
 
 /// Whether there are agents, and who looks after what was not uploaded.
@@ -139,20 +165,31 @@ impl Fleet {
 impl Inner {
     /// What is wrong with the network from now on. Some of the instances can't be reached then, or at one port only.
     pub(crate) fn set_wrong(&mut self, wrong: Vec<Kind>) {
-        for kind in [Kind::HalfUnreachable, Kind::OnePortRefuses] {
+        for kind in [
+            Kind::HalfUnreachable,
+            Kind::OnePortRefuses,
+            Kind::OutOfSight,
+        ] {
             let (before, after) = (self.wrong.contains(&kind), wrong.contains(&kind));
             if before == after {
                 continue;
             }
             for place in self.places.values_mut() {
-                if kind == Kind::HalfUnreachable {
-                    place.unreachable = after && self.chance.below(2) == 0;
-                } else {
-                    place.refuses = match self.chance.below(4) {
-                        0 if after => Some(Port::Health),
-                        1 if after => Some(Port::Internal),
-                        _ => None,
-                    };
+                match kind {
+                    Kind::HalfUnreachable => {
+                        place.unreachable = after && self.chance.below(2) == 0;
+                    }
+                    Kind::OutOfSight => {
+                        let is_drawn = self.chance.below(3) == 0;
+                        place.out_of_sight = after && !place.was_told && is_drawn;
+                    }
+                    _ => {
+                        place.refuses = match self.chance.below(4) {
+                            0 if after => Some(Port::Health),
+                            1 if after => Some(Port::Internal),
+                            _ => None,
+                        };
+                    }
                 }
             }
         }
@@ -165,12 +202,16 @@ impl Inner {
             jibri: Jibri::new(up_from),
             unreachable: false,
             refuses: None,
+            out_of_sight: false,
+            was_told: false,
+            blip_until: None,
             answered: None,
             requests: Vec::new(),
             unheard_until: None,
             agent_dies_after: None,
             agent_is_dead: false,
             reported: None,
+            leaving_since: None,
         };
         self.places.insert(id.clone(), place);
     }
@@ -246,12 +287,57 @@ impl Inner {
         }
     }
 
+    /// The group begins to end this instance.
+    pub(crate) fn leaves(&mut self, id: &InstanceId) {
+        let now = self.now;
+        if let Some(place) = self.places.get_mut(id) {
+            place.leaving_since.get_or_insert(now);
+        }
+    }
+
+    /// Those that the group ends only since so short a time that an old listing and an old report may not show it.
+    pub(crate) fn leaving_unseen(&self) -> Vec<InstanceId> {
+        let unseen = |since: Timestamp| self.now.since(since) <= secs(75);
+        let leaving = self.places.iter();
+        let leaving = leaving.filter(|(_, place)| place.leaving_since.is_some_and(unseen));
+        leaving.map(|(id, _)| id.clone()).collect()
+    }
+
     /// Whatever was between this instance and the controllers, or its agent, is gone.
     pub(crate) fn reach(&mut self, id: &InstanceId) {
         if let Some(place) = self.places.get_mut(id) {
             place.unheard_until = None;
+            place.blip_until = None;
             place.agent_dies_after = None;
         }
+    }
+
+    /// Somebody starts it although it has ended. That its ports refuse for a moment just then would be too much: nothing could show
+    /// that it runs. Returns whether it had.
+    pub(crate) fn start_by_hand(&mut self, id: &InstanceId) -> bool {
+        let now = self.now;
+        let Some(place) = self.places.get_mut(id) else {
+            return false;
+        };
+        let had_ended = place.jibri.start_by_hand(now);
+        if had_ended {
+            place.blip_until = Some(now);
+        }
+        had_ended
+    }
+
+    /// Both ports of this one refuse for a moment: for two ticks at most, and not again soon.
+    pub(crate) fn blip(&mut self, id: &InstanceId) -> bool {
+        let (now, long) = (self.now, secs(16 + self.chance.below(4)));
+        let Some(place) = self.places.get_mut(id) else {
+            return false;
+        };
+        let soon = |until: Timestamp| now < until + secs(60);
+        let begins = !place.blip_until.is_some_and(soon);
+        if begins {
+            place.blip_until = Some(now + long);
+        }
+        begins
     }
 
     /// Lets one that has ended be back, unseen, and record, out of sight of the probes. Returns whether it had ended.
@@ -263,6 +349,7 @@ impl Inner {
         };
         let is_back = place.jibri.back_and_recording(length, now);
         if is_back {
+            place.blip_until = Some(now);
             place.jibri.finalize = Finalize::Uploads;
             place.unheard_until = unheard.then(|| now + secs(60));
             self.tally.asked += 1;

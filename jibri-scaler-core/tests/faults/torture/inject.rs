@@ -1,6 +1,10 @@
 //! Letting go wrong what is drawn.
 
-use jibri_scaler_core::{Memory, retirement::Phase};
+use jibri_scaler_core::{
+    Memory,
+    port::{Decrement, GroupControl as _},
+    retirement::Phase,
+};
 
 use super::{
     jibri::Jibri,
@@ -8,7 +12,7 @@ use super::{
     life::Life,
     secs,
     trouble::{OF_CALLS, OF_FLEET},
-    world::World,
+    world::{World, at_once},
 };
 
 impl Life {
@@ -88,6 +92,14 @@ impl Life {
     /// What happens to agents, and what humans do about it.
     fn trouble_agents(&mut self, tick: u64) {
         let world = &mut self.world;
+        if world.trouble.is_on(Kind::EndedAgain, tick) {
+            let leaving = world.fleet.lock().leaving_unseen();
+            for id in leaving {
+                let ended = at_once(world.group.terminate(&id, Decrement::No));
+                self.counts.add(Kind::EndedAgain, u64::from(ended.is_ok()));
+            }
+            world.settle();
+        }
         let mut fleet = world.fleet.lock();
         for id in fleet.ids() {
             if world.trouble.is_on(Kind::AgentsKilled, tick) && world.chance.below(20) == 0 {
@@ -147,8 +159,11 @@ impl Life {
                 fleet.with(&id, |jibri, _| jibri.resurrects = Some(after));
             }
             if on(Kind::StartedByHand) && world.chance.below(6) == 0 {
-                let started = fleet.with(&id, Jibri::start_by_hand) == Some(true);
+                let started = fleet.start_by_hand(&id);
                 self.counts.add(Kind::StartedByHand, u64::from(started));
+            }
+            if on(Kind::Blips) && world.chance.below(12) == 0 {
+                self.counts.add(Kind::Blips, u64::from(fleet.blip(&id)));
             }
             if on(Kind::ConfigChanged) && world.chance.below(8) == 0 {
                 let overwritten = fleet.with(&id, Jibri::change_config);

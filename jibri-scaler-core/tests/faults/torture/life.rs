@@ -305,6 +305,12 @@ impl Life {
             (sizes.min..=sizes.max).contains(&desired),
             "the desired capacity is {desired}"
         );
+        // What another controller has set, or this one before it was restarted or its clock jumped, it can't know of.
+        let lowered = self.first.calls.lock().unwrap().lowered;
+        ensure!(
+            lowered == 0 || world.trouble.forgets(),
+            "the desired capacity was lowered"
+        );
         let count = |which: fn(&Lifecycle) -> bool| {
             now.instances
                 .iter()

@@ -79,7 +79,6 @@ impl Inner {
         }
         let transient = Fate::Fails(PortErrorKind::Transient);
         match of {
-            Of::Supervisor => {}
             Of::Jibri if self.occurs(Kind::LocalFails, 4) => {
                 return if done { Fate::Unanswered } else { transient };
             }

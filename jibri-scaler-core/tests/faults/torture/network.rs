@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use async_trait::async_trait;
 use jibri_scaler_core::{
     InstanceId,
-    port::{DrainClient, HealthProbe, Presence, ProbeOutcome, Target, Told},
+    port::{DrainClient, HealthProbe, Knock, Presence, ProbeOutcome, Target, Told},
 };
 
 use super::{
@@ -46,16 +46,15 @@ impl Inner {
         if place.unheard_until.is_some_and(|until| now < until) {
             return ProbeOutcome::TimedOut;
         }
-        let up = place.jibri.is_up(now);
-        if place.refuses == Some(Port::Health) && up {
-            self.counts.one(Kind::OnePortRefuses);
+        if let Some(kind) = place.why_refused(Port::Health, now) {
+            self.counts.one(kind);
             return ProbeOutcome::Refused;
         }
         if lost {
             self.counts.one(Kind::ReportsLost);
             return ProbeOutcome::TimedOut;
         }
-        if !up {
+        if !place.jibri.is_up(now) {
             return ProbeOutcome::Refused;
         }
         let newest = place.jibri.status(now);
@@ -115,10 +114,10 @@ impl DrainClient for Outside {
         let Some(inner) = self.reached() else {
             return false;
         };
-        inner.places.get(&target.id).is_some_and(|place| {
-            let open = !place.unreachable && place.refuses != Some(Port::Internal);
-            open && place.jibri.is_up(inner.now)
-        })
+        inner
+            .places
+            .get(&target.id)
+            .is_some_and(|place| !place.unreachable && !place.refuses(Port::Internal, inner.now))
     }
 
     async fn tell(&self, target: &Target) -> Told {
@@ -139,14 +138,15 @@ impl DrainClient for Outside {
         else {
             return Told::Unknown;
         };
-        if place.refuses == Some(Port::Internal) && place.jibri.is_up(now) {
-            counts.one(Kind::OnePortRefuses);
+        if let Some(kind) = place.why_refused(Port::Internal, now) {
+            counts.one(kind);
             return Told::Refused;
         }
         if lost {
             counts.one(Kind::RequestsLost);
             return Told::Unknown;
         }
+        place.was_told = true;
         if late {
             counts.one(Kind::RequestsLate);
             place.requests.push(moments);
@@ -164,12 +164,14 @@ impl DrainClient for Outside {
         let Some(inner) = self.reached() else {
             return Presence::BothRefuse;
         };
-        match inner.places.get(&target.id) {
-            Some(place) if place.unreachable => Presence::Unclear,
-            // The other port still answers.
-            Some(place) if place.jibri.is_up(inner.now) => Presence::Answers,
-            Some(_) => Presence::BothRefuse,
-            None => Presence::Unclear,
-        }
+        let Some(place) = inner.places.get(&target.id) else {
+            return Presence::Unclear;
+        };
+        let knock = |port| match place.refuses(port, inner.now) {
+            _ if place.unreachable => Knock::Unclear,
+            true => Knock::Refused,
+            false => Knock::Opened,
+        };
+        Presence::of(knock(Port::Health), knock(Port::Internal))
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Calls {
     pub(crate) counts: Counts,
     /// How many calls of this tick have changed something.
     changed: u32,
+    /// How often the desired capacity was set to less than it was.
+    pub(crate) lowered: u32,
 }
 
 impl Calls {
@@ -34,6 +36,7 @@ impl Calls {
             chance: Chance(seed),
             counts: Counts::default(),
             changed: 0,
+            lowered: 0,
         }
     }
 
@@ -119,6 +122,8 @@ impl GroupControl for Api {
 
     async fn set_capacity(&self, desired: u32) -> Result<(), PortError> {
         self.begin("set the desired capacity")?;
+        let lowers = desired < self.group.current().group.desired;
+        self.calls.lock().unwrap().lowered += u32::from(lowers);
         let done = self.group.set_capacity(desired).await;
         self.end("set the desired capacity", done)
     }

@@ -49,6 +49,19 @@ impl Trouble {
             .is_some_and(|window| (window.from..window.until).contains(&tick))
     }
 
+    /// Whether at any time the first controller may not know what was set last.
+    pub(crate) fn forgets(&self) -> bool {
+        let kinds = [
+            TwoControllers,
+            Restarts,
+            OldMemory,
+            NoMemory,
+            ClockForward,
+            ClockBack,
+        ];
+        kinds.into_iter().any(|kind| self.window(kind).is_some())
+    }
+
     pub(crate) fn begins(&self, kind: Kind, tick: u64) -> bool {
         self.window(kind).is_some_and(|window| window.from == tick)
     }
@@ -61,13 +74,14 @@ impl Trouble {
 }
 
 /// What may be wrong between the controllers and the machines, and on these.
-pub(crate) const OF_FLEET: [Kind; 19] = [
+pub(crate) const OF_FLEET: [Kind; 20] = [
     ReportsLate,
     ReportsLost,
     ReportsDuplicated,
     ReportsReordered,
     HalfUnreachable,
     OnePortRefuses,
+    OutOfSight,
     RequestsLost,
     RequestsLate,
     AnswersOfRequestsLost,
@@ -92,7 +106,7 @@ const fn longest(kind: Kind) -> u64 {
     match kind {
         Throttled | ReportsLate | ReportsReordered | ReportsDuplicated | AnswersLost
         | PlanBroken => TROUBLE,
-        HalfUnreachable | ZoneLost | OnePortRefuses => 60,
+        HalfUnreachable | ZoneLost | OnePortRefuses | OutOfSight => 60,
         _ => 120,
     }
 }

@@ -260,6 +260,7 @@ impl World {
                     if *why == TerminationCause::Unhealthy {
                         fleet.end_machine(id, true);
                     }
+                    fleet.leaves(id);
                     self.agents.hurry(id, self.now);
                 }
                 SimEventKind::HookEnded {
