@@ -1,6 +1,6 @@
 //! What a failure of the SDK means for the control loop.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, time::Duration};
 
 use aws_sdk_autoscaling::{
     error::{ProvideErrorMetadata, SdkError},
@@ -109,6 +109,22 @@ impl Failure {
             code,
             message,
             cause: Box::new(cause),
+        }
+    }
+
+    /// No call was made, since a shared budget had none left.
+    pub(crate) fn no_turn(waited: Duration) -> Self {
+        let why = format!(
+            "the CallBudget had no call left for {waited:.1?}: let the groups tick less often, or raise the budget where AWS allows more"
+        );
+        Self {
+            kind: PortErrorKind::Throttled,
+            code: None,
+            message: None,
+            cause: Box::new(Cause::NoAnswer {
+                advice: None,
+                error: why.into(),
+            }),
         }
     }
 

@@ -11,8 +11,11 @@ use aws_types::SdkConfig;
 pub(crate) use listing::retains_abandoned;
 
 use crate::{
-    BuildError, GroupName, build,
+    BuildError, CallBudget, GroupName,
+    budget::{self, Call, CountRetries, Share},
+    build,
     call::{self, Counted as _, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
+    failure::Failure,
 };
 
 /// An EC2 Auto Scaling group, as [`GroupListing`](jibri_scaler_core::port::GroupListing) and
@@ -56,6 +59,7 @@ pub struct AutoScalingGroup {
     pub(crate) client: Client,
     pub(crate) timeout: Duration,
     agents: bool,
+    share: Option<Share>,
 }
 
 impl AutoScalingGroup {
@@ -68,9 +72,10 @@ impl AutoScalingGroup {
         Ok(Self {
             name,
             sdk: sdk.clone(),
-            client: client(sdk, DEFAULT_TIMEOUT),
+            client: client(sdk, DEFAULT_TIMEOUT, None),
             timeout: DEFAULT_TIMEOUT,
             agents: false,
+            share: None,
         })
     }
 
@@ -79,7 +84,16 @@ impl AutoScalingGroup {
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.max(SHORTEST_TIMEOUT);
-        self.client = client(&self.sdk, self.timeout);
+        self.client = client(&self.sdk, self.timeout, self.share.as_ref());
+        self
+    }
+
+    /// Calls only when it is this group's turn in a budget that it shares with other groups. What waits for its turn does so within its
+    /// timeout.
+    #[must_use]
+    pub fn with_budget(mut self, budget: &CallBudget) -> Self {
+        self.share = Some(budget.share(self.name.as_str(), &self.sdk));
+        self.client = client(&self.sdk, self.timeout, self.share.as_ref());
         self
     }
 
@@ -96,14 +110,28 @@ impl AutoScalingGroup {
     pub const fn name(&self) -> &GroupName {
         &self.name
     }
+
+    /// Waits until it may call. Returns what is then left of the time.
+    pub(crate) async fn turn(&self, call: Call, time: Duration) -> Result<Duration, Failure> {
+        budget::turn(self.share.as_ref(), call, time).await
+    }
+
+    /// Waits until it may act. Returns how long the act may then take.
+    pub(crate) async fn turn_to_act(&self, time: Duration) -> Result<config::Builder, Failure> {
+        let left = self.turn(Call::Act, time).await?;
+        let (timeouts, _) = call::act(&self.sdk, left);
+        Ok(config::Builder::new().timeout_config(timeouts))
+    }
 }
 
-fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
+fn client(sdk: &SdkConfig, timeout: Duration, share: Option<&Share>) -> Client {
     let (timeouts, retries) = call::act(sdk, timeout);
-    let config = config::Builder::from(sdk)
+    let mut config = config::Builder::from(sdk)
         .counted()
         .timeout_config(timeouts)
-        .retry_config(retries)
-        .build();
-    Client::from_conf(config)
+        .retry_config(retries);
+    if let Some(share) = share {
+        config = config.interceptor(CountRetries(share.clone()));
+    }
+    Client::from_conf(config.build())
 }

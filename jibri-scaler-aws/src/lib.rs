@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod agent;
+mod budget;
 mod build;
 mod call;
 pub mod doctor;
@@ -20,6 +21,7 @@ mod sink;
 
 pub use build::BuildError;
 #[cfg(feature = "ec2")]
+pub use budget::{CallBudget, InvalidBudget};
 #[cfg_attr(docsrs, doc(cfg(feature = "ec2")))]
 pub use ec2::Ec2Listing;
 pub use group::AutoScalingGroup;

@@ -15,6 +15,7 @@ use jibri_scaler_core::{
 
 use crate::{
     AutoScalingGroup, ControllerName,
+    budget::Call,
     call::{self, Deadline},
     failure::Failure,
 };
@@ -83,7 +84,9 @@ impl Ownership {
                 self.group.name()
             )
         };
-        let (timeouts, retries) = call::read(&self.group.sdk, left(deadline, doing)?);
+        let turn = self.group.turn(Call::Read, left(deadline, doing)?).await;
+        let left = turn.map_err(|failure| failure.during(doing()))?;
+        let (timeouts, retries) = call::read(&self.group.sdk, left);
         self.group
             .client
             .describe_policies()
@@ -107,7 +110,9 @@ impl Ownership {
                 self.group.name()
             )
         };
-        let (timeouts, retries) = call::read(&self.group.sdk, left(deadline, doing)?);
+        let turn = self.group.turn(Call::Read, left(deadline, doing)?).await;
+        let left = turn.map_err(|failure| failure.during(doing()))?;
+        let (timeouts, retries) = call::read(&self.group.sdk, left);
         let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
         let answer: DescribeTagsOutput = self
             .group
@@ -163,10 +168,14 @@ impl GroupOwnership for Ownership {
             .value(format!("{} {now}", self.name))
             .propagate_at_launch(false)
             .build();
+        let turn = self.group.turn_to_act(self.group.timeout).await;
+        let config = turn.map_err(|failure| failure.during(doing()))?;
         self.group
             .client
             .create_or_update_tags()
             .tags(tag)
+            .customize()
+            .config_override(config)
             .send()
             .await
             .map_err(|error| {

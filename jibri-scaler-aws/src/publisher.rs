@@ -11,7 +11,9 @@ use aws_types::SdkConfig;
 use jibri_scaler_core::Timestamp;
 
 use crate::{
-    BuildError, GroupName, Namespace, build,
+    BuildError, CallBudget, GroupName, Namespace,
+    budget::{self, Call, Share},
+    build,
     call::{self, Counted as _, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
     failure::Failure,
     metric,
@@ -34,6 +36,7 @@ pub(crate) struct Publisher {
     pub(crate) client: Client,
     pub(crate) timeout: Duration,
     storage_resolution: i32,
+    share: Option<Share>,
 }
 
 impl Publisher {
@@ -54,12 +57,17 @@ impl Publisher {
             } else {
                 STANDARD_RESOLUTION
             },
+            share: None,
         })
     }
 
     pub(crate) fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout.max(SHORTEST_TIMEOUT);
         self.client = client(&self.sdk, self.timeout);
+    }
+
+    pub(crate) fn set_budget(&mut self, budget: &CallBudget) {
+        self.share = Some(budget.share(self.group.as_str(), &self.sdk));
     }
 
     /// A point of the group at that time, without its value. A metric keeps its unit for ever: CloudWatch adds points of different
@@ -81,10 +89,14 @@ impl Publisher {
     /// Sends at most [`METRICS_PER_CALL`] points in one request, and never a second: `PutMetricData` has no idempotency token, and a
     /// point that arrives twice counts twice.
     pub(crate) async fn put(&self, data: Vec<MetricDatum>) -> Result<(), Failure> {
+        let left = budget::turn(self.share.as_ref(), Call::Read, self.timeout).await?;
+        let (timeouts, _) = call::act(&self.sdk, left);
         self.client
             .put_metric_data()
             .namespace(self.namespace.as_str())
             .set_metric_data(Some(data))
+            .customize()
+            .config_override(config::Builder::new().timeout_config(timeouts))
             .send()
             .await
             .map(|_| ())

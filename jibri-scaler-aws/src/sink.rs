@@ -11,7 +11,7 @@ use jibri_scaler_core::{
 };
 
 use crate::{
-    BuildError, GroupName, Namespace,
+    BuildError, CallBudget, GroupName, Namespace,
     publisher::{METRICS_PER_CALL, Publisher},
 };
 
@@ -87,6 +87,14 @@ impl CloudWatchSink {
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.publisher.set_timeout(timeout);
+        self
+    }
+
+    /// Publishes only when it is the turn of this group in a budget that it shares. CloudWatch counts calls apart from Auto Scaling (500
+    /// `PutMetricData` a second in an account and region unless raised), so a budget of its own is enough.
+    #[must_use]
+    pub fn with_budget(mut self, budget: &CallBudget) -> Self {
+        self.publisher.set_budget(budget);
         self
     }
 

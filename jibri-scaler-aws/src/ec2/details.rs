@@ -84,6 +84,11 @@ impl<D: DescribeInstances> DetailCache<D> {
         }
     }
 
+    #[cfg(feature = "ec2")]
+    pub(super) const fn ec2_mut(&mut self) -> &mut D {
+        &mut self.ec2
+    }
+
     /// Fills in what is known of the instances, after asking for those of which something is missing. What could not be had stays
     /// missing, with a finding.
     pub(super) async fn complete(&self, listing: &mut Listing, deadline: Deadline) {

@@ -8,7 +8,7 @@ use jibri_scaler_core::port::{GroupListing, Listing, PortError};
 
 use super::{details::DetailCache, request::Ec2};
 use crate::{
-    BuildError, build,
+    BuildError, CallBudget, GroupName, build,
     call::{Deadline, SHORTEST_TIMEOUT},
 };
 
@@ -77,6 +77,13 @@ impl<L: GroupListing> Ec2Listing<L> {
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.max(SHORTEST_TIMEOUT);
+        self
+    }
+
+    /// Asks EC2 only when it is the turn of this group in a budget that it shares with others. EC2 counts calls apart from Auto Scaling.
+    #[must_use]
+    pub fn with_budget(mut self, budget: &CallBudget, group: &GroupName) -> Self {
+        self.details.ec2_mut().set_budget(budget, group);
         self
     }
 }

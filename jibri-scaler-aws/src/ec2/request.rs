@@ -12,6 +12,8 @@ use jibri_scaler_core::{InstanceId, Timestamp};
 
 use super::details::{DescribeInstances, Details, Page, Refusal, describing};
 use crate::{
+    CallBudget, GroupName,
+    budget::{self, Call, CountRetries, Share},
     call::{self, Counted as _},
     failure::Failure,
 };
@@ -21,6 +23,7 @@ use crate::{
 pub(super) struct Ec2 {
     sdk: SdkConfig,
     client: Client,
+    share: Option<Share>,
 }
 
 impl Ec2 {
@@ -28,7 +31,15 @@ impl Ec2 {
         Self {
             sdk: sdk.clone(),
             client: Client::from_conf(config::Builder::from(sdk).counted().build()),
+            share: None,
         }
+    }
+
+    pub(super) fn set_budget(&mut self, budget: &CallBudget, group: &GroupName) {
+        let share = budget.share(group.as_str(), &self.sdk);
+        let config = config::Builder::from(&self.sdk).counted().interceptor(CountRetries(share.clone()));
+        self.client = Client::from_conf(config.build());
+        self.share = Some(share);
     }
 }
 
@@ -40,6 +51,8 @@ impl DescribeInstances for Ec2 {
         token: Option<String>,
         left: Duration,
     ) -> Result<Page, Refusal> {
+        let turn = budget::turn(self.share.as_ref(), Call::Read, left).await;
+        let left = turn.map_err(|failure| Refusal::Other(failure.during(describing(ids))))?;
         let (timeouts, retries) = call::read(&self.sdk, left);
         let result = self
             .client

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_sdk_autoscaling::{
-    config,
-    error::{ProvideErrorMetadata, SdkError},
-};
+use aws_sdk_autoscaling::error::{ProvideErrorMetadata, SdkError};
 use jibri_scaler_core::{
     InstanceId,
     agent::HOOK_TERMINATING,
@@ -14,10 +11,7 @@ use jibri_scaler_core::{
 };
 
 use super::AutoScalingGroup;
-use crate::{
-    call::{self, Deadline},
-    failure::Failure,
-};
+use crate::{call::Deadline, failure::Failure};
 
 /// How many instances one `SetInstanceProtection` may name
 /// ([quotas](https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-quotas.html)).
@@ -78,12 +72,16 @@ impl GroupControl for AutoScalingGroup {
             return Err(PortError::new(PortErrorKind::Permanent, operation())
                 .with_source("AWS has no number as high as this"));
         };
+        let turn = self.turn_to_act(self.timeout).await;
+        let config = turn.map_err(|failure| failure.during(operation()))?;
         // The decision has its own rates, so a cooldown of the group must not delay it.
         self.client
             .set_desired_capacity()
             .auto_scaling_group_name(self.name.as_str())
             .desired_capacity(number)
             .honor_cooldown(false)
+            .customize()
+            .config_override(config)
             .send()
             .await
             .map_err(|error| {
@@ -98,11 +96,21 @@ impl GroupControl for AutoScalingGroup {
             // A way that is not known here must not make the group smaller.
             _ => (false, "without decrement"),
         };
+        let operation = || {
+            format!(
+                "terminate instance `{id}` of Auto Scaling group `{}` {how}",
+                self.name
+            )
+        };
+        let turn = self.turn_to_act(self.timeout).await;
+        let config = turn.map_err(|failure| failure.during(operation()))?;
         let result = self
             .client
             .terminate_instance_in_auto_scaling_group()
             .instance_id(id.as_str())
             .should_decrement_desired_capacity(decrements)
+            .customize()
+            .config_override(config)
             .send()
             .await;
         let Err(error) = result else { return Ok(()) };
@@ -110,10 +118,7 @@ impl GroupControl for AutoScalingGroup {
         if failure.is_validation_error(&NOT_FOUND) {
             return Ok(());
         }
-        Err(failure.during(format!(
-            "terminate instance `{id}` of Auto Scaling group `{}` {how}",
-            self.name
-        )))
+        Err(failure.during(operation()))
     }
 
     async fn complete_termination(&self, id: &InstanceId) -> Result<(), PortError> {
@@ -135,6 +140,7 @@ impl AutoScalingGroup {
         hook: &str,
         result: &str,
     ) -> Result<bool, Failure> {
+        let config = self.turn_to_act(self.timeout).await?;
         let sent = self
             .client
             .complete_lifecycle_action()
@@ -142,6 +148,8 @@ impl AutoScalingGroup {
             .lifecycle_hook_name(hook)
             .lifecycle_action_result(result)
             .instance_id(id.as_str())
+            .customize()
+            .config_override(config)
             .send()
             .await;
         waited("autoscaling:CompleteLifecycleAction", sent)
@@ -167,14 +175,14 @@ impl AutoScalingGroup {
         protected: bool,
         left: Duration,
     ) -> Result<(), Failure> {
-        let (timeouts, _) = call::act(&self.sdk, left);
+        let config = self.turn_to_act(left).await?;
         self.client
             .set_instance_protection()
             .auto_scaling_group_name(self.name.as_str())
             .set_instance_ids(Some(ids.iter().map(ToString::to_string).collect()))
             .protected_from_scale_in(protected)
             .customize()
-            .config_override(config::Builder::new().timeout_config(timeouts))
+            .config_override(config)
             .send()
             .await
             .map(|_| ())

@@ -16,6 +16,7 @@ use jibri_scaler_core::{
 
 use super::AutoScalingGroup;
 use crate::{
+    budget::Call,
     call::{self, Deadline},
     failure::Failure,
 };
@@ -92,6 +93,8 @@ impl AutoScalingGroup {
         let Some(left) = deadline.remaining() else {
             return Err(self.unreadable("its pages did not end in time"));
         };
+        let turn = self.turn(Call::Read, left).await;
+        let left = turn.map_err(|failure| failure.during(self.listing()))?;
         let (timeouts, retries) = call::read(&self.sdk, left);
         self.client
             .describe_auto_scaling_groups()
@@ -115,6 +118,8 @@ impl AutoScalingGroup {
         let Some(left) = deadline.remaining() else {
             return Err(self.unreadable("its hooks were not read in time"));
         };
+        let turn = self.turn(Call::Read, left).await;
+        let left = turn.map_err(|failure| failure.during(self.listing()))?;
         let (timeouts, retries) = call::read(&self.sdk, left);
         let answer = self
             .client

@@ -2,6 +2,7 @@
 
 mod agent;
 mod answers;
+mod budget;
 mod cbor;
 mod group;
 mod inspect;
