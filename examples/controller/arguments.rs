@@ -4,7 +4,7 @@ use std::{error::Error, net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use clap::{ArgGroup, Parser};
-use jibri_scaler_aws::{ControllerName, GroupName, Namespace};
+use jibri_scaler_aws::{ControllerName, GroupName, Namespace, TableName};
 use jibri_scaler_http::{
     Addresses,
     receiver::{Access, Expiry, Jwt},
@@ -64,12 +64,17 @@ pub(crate) struct Arguments {
     /// The least time between two ticks, where reports or webhooks make one come at once; at most --interval.
     #[arg(long, value_parser = distance, requires = "agents", default_value = "2s")]
     tick_distance: Duration,
-    /// The name under which other controllers see this one. By default that of this machine.
+    /// The name under which other controllers see this one. By default that of this machine; with --lead-table that of the table,
+    /// since replicas must not take each other for another controller.
     #[arg(long)]
     name: Option<ControllerName>,
     /// Act although scaling policies, or another controller, change the size of the group too.
     #[arg(long)]
     pub(crate) take_over: bool,
+    /// Run as one of several replicas, of which one leads and the others observe: the `DynamoDB` table in which they agree who does.
+    /// Needs the feature `dynamodb`. Give all of them the same memory, in a file system that they share. A dry run takes no lead.
+    #[arg(long)]
+    pub(crate) lead_table: Option<TableName>,
     /// The `CloudWatch` namespace of the metrics. With --agents the metric `Idle` is left out, since agents publish it themselves,
     /// and it would count twice.
     #[arg(long, default_value = "Jibri")]
@@ -181,10 +186,19 @@ impl Arguments {
         if let Some(name) = &self.name {
             return Ok(name.clone());
         }
-        let machine = rustix::system::uname();
-        let name = machine.nodename().to_string_lossy().parse();
+        let name = match &self.lead_table {
+            Some(table) => table.as_str().parse(),
+            None => return machine(),
+        };
         Ok(name.map_err(|error| format!("{error}; name it with --name"))?)
     }
+}
+
+/// The name of this machine.
+pub(crate) fn machine() -> Result<ControllerName, Box<dyn Error>> {
+    let machine = rustix::system::uname();
+    let name = machine.nodename().to_string_lossy().parse();
+    Ok(name.map_err(|error| format!("{error}; name it with --name"))?)
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
@@ -355,6 +369,23 @@ mod tests {
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn replicas_have_one_name_and_others_that_of_their_machine() {
+        let name = |more: &str| {
+            let arguments = parse(&format!("--addresses a.toml {more}")).unwrap();
+            arguments.name().unwrap().to_string()
+        };
+        assert_eq!(name("--lead-table leads"), "leads");
+        assert_eq!(name("--lead-table leads --name a"), "a");
+        assert_eq!(name("--ticks 1"), machine().unwrap().to_string());
+        let long = parse(&format!(
+            "--addresses a.toml --lead-table {}",
+            "t".repeat(200)
+        ));
+        let error = long.unwrap().name().unwrap_err().to_string();
+        assert!(error.contains("--name"), "{error}");
     }
 
     #[test]

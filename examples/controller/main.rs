@@ -17,6 +17,11 @@
 //! The policy file is looked at before each tick: a good one is followed at once, a bad one is named and changes nothing. `--audit` keeps
 //! a log from which `replay --audit` computes each decision again.
 //!
+//! With `--features dynamodb` and `--lead-table TABLE` it is one of several replicas, of which one leads. The others observe, and take over
+//! when it has not been heard for thirty seconds, or three intervals where that is longer; told to stop, it gives the lead up, and
+//! another has it at its next tick. Give all replicas the same `--memory` in a file system that they share, such as EFS. Where each has
+//! its own nothing is lost: the next leader shrinks later, and does not know which Jibris were told to go.
+//!
 //! With `--features ec2` it reads launch times and private addresses from EC2, so that `http://{private_ip}:2222` will do. That
 //! SDK takes minutes and 7 GB of memory to build.
 
@@ -26,6 +31,7 @@ mod arguments;
 mod audit_file;
 #[path = "../support/clock.rs"]
 mod clock;
+mod lead;
 #[path = "../support/memory_file.rs"]
 mod memory_file;
 #[path = "../support/policy_source.rs"]
@@ -155,6 +161,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
             }
         }
     }
+    if let Err(error) = controller.resign().await {
+        say(error.report());
+    }
     // What a stopped service was asked to do it has done; one that was asked for some ticks says whether the last one worked.
     Ok(if unheard || last_failed && arguments.ticks.is_some() {
         ExitCode::FAILURE
@@ -206,6 +215,11 @@ async fn build(
         .with_group_name(arguments.group.as_str())
         .with_interval(arguments.interval)
         .map_err(|error| format!("policy file {}: {error}", arguments.policy.display()))?;
+    let controller = match &arguments.lead_table {
+        // One that only says what it would do must not keep the lead from one that does it.
+        Some(table) if !arguments.dry_run => lead::in_table(controller, table, &sdk, arguments)?,
+        _ => controller,
+    };
     if let Some(path) = &arguments.memory {
         return Ok(controller.with_memory(MemoryFile::new(path)));
     }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Parser, ValueEnum};
-use jibri_scaler_aws::{GroupName, Namespace, provision::iam::Role};
+use jibri_scaler_aws::{GroupName, Namespace, TableName, provision::iam::Role};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -52,6 +52,9 @@ pub(crate) struct Arguments {
     /// Provision a group with Spot instances too, though Spot ends recordings.
     #[arg(long)]
     pub(crate) allow_spot: bool,
+    /// With --iam controller: the `DynamoDB` table in which replicas agree which of them leads.
+    #[arg(long, requires = "iam", value_name = "TABLE")]
+    pub(crate) lead_table: Option<TableName>,
     /// With --iam: the number of the account.
     #[arg(long, requires = "iam")]
     pub(crate) account: Option<String>,

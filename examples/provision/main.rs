@@ -118,6 +118,7 @@ async fn apply(
 fn print_policy(role: Role, arguments: &Arguments) -> io::Result<()> {
     let mut scope = Scope::new(arguments.group.clone());
     scope.namespace = arguments.namespace.clone();
+    scope.lead_table.clone_from(&arguments.lead_table);
     scope.partition.clone_from(&arguments.partition);
     if let Some(account) = &arguments.account {
         scope.account.clone_from(account);

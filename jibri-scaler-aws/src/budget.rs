@@ -29,8 +29,8 @@ const PATIENCE: f64 = 0.75;
 /// All Auto Scaling calls of an account in a region draw on
 /// [one allowance](https://docs.aws.amazon.com/autoscaling/ec2/APIReference/Welcome.html) whose size AWS does not publish; where it is
 /// used up, every group of the account is refused, and so is whoever else scales there. A controller makes one call a tick for a group
-/// below 101 instances (two with agents) and three a minute to see who else controls it. So fifty groups that tick each 10 s make 7.5
-/// calls a second, and ten of them 1.5. Clones are the same budget.
+/// (two with agents) and three a minute to see who else controls it. So fifty groups that tick each 10 s make 7.5 calls a second, and
+/// ten of them 1.5; where they tick together, some wait for the others. Clones are the same budget.
 ///
 /// # Who waits for whom
 /// - Groups take turns, so one that calls in a loop, or is told to retry, has its turn and no more. What one does not use the others

@@ -202,6 +202,7 @@ where
                 .map(str::to_owned);
         }
     }
+    let of_table = action.starts_with("dynamodb:");
     match error.code()? {
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => Some(format!(
             "allow {action} in the IAM policy of these credentials (`provision --iam`, or `provision::iam`, has the whole policy)"
@@ -214,6 +215,13 @@ where
         | "AuthFailure" => Some("check the AWS credentials and the region".to_owned()),
         "RequestExpired" | "RequestTimeTooSkewed" => {
             Some("set the clock of this machine".to_owned())
+        }
+        "ResourceNotFoundException" if of_table => Some(
+            "make the table, with the one key `lead` of type string, or correct its name and the region"
+                .to_owned(),
+        ),
+        "ValidationException" if of_table => {
+            Some("the table must have one key, `lead` of type string".to_owned())
         }
         "ValidationError" => Some("check the name and the size limits of the group".to_owned()),
         "InvalidParameterValue" | "InvalidParameterCombination" | "MissingParameter" => {

@@ -116,7 +116,7 @@ impl AutoScalingGroup {
         budget::turn(self.share.as_ref(), call, time).await
     }
 
-    /// Waits until it may act. Returns how long the act may then take.
+    /// Waits until it may act. Returns what holds the act to the time that is then left.
     pub(crate) async fn turn_to_act(&self, time: Duration) -> Result<config::Builder, Failure> {
         let left = self.turn(Call::Act, time).await?;
         let (timeouts, _) = call::act(&self.sdk, left);

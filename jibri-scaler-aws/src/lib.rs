@@ -11,6 +11,8 @@ mod ec2;
 mod failure;
 mod group;
 pub mod inspect;
+#[cfg(feature = "dynamodb")]
+mod leadership;
 mod metric;
 mod name;
 mod ownership;
@@ -19,12 +21,15 @@ pub mod provision;
 mod publisher;
 mod sink;
 
+pub use budget::{CallBudget, InvalidBudget};
 pub use build::BuildError;
 #[cfg(feature = "ec2")]
-pub use budget::{CallBudget, InvalidBudget};
 #[cfg_attr(docsrs, doc(cfg(feature = "ec2")))]
 pub use ec2::Ec2Listing;
 pub use group::AutoScalingGroup;
-pub use name::{ControllerName, GroupName, InvalidName, Namespace};
+#[cfg(feature = "dynamodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
+pub use leadership::{Clock, DynamoDbLeadership, LeadershipError};
+pub use name::{ControllerName, GroupName, InvalidName, Namespace, TableName};
 pub use ownership::{CONTROLLER_TAG, Ownership};
 pub use sink::CloudWatchSink;

@@ -8,6 +8,9 @@ const MAX_LENGTH: usize = 255;
 /// The longest name of a controller: with the time it fits into the 256 characters of a tag.
 const CONTROLLER_LENGTH: usize = 128;
 
+/// The shortest name of a table.
+const SHORTEST_TABLE: usize = 3;
+
 macro_rules! name {
     ($type:ident) => {
         impl $type {
@@ -136,6 +139,37 @@ impl FromStr for ControllerName {
     }
 }
 
+/// The name of a `DynamoDB` table: 3 to 255 characters of `A-Z a-z 0-9 _ - .`
+/// ([Naming rules](https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html)).
+///
+/// ```
+/// use jibri_scaler_aws::TableName;
+///
+/// assert_eq!("jibri-scaler-leads".parse::<TableName>()?.as_str(), "jibri-scaler-leads");
+/// assert!("no".parse::<TableName>().is_err());
+/// # Ok::<(), jibri_scaler_aws::InvalidName>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TableName(Box<str>);
+
+name!(TableName);
+
+impl FromStr for TableName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let what = "the name of a DynamoDB table";
+        check(what, text, MAX_LENGTH, "letters, digits and . - _", |c| {
+            c.is_ascii_alphanumeric() || ".-_".contains(c)
+        })?;
+        if text.len() < SHORTEST_TABLE {
+            let why = format!("must have at least {SHORTEST_TABLE} characters");
+            return Err(InvalidName::new(what, text, why));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
 fn check(
     what: &'static str,
     text: &str,
@@ -210,6 +244,16 @@ mod tests {
         }
         for bad in ["", "a b", "größe", &"c".repeat(129)] {
             assert!(bad.parse::<ControllerName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_tables_keep_to_the_documented_characters() {
+        for good in ["abc", "jibri-1_2.3", &"t".repeat(255)] {
+            assert_eq!(good.parse::<TableName>().unwrap().to_string(), good);
+        }
+        for bad in ["", "ab", "a b", "a:bc", "größe", "a/b", &"t".repeat(256)] {
+            assert!(bad.parse::<TableName>().is_err(), "{bad:?}");
         }
     }
 

@@ -37,7 +37,9 @@ impl Ec2 {
 
     pub(super) fn set_budget(&mut self, budget: &CallBudget, group: &GroupName) {
         let share = budget.share(group.as_str(), &self.sdk);
-        let config = config::Builder::from(&self.sdk).counted().interceptor(CountRetries(share.clone()));
+        let config = config::Builder::from(&self.sdk)
+            .counted()
+            .interceptor(CountRetries(share.clone()));
         self.client = Client::from_conf(config.build());
         self.share = Some(share);
     }

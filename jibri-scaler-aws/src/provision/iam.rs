@@ -4,11 +4,13 @@
 
 mod call;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use self::call::{CALLS, On};
 use super::{dashboard, desired::ALARM_PREFIX};
-use crate::{GroupName, Namespace};
+use crate::{GroupName, Namespace, TableName};
 
 /// Who needs rights.
 ///
@@ -77,6 +79,8 @@ pub struct Scope {
     pub region: String,
     /// The number of the account.
     pub account: String,
+    /// The table in which the lead of the group is, where one of several controllers leads; absent unless it is set.
+    pub lead_table: Option<TableName>,
 }
 
 impl Scope {
@@ -89,6 +93,7 @@ impl Scope {
             partition: "aws".into(),
             region: "REGION".into(),
             account: "ACCOUNT".into(),
+            lead_table: None,
         }
     }
 
@@ -97,9 +102,10 @@ impl Scope {
         format!("arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 
-    fn resource(&self, on: On) -> String {
+    /// Absent where there is nothing that the rights could be for.
+    fn resource(&self, on: On) -> Option<String> {
         let group = literal(self.group.as_str());
-        match on {
+        Some(match on {
             On::Anything | On::Namespace => "*".into(),
             On::Group => {
                 let resource = format!("autoScalingGroup:*:autoScalingGroupName/{group}");
@@ -113,7 +119,28 @@ impl Scope {
                 let resource = format!("dashboard/{}", dashboard::name(&self.group));
                 self.arn("cloudwatch", "", &resource)
             }
-        }
+            On::Lead => {
+                let resource = format!("table/{}", self.lead_table.as_ref()?);
+                self.arn("dynamodb", &self.region, &resource)
+            }
+        })
+    }
+
+    /// What holds the rights to a part of the resource.
+    fn condition(&self, on: On) -> Option<Condition> {
+        let (operator, key, value) = match on {
+            On::Namespace => {
+                let namespace = Allowed::One(self.namespace.to_string());
+                ("StringEquals", "cloudwatch:namespace", namespace)
+            }
+            // The keys of the items.
+            On::Lead => {
+                let group = Allowed::All([literal(self.group.as_str())]);
+                ("ForAllValues:StringEquals", "dynamodb:LeadingKeys", group)
+            }
+            _ => return None,
+        };
+        Some(BTreeMap::from([(operator, BTreeMap::from([(key, value)]))]))
     }
 }
 
@@ -136,16 +163,15 @@ pub fn policy(role: Role, scope: &Scope) -> String {
             .map(|call| call.action)
             .collect();
         actions.sort_unstable();
-        (!actions.is_empty()).then(|| Statement {
+        if actions.is_empty() {
+            return None;
+        }
+        Some(Statement {
             sid: on.sid(),
             effect: "Allow",
             action: actions,
-            resource: scope.resource(on),
-            condition: (on == On::Namespace).then(|| Condition {
-                string_equals: InNamespace {
-                    namespace: scope.namespace.as_str(),
-                },
-            }),
+            resource: scope.resource(on)?,
+            condition: scope.condition(on),
         })
     });
     let document = Document {
@@ -174,7 +200,7 @@ pub const fn limits(role: Role) -> &'static str {
         }
         Role::Controller => {
             "What IAM cannot limit: whoever has this role can set any size between the bounds of the group, end any member of it, \
-             recordings and all, set any tag of it, publish any point in the namespace, and read all groups of the account in this \
+             recordings and all, set any tag of it, take the lead of it from the controllers, publish any point in the namespace, and read all groups of the account in this \
              region."
         }
         Role::Provision => {
@@ -213,19 +239,17 @@ struct Statement<'a> {
     action: Vec<&'a str>,
     resource: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    condition: Option<Condition<'a>>,
+    condition: Option<Condition>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Condition<'a> {
-    string_equals: InNamespace<'a>,
-}
+/// Operator, key and what it must be.
+type Condition = BTreeMap<&'static str, BTreeMap<&'static str, Allowed>>;
 
 #[derive(Serialize)]
-struct InNamespace<'a> {
-    #[serde(rename = "cloudwatch:namespace")]
-    namespace: &'a str,
+#[serde(untagged)]
+enum Allowed {
+    One(String),
+    All([String; 1]),
 }
 
 #[cfg(test)]
@@ -285,6 +309,26 @@ mod tests {
   ]
 }"#
         );
+    }
+
+    #[test]
+    fn a_controller_may_take_the_lead_of_its_group_and_of_no_other() {
+        let mut scope = scope("jibri?");
+        assert!(!policy(Role::Controller, &scope).contains("dynamodb:"));
+        scope.lead_table = Some("leads".parse().unwrap());
+        for role in [Role::Agent, Role::Provision] {
+            assert!(!policy(role, &scope).contains("dynamodb:"), "{role:?}");
+        }
+        let policy: Value = serde_json::from_str(&policy(Role::Controller, &scope)).unwrap();
+        let lead = policy["Statement"].as_array().unwrap().last().unwrap();
+        let expected = serde_json::json!({
+            "Sid": "Lead",
+            "Effect": "Allow",
+            "Action": ["dynamodb:GetItem", "dynamodb:PutItem"],
+            "Resource": "arn:aws:dynamodb:eu-central-1:123456789012:table/leads",
+            "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["jibri${?}"]}},
+        });
+        assert_eq!(*lead, expected);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod doctor;
 mod fixture;
 mod group;
 mod inspect;
+mod leadership;
 mod network;
 mod ownership;
 mod provision;

@@ -52,7 +52,7 @@ const PASSING: [Fault; 6] = [
 const IN_BODY: [Fault; 3] = [Fault::ResetAfterHead, Fault::ResetInBody, Fault::Cut];
 
 /// A proxy before moto, and the configuration that goes through it.
-fn behind() -> (Proxy, SdkConfig) {
+pub(crate) fn behind() -> (Proxy, SdkConfig) {
     let proxy = Proxy::start(([127, 0, 0, 1], server::port()).into());
     let url = format!("http://{}", proxy.address());
     let sdk = fixture::sdk().into_builder().endpoint_url(url).build();

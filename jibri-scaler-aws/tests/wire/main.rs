@@ -6,6 +6,7 @@ mod budget;
 mod cbor;
 mod group;
 mod inspect;
+mod leadership;
 mod ownership;
 mod provision;
 #[cfg(feature = "metrics")]

@@ -39,8 +39,13 @@ impl Request {
         target.split('?').next().unwrap_or_default()
     }
 
-    /// The operation, where it is a call to AWS: in the form, or at the end of the path.
+    /// The operation, where it is a call to AWS: in a header, in the form, or at the end of the path.
     pub(crate) fn operation(&self) -> String {
+        if let Some((_, operation)) =
+            header(&self.head, "x-amz-target").and_then(|target| target.split_once('.'))
+        {
+            return operation.to_owned();
+        }
         let form = String::from_utf8_lossy(&self.body);
         let named = form
             .split('&')

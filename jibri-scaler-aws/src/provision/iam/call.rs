@@ -12,15 +12,18 @@ pub(super) enum On {
     Group,
     Alarms,
     Dashboard,
+    /// The item of the group in the table of the leads.
+    Lead,
 }
 
 impl On {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Anything,
         Self::Namespace,
         Self::Group,
         Self::Alarms,
         Self::Dashboard,
+        Self::Lead,
     ];
 
     pub(super) const fn sid(self) -> &'static str {
@@ -30,6 +33,7 @@ impl On {
             Self::Group => "Group",
             Self::Alarms => "Alarms",
             Self::Dashboard => "Dashboard",
+            Self::Lead => "Lead",
         }
     }
 }
@@ -142,6 +146,8 @@ pub(super) const CALLS: &[Call] = &[
     ),
     // No call of its own: the tags of an alarm need it.
     call("cloudwatch:TagResource", On::Alarms, &[Provision]),
+    call("dynamodb:GetItem", On::Lead, &[Controller]),
+    call("dynamodb:PutItem", On::Lead, &[Controller]),
     call("ec2:DescribeInstances", On::Anything, &[Controller]),
 ];
 
@@ -156,13 +162,14 @@ mod tests {
     use super::*;
 
     /// Whose code is where. What is in no such place makes no calls.
-    const WHERE: [(&str, &[Role]); 10] = [
+    const WHERE: [(&str, &[Role]); 11] = [
         ("agent.rs", &[Agent]),
         ("agent/", &[Agent]),
         ("ec2.rs", &[Controller]),
         ("ec2/", &[Controller]),
         ("group/", &[Controller]),
         ("inspect/", &[Provision]),
+        ("leadership/", &[Controller]),
         ("ownership.rs", &[Controller]),
         ("provision/", &[Provision]),
         ("publisher.rs", &[Agent, Controller]),
@@ -251,7 +258,7 @@ mod tests {
         let mut actions = texts.filter(|text| {
             let (service, operation) = text.split_once(':').unwrap_or_default();
             let is_operation = operation.chars().all(|c| c.is_ascii_alphanumeric());
-            ["autoscaling", "cloudwatch", "ec2"].contains(&service)
+            ["autoscaling", "cloudwatch", "dynamodb", "ec2"].contains(&service)
                 && operation.starts_with(|c: char| c.is_ascii_uppercase())
                 && is_operation
         });
