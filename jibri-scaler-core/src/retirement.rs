@@ -19,6 +19,7 @@
 //! | gone | it answers | requested | not given back while anybody answers there |
 //! | gone | not watched, or a look that says nothing | gone, refusing anew | it may have come back meanwhile, with its ports closed |
 //! | gone | given back | released | |
+//! | released | it answers | released | should the act have been lost, the time for which it refuses begins anew |
 //! | released | still listed in service later | gone | the act was lost: give it back again |
 //!
 //! Where an agent of ours runs on the instance and the group has the hook, the agent does all of that, and this side only asks the
@@ -325,6 +326,8 @@ impl Retirement {
             (Phase::Gone, Work::Busy | Work::Free) if holds(Safeguard::NotWhileItAnswers) => {
                 self.returned(now);
             }
+            // The act may have been lost. Then the time for which it refuses begins anew.
+            (Phase::Released, Work::Busy | Work::Free) => self.unwatched(),
             (Phase::Finishing, Work::Free) if holds(Safeguard::FreeIsUntold) => self.returned(now),
             (Phase::Told, Work::Free) if told_long_ago && holds(Safeguard::FreeIsUntold) => {
                 self.returned(now);

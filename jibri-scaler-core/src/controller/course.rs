@@ -3,13 +3,20 @@
 //! The controller makes the calls over its ports; the model of the protocol makes them in a world of its own. Both drive this type,
 //! so that there is one copy of the rules. It is public for the model only.
 
+mod call;
+mod size;
+
+pub use call::{Call, Errand, Question, Seen};
+
 use std::{collections::VecDeque, time::Duration};
+
+use size::Size;
 
 use crate::{
     Breach, Decision, DrainPath, Effect, FleetSnapshot, Instance, InstanceId, Lifecycle, Limits,
     Memory, Timestamp, check,
     memory::Launches,
-    port::{Decrement, PortErrorKind, Presence, Target, Told},
+    port::{Decrement, PortErrorKind, Presence, Target},
     retirement::{Act, Retirement, Sight},
     safeguard::{Safeguard, holds},
 };
@@ -17,60 +24,6 @@ use crate::{
 /// The hook of an instance that was given back is completed so much later. An agent that is there takes a few seconds to see that its
 /// instance ends, and at most five minutes to check whether anything is left.
 const LET_GO_AFTER: Duration = Duration::from_secs(600);
-
-/// A call that a tick makes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Call {
-    /// Save the memory.
-    Save,
-    /// Protect these instances.
-    Protect(Vec<InstanceId>),
-    /// Set the desired capacity.
-    SetCapacity(u32),
-    /// Speak to these Jibris, all at once; each outcome is handed in by [`Course::seen`].
-    Jibris(Vec<Errand>),
-    /// End an instance whose Jibri is gone, or whose agent drains it.
-    Terminate(InstanceId, Decrement),
-    /// End the wait of the group's hook for an instance that was given back.
-    Complete(InstanceId),
-    /// Nothing: the tick is done.
-    Done,
-}
-
-/// What is to be asked of one Jibri.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Errand {
-    /// The Jibri.
-    pub target: Target,
-    /// What is asked.
-    pub question: Question,
-}
-
-/// What a Jibri is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Question {
-    /// It is told to end when it is free.
-    Tell,
-    /// Is it there?
-    Look,
-    /// Is it there? A last look before the machine is given back.
-    LookLast,
-}
-
-/// What came of asking a Jibri.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Seen {
-    /// What came of telling.
-    Told(Told),
-    /// What a look has shown.
-    Looked(Presence),
-    /// What a last look has shown.
-    LookedLast(Presence),
-}
 
 /// What a controller keeps from tick to tick beside its memory, and forgets when it restarts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -136,26 +89,6 @@ pub struct Course {
     /// Whether the group was asked for the capacity, as far as is known.
     asked: bool,
     dirty: bool,
-}
-
-/// What decides whether an instance goes with a decrement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Size {
-    min: u32,
-    listed: u32,
-    desired: u32,
-    /// Spare or coming.
-    there: u32,
-    wanted: u32,
-}
-
-impl Size {
-    /// With a decrement only while the group stays large enough, and nothing is missing.
-    fn decrements(&self, retirement: &Retirement) -> bool {
-        let missing = self.there < self.wanted && holds(Safeguard::ReplaceWhatIsMissing);
-        let is_above = self.desired > self.min || !holds(Safeguard::DecrementAboveMin);
-        !retirement.replace() && !missing && is_above
-    }
 }
 
 /// A tick that has decided.
@@ -285,8 +218,12 @@ impl Course {
                 Stage::SaveWhatWasDone if self.dirty && !self.memory_lost => return Call::Save,
                 Stage::SaveWhatWasDone => {
                     self.dirty = false;
-                    self.stage = Stage::Done;
-                    if !self.memory_lost {
+                    if self.memory_lost {
+                        // Who answers meanwhile is not noted, so that the time of the refusals begins anew.
+                        let retirements = held.memory.retirements.values_mut();
+                        retirements.for_each(Retirement::unwatched);
+                        self.stage = Stage::Done;
+                    } else {
                         self.stage = Stage::Jibris;
                         self.asking = self.observe(held);
                     }
