@@ -144,7 +144,7 @@ impl Memory {
     }
 
     /// The same with all times moved, and without those that no rule reads or that no decision after `now` can read, so that
-    /// situations that behave alike are equal. For the model.
+    /// situations that behave alike are equal. For the model, in which a surplus need not last.
     #[cfg(feature = "__model")]
     #[doc(hidden)]
     #[must_use]
@@ -157,11 +157,10 @@ impl Memory {
         self.back_off = None;
         // No rule of safety looks at it.
         self.learned = Learned::default();
-        self.window.since = self.window.since.map(&moved);
-        for (at, _) in &mut self.window.lows {
-            *at = moved(*at);
-        }
+        self.window.since = self.window.since.map(|_| moved(Timestamp::MIN));
+        self.window.lows.clear();
         self.window.taken = 0;
+        let is_alone = self.instances.len() == 1;
         for trace in &mut self.instances {
             trace.first_seen = if trace.heard {
                 moved(Timestamp::MIN)
@@ -174,6 +173,10 @@ impl Memory {
             trace.idle = trace
                 .idle
                 .map(|(first, newest)| (moved(first), moved(newest)));
+            if is_alone {
+                // Who has been idle for longest goes first: of one there is no order.
+                trace.idle = trace.idle.map(|(_, newest)| (newest, newest));
+            }
             trace.busy_since = None;
             trace.unknown_since = None;
             trace.booted = true;

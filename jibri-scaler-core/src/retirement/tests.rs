@@ -1,4 +1,7 @@
 use super::*;
+use crate::{
+    BusyStatus, HealthStatus, Instance, JibriStatus, Lifecycle, Limits, Reachability, Report,
+};
 
 const GONE_AFTER: Duration = Duration::from_secs(120);
 
@@ -146,4 +149,31 @@ fn one_that_cannot_be_told_is_given_up_on() {
     assert_eq!(told.phase(), Phase::Told);
     retirement.give_up_untold(at(600), Duration::from_secs(600));
     assert_eq!(retirement.phase(), Phase::GivenUp);
+}
+
+/// A report from before the request, as an agent's may be, says nothing of what came of it: else a return would be counted that was
+/// none, and after three of them the Jibri would be left to a human.
+#[test]
+fn only_what_was_reported_since_it_was_told_counts() {
+    let limits = Limits::default();
+    let after = |rules: &[Safeguard]| {
+        let mut retirement = told();
+        let mut tick = |reported: i64, busy: BusyStatus, now: i64| {
+            let mut row = Instance::new("i-1".parse().unwrap(), Lifecycle::InService);
+            let status = JibriStatus::new(busy, HealthStatus::Healthy);
+            row.reachability = Reachability::Answered;
+            row.report = Some(Report::new(at(reported), Some(status)));
+            retirement.observed(&Sight::of(&[row]), &limits, at(now));
+            (retirement.phase(), retirement.returns())
+        };
+        Safeguard::without(rules, || {
+            [
+                tick(-5, BusyStatus::Busy, 10),
+                tick(15, BusyStatus::Idle, 20),
+            ]
+        })
+    };
+    assert_eq!(after(&[]), [(Phase::Told, 0), (Phase::Told, 0)]);
+    let counted = [(Phase::Finishing, 0), (Phase::Requested, 1)];
+    assert_eq!(after(&[Safeguard::ReportsSinceTold]), counted);
 }

@@ -1,11 +1,12 @@
 use jibri_scaler_core::{
-    Lifecycle,
+    Lifecycle, Timestamp,
     agent::{AgentConfig, port::SignalPoint},
     policy::MinIdle,
     port::PortErrorKind,
+    safeguard::Safeguard,
 };
 
-use crate::world::{World, id, secs};
+use crate::world::{START, World, id, secs};
 
 const COUNT: usize = 6;
 
@@ -97,6 +98,26 @@ fn a_recording_that_begins_as_the_surplus_ends_itself_is_finished() {
     }
     world.pass(1200);
     assert_eq!(world.state().lost, 0);
+}
+
+/// Those are sorted that are not protected. One that drains has no surplus of its own to give, so that it is protected.
+#[test]
+fn one_that_drains_and_cannot_be_told_takes_no_place_from_the_surplus() {
+    let gone = |rules: &[Safeguard]| {
+        let gone_beside = |stuck: usize| {
+            let mut world = World::new(COUNT, config(1));
+            world.change(&id(stuck), |member| {
+                member.notices.event_at = Some(Timestamp::from_secs(START + 3600));
+                member.failing.insert("tell", PortErrorKind::Transient);
+            });
+            world.pass(7200);
+            COUNT - in_service(&world)
+        };
+        Safeguard::without(rules, || (0..COUNT).map(gone_beside).sum::<usize>())
+    };
+    let surplus = COUNT - 2;
+    assert_eq!(gone(&[]), COUNT * surplus);
+    assert!(gone(&[Safeguard::ProtectedWhileDraining]) < COUNT * surplus);
 }
 
 #[test]

@@ -81,6 +81,24 @@ impl Agent {
         self.begun.follow(self.drain.as_ref().map(Drain::phase));
     }
 
+    /// A look or a check that proves nothing any more is forgotten.
+    pub fn canonical(&mut self) {
+        let phase = self.drain.as_ref().map(Drain::phase);
+        let mut begun = BegunIn::default();
+        begun.follow(phase);
+        self.look = self.look.filter(|_| Some(self.begun.looked_in()) == phase);
+        self.check = self
+            .check
+            .filter(|_| Some(self.begun.checked_in()) == phase);
+        if self.look.is_some() {
+            begun.look();
+        }
+        if self.check.is_some() {
+            begun.check();
+        }
+        self.begun = begun;
+    }
+
     fn spot(&self) -> Spot {
         match self.place {
             Some(Place::Pending | Place::InService) => Spot::InService,
@@ -93,7 +111,7 @@ impl Agent {
 }
 
 impl Machine {
-    fn service(&self) -> ServiceState {
+    pub fn service(&self) -> ServiceState {
         match self.jibri.process {
             Process::NotStarted => ServiceState::NotStarted,
             Process::Up => ServiceState::Running,
@@ -105,6 +123,14 @@ impl Machine {
                     Exit::Crash => 1,
                 }),
             },
+        }
+    }
+
+    /// No supervisor starts what the latch is set for.
+    pub fn set_latch(&mut self, replace: bool) {
+        self.latch = Some(replace);
+        if let Process::Ended { restart, .. } = &mut self.jibri.process {
+            *restart = None;
         }
     }
 
@@ -127,7 +153,11 @@ impl Machine {
         if in_service && self.protected != agent.wants_protection() {
             steps.push(AgentStep::Protect);
         }
-        if in_service && agent.drain.is_none() && agent.reason_to_leave(config, self.protected) {
+        // After the boot deadline, which is longer than any supervisor takes.
+        let is_down = matches!(self.jibri.process, Process::Ended { restart: None, .. });
+        let is_over = is_down && agent.reading.is_none();
+        let leaves = is_over || agent.reason_to_leave(config, self.protected);
+        if in_service && agent.drain.is_none() && leaves {
             steps.push(AgentStep::Leave);
         }
         if let Some(drain) = &agent.drain {
@@ -183,7 +213,6 @@ impl World {
         let health = machine.jibri.health();
         let place = machine.place.known();
         let latch = machine.latch;
-        let is_clean = !machine.jibri.unsaved && !machine.jibri.uploading;
         let Some(agent) = &mut machine.agent else {
             return;
         };
@@ -258,7 +287,6 @@ impl World {
                 }
             }
         }
-        let _ = is_clean;
         if let Some(agent) = &mut self.machines[index].agent {
             agent.follow();
         }
@@ -278,14 +306,11 @@ impl World {
         let is_known = fate == Fate::Well;
         match drain.next(spot) {
             DrainAct::SetLatch => {
-                machine.latch = Some(drain.replace());
+                let replace = drain.replace();
                 if is_known {
                     drain.latched();
                 }
-                // No supervisor starts what the latch is set for.
-                if let Process::Ended { restart, .. } = &mut machine.jibri.process {
-                    *restart = None;
-                }
+                machine.set_latch(replace);
             }
             DrainAct::Tell => {
                 let told = match machine.jibri.post_end(config.supervisor, has_latch) {

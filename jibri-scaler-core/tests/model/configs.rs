@@ -1,4 +1,4 @@
-//! The configurations that are explored. Together they have every pair of actors that can meet at one machine.
+//! The configurations that are explored. Together they have every actor that can meet another at one machine.
 
 use std::sync::Arc;
 
@@ -56,9 +56,20 @@ pub fn direct() -> Config {
             system_errors: true,
             ..NONE
         },
+        company: false,
         rules: Arc::new([]),
         patience: 0,
         endless: false,
+    }
+}
+
+/// The same beside any number of other controllers. What they do to a Jibri they may do at any time: that they end an instance only
+/// on what they have seen themselves is shown in `alone`.
+pub fn direct_in_company() -> Config {
+    Config {
+        name: "the same, beside any number of controllers",
+        company: true,
+        ..direct()
     }
 }
 
@@ -112,6 +123,20 @@ pub fn agent() -> Config {
             ..NONE
         },
         ..direct()
+    }
+}
+
+/// The same beside any number of controllers. Nobody starts a Jibri by hand during the check: a recording that another controller
+/// ends, and whose upload fails, all between two looks of the agent, would be left.
+pub fn agent_in_company() -> Config {
+    Config {
+        name: "the same, beside any number of controllers",
+        company: true,
+        faults: Faults {
+            by_hand: false,
+            ..agent().faults
+        },
+        ..agent()
     }
 }
 
@@ -226,13 +251,24 @@ pub fn three() -> Config {
 
 /// All that are explored whole on request.
 pub fn all() -> Vec<Config> {
+    let alive = |config| Config {
+        patience: 10,
+        ..config
+    };
     vec![
         direct(),
+        direct_in_company(),
         told_twice(),
+        Config {
+            name: "the same, beside any number of controllers",
+            company: true,
+            ..told_twice()
+        },
         two_controllers(),
         protected(),
-        agent(),
-        stubborn(),
+        alive(agent()),
+        alive(agent_in_company()),
+        alive(stubborn()),
         Config {
             patience: 12,
             ..bounds()

@@ -1,9 +1,7 @@
 //! The model as the checker sees it: the global state, everybody's next steps, and what must hold in each state.
 
-use std::time::{Duration, Instant};
-
 use jibri_scaler_core::safeguard::Safeguard;
-use stateright::{Checker, HasDiscoveries, Model, Property, UniformChooser};
+use stateright::{Model, Property};
 
 use crate::{
     agent::AgentStep,
@@ -29,6 +27,10 @@ pub enum Action {
     EndedByOthers(u8),
     /// An instance is taken by force: operator, Spot, host failure, health check, refresh, deletion.
     Force(u8),
+    /// Another controller tells the Jibri to end.
+    ToldByOthers(u8),
+    /// Another controller protects an instance.
+    ProtectedByOthers(u8),
     /// Somebody lowers the desired capacity.
     LowerDesired,
     /// Somebody deletes the hook.
@@ -78,7 +80,10 @@ impl Model for Exploration {
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
         let mut next = world.clone();
-        Safeguard::without(&self.0.rules, || next.act(&self.0, action));
+        Safeguard::without(&self.0.rules, || {
+            next.act(&self.0, action);
+            next.canonical(&self.0);
+        });
         (next != *world).then_some(next)
     }
 
@@ -99,6 +104,7 @@ impl Model for Exploration {
             never!("no more is launched than is wanted", Broken::Overgrown),
             never!("only the free are retired", Broken::NotFree),
             never!("only what can be told is retired", Broken::NoWay),
+            never!("no decrement while spare is missing", Broken::Gap),
             Property::always(
                 "running is at most maximum plus draining",
                 |model: &Self, world: &World| {
@@ -138,7 +144,8 @@ impl World {
         if let Some(index) = self.to_launch() {
             actions.push(Action::Launch(small(index)));
         }
-        if self.outside > 0 && self.desired > config.min {
+        let is_decremented = config.company && config.agents;
+        if (self.outside > 0 || is_decremented) && self.desired > config.min {
             actions.push(Action::LowerDesired);
         }
         let is_quiet = !self.controllers.iter().any(Controller::is_running);
@@ -158,8 +165,18 @@ impl World {
             }
             if self.outside > 0 {
                 actions.push(Action::Force(m));
-                if faults.ended && machine.place == Place::InService {
-                    actions.push(Action::EndedByOthers(m));
+            }
+            let is_handed_over = config.company && self.has_hook && machine.agent.is_some();
+            let is_ended = faults.ended && self.outside > 0;
+            if machine.place == Place::InService && (is_handed_over || is_ended) {
+                actions.push(Action::EndedByOthers(m));
+            }
+            if config.company {
+                if machine.can_be_told() {
+                    actions.push(Action::ToldByOthers(m));
+                }
+                if machine.place == Place::InService && !machine.protected {
+                    actions.push(Action::ProtectedByOthers(m));
                 }
             }
             // A hook waits for longer than a tick takes.
@@ -312,9 +329,17 @@ impl World {
                 self.complete(config, m.into(), true);
             }
             Action::EndedByOthers(m) => {
-                self.outside -= 1;
+                if !config.company {
+                    self.outside -= 1;
+                }
                 self.leave(config, m.into());
             }
+            Action::ToldByOthers(m) => {
+                let latch = latch(self, m);
+                let jibri = &mut self.machines[usize::from(m)].jibri;
+                jibri.post_end(config.supervisor, latch);
+            }
+            Action::ProtectedByOthers(m) => self.machines[usize::from(m)].protected = true,
             Action::Force(m) => {
                 self.outside -= 1;
                 self.give_back(config, m.into(), true);
@@ -328,7 +353,9 @@ impl World {
                 }
             }
             Action::LowerDesired => {
-                self.outside -= 1;
+                if !(config.company && config.agents) {
+                    self.outside -= 1;
+                }
                 self.desired -= 1;
             }
             Action::Start(m, binding) => self.machines[usize::from(m)].jibri.start(binding),
@@ -397,95 +424,4 @@ impl World {
 
 fn small(index: usize) -> u8 {
     u8::try_from(index).expect("few of them")
-}
-
-/// What an exploration has found.
-#[derive(Clone, Debug)]
-pub struct Figures {
-    pub name: &'static str,
-    /// Different states.
-    pub unique: usize,
-    /// States reached, also those reached before.
-    pub states: usize,
-    pub depth: usize,
-    pub took: Duration,
-    /// The promises that were broken, each with the shortest way there that was found.
-    pub violations: Vec<(&'static str, String)>,
-    pub is_complete: bool,
-}
-
-impl std::fmt::Display for Figures {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}: {} states ({} reached), depth {}, {:.1} s{}",
-            self.name,
-            self.unique,
-            self.states,
-            self.depth,
-            self.took.as_secs_f64(),
-            if self.is_complete {
-                ""
-            } else {
-                ", not complete"
-            },
-        )
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long an exploration takes hangs on the real clock; no rule reads it"
-)]
-fn now() -> Instant {
-    Instant::now()
-}
-
-/// Walks through a configuration that is too large to be explored, at random, by this seed.
-pub fn wander(config: &Config, seed: u64, steps: usize) -> Figures {
-    let began = now();
-    let checker = Exploration(config.clone())
-        .checker()
-        .finish_when(HasDiscoveries::AnyFailures)
-        .target_state_count(steps)
-        .spawn_simulation(seed, UniformChooser)
-        .join();
-    figures(config, &checker, began, false)
-}
-
-/// Explores a configuration: all of it, or until a promise is broken, or up to so many states.
-pub fn explore(config: &Config, threads: usize, at_most: Option<usize>) -> Figures {
-    let began = now();
-    let mut builder = Exploration(config.clone())
-        .checker()
-        .threads(threads)
-        .finish_when(HasDiscoveries::AnyFailures);
-    if let Some(at_most) = at_most {
-        builder = builder.target_state_count(at_most);
-    }
-    let checker = builder.spawn_bfs().join();
-    let is_complete = at_most.is_none_or(|at_most| checker.state_count() < at_most);
-    figures(config, &checker, began, is_complete)
-}
-
-fn figures(
-    config: &Config,
-    checker: &impl Checker<Exploration>,
-    began: Instant,
-    is_complete: bool,
-) -> Figures {
-    let violations = checker.discoveries().into_iter().map(|(name, path)| {
-        let steps = path.into_actions();
-        let steps: Vec<_> = steps.iter().map(|action| format!("  {action:?}")).collect();
-        (name, steps.join("\n"))
-    });
-    Figures {
-        name: config.name,
-        unique: checker.unique_state_count(),
-        states: checker.state_count(),
-        depth: checker.max_depth(),
-        took: began.elapsed(),
-        violations: violations.collect(),
-        is_complete,
-    }
 }

@@ -180,6 +180,10 @@ impl Jibri {
         self.process == Process::Up
     }
 
+    pub fn is_finalizing(&self) -> bool {
+        self.work == Work::Finalizing
+    }
+
     /// Whether a session, or its upload, is in progress.
     pub fn is_working(&self) -> bool {
         self.work != Work::Free || self.uploading

@@ -54,6 +54,7 @@ pub fn reaches_goal(config: &Config, world: &World) -> bool {
 }
 
 impl World {
+    /// The tick that is under way goes on to its end, and all its calls work.
     fn finish(&mut self, config: &Config, c: usize) {
         for _ in 0..ROUNDS {
             if !self.controllers[c].is_running() {
@@ -163,7 +164,20 @@ impl World {
             let has_ended = matches!(machine.jibri.process, Process::Ended { .. });
             let is_ours =
                 machine.place == Place::InService || matches!(machine.place, Place::Waiting(_));
-            is_ours && has_ended && !is_kept && !is_hopeless && !self.is_unknown_to_us(index)
+            // What is to go is free, and has not gone.
+            let is_leaving = agent.map_or_else(
+                || {
+                    let gone = self.controllers.iter().any(|it| it.takes_for_gone(index));
+                    let binding = machine.jibri.binding;
+                    // Where the health is out of sight, one started between two looks cannot be told from one that records.
+                    let is_seen = binding.health || gone;
+                    binding.internal && is_seen && !self.is_unknown_to_us(index)
+                },
+                crate::agent::Agent::is_draining,
+            );
+            let has_stayed = machine.jibri.is_up() && !machine.jibri.is_working() && is_leaving;
+            let is_over = has_ended && !self.is_unknown_to_us(index);
+            is_ours && (is_over || has_stayed) && !is_kept && !is_hopeless
         });
         let may_shrink = self.desired > config.min;
         (spare >= wanted || is_full) && (surplus <= wanted || !may_shrink) && !left_over

@@ -7,7 +7,10 @@
 //! | the group and who else acts on it | `aws` | launch, choose, hold, retain, time out |
 //! | the controllers | `controller` | tick, call by call; crash; see old listings |
 //! | the agent and its reports | `agent` | drain, step by step; crash |
+//! | the whole agent | `driven` | the same by a seed, over hours |
 //! | everybody's next steps, the promises | `explore` | |
+//! | which situations are equal | `canonical` | |
+//! | one controller in any world | `alone` | |
 //! | what must come in the end | `liveness` | |
 //! | which of them are put together | `configs` | |
 //! | what happens without each rule | `mutants` | |
@@ -20,17 +23,21 @@
 )]
 
 mod agent;
+mod alone;
 mod aws;
+mod canonical;
 mod configs;
 mod controller;
+mod driven;
 mod explore;
+mod figures;
 mod instances;
 mod jibri;
 mod liveness;
 mod mutants;
 mod world;
 
-use explore::{Figures, explore, wander};
+use figures::{Figures, explore, wander};
 use world::{Config, Faults};
 
 fn threads() -> usize {
@@ -62,6 +69,7 @@ fn a_small_group_keeps_the_promises() {
     };
     let drained = Config {
         restarts: 0,
+        patience: 10,
         ..small(configs::agent())
     };
     for config in [calm, drained] {
@@ -80,14 +88,16 @@ fn optimized_a_group_keeps_the_promises() {
         patience: 10,
         ..small(configs::direct())
     };
-    let agent = Config {
+    let alive = |config: Config| Config {
         faults: Faults {
             calls: false,
             agents: false,
-            ..configs::agent().faults
+            ..config.faults
         },
-        ..configs::agent()
+        patience: 10,
+        ..config
     };
+    let (agent, company) = (alive(configs::agent()), alive(configs::agent_in_company()));
     let bounds = Config {
         patience: 12,
         ..configs::bounds()
@@ -96,7 +106,14 @@ fn optimized_a_group_keeps_the_promises() {
         endless: true,
         ..bounds.clone()
     };
-    for config in [direct, configs::protected(), agent, bounds, endless] {
+    for config in [
+        direct,
+        configs::protected(),
+        agent,
+        company,
+        bounds,
+        endless,
+    ] {
         let figures = explore(&config, threads(), None);
         keeps_the_promises(&figures);
     }

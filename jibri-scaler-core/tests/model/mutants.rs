@@ -7,7 +7,7 @@ use jibri_scaler_core::safeguard::Safeguard as S;
 
 use crate::{
     configs,
-    explore::explore,
+    figures::explore,
     world::{Config, Faults, Rebinding},
 };
 
@@ -33,6 +33,14 @@ fn restarted() -> Config {
 
 fn restarted_by_hand() -> Config {
     configs::told_twice()
+}
+
+/// One that never records, crashes once, moves its ports then, and is started by hand once.
+fn idle_and_restarted() -> Config {
+    Config {
+        sessions: 0,
+        ..configs::told_twice()
+    }
 }
 
 fn alive(config: Config) -> Config {
@@ -131,6 +139,13 @@ fn killed() -> Vec<(&'static [S], Config, &'static str)> {
         (&[S::ToldBeforeGone], told_twice(), LOST),
         (&[S::BothPorts], told_twice(), LOST),
         (&[S::FreeIsUntold], alive(told_twice()), LIVE),
+        (&[S::TellAgain], alive(idle_and_restarted()), LIVE),
+        (
+            &[S::ReplaceWhatIsMissing],
+            configs::bounds(),
+            "no decrement while spare is missing",
+        ),
+        (&[S::BackIsToldAgain], alive(draining()), LIVE),
         (&[S::CompleteAfterGone], handing_over(), LOST),
         (&[S::Protect], configs::protected(), LOST),
         (
@@ -219,6 +234,23 @@ fn optimized_each_rule_is_needed() {
         let found = found(rules, &config, Some(6_000_000));
         assert!(found.contains(&expected), "without {rules:?}: {found:?}");
     }
+}
+
+/// Else that it is not reached without a rule would say nothing.
+#[test]
+#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
+fn optimized_with_the_rules_the_goal_is_reached() {
+    for config in [told_twice(), idle_and_restarted(), draining()] {
+        let found = found(&[], &alive(config), None);
+        assert!(found.is_empty(), "{found:?}");
+    }
+}
+
+#[test]
+#[ignore = "explores millions of states; run on request"]
+fn full_with_the_rules_the_goal_is_reached_by_a_group_that_somebody_lowers() {
+    let found = found(&[], &lowered(), None);
+    assert!(found.is_empty(), "{found:?}");
 }
 
 #[test]

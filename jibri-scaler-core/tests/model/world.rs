@@ -19,8 +19,14 @@ pub const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
 /// A stamp after one unit has passed.
 pub fn aged(at: Timestamp) -> Timestamp {
-    let floor = Timestamp::from_secs(1_000_000 - HORIZON * UNIT.cast_signed());
-    at.before(std::time::Duration::from_secs(UNIT)).max(floor)
+    settled(at.before(std::time::Duration::from_secs(UNIT)))
+}
+
+/// The same stamp, or the one that stands for all that lie too far back.
+pub fn settled(at: Timestamp) -> Timestamp {
+    at.max(Timestamp::from_secs(
+        1_000_000 - HORIZON * UNIT.cast_signed(),
+    ))
 }
 
 /// Where a machine is in the lifecycle of the group.
@@ -99,6 +105,15 @@ pub enum Broken {
     NotFree,
     /// One was retired that can't be told.
     NoWay,
+    /// The group was made smaller while it was too small.
+    Gap,
+}
+
+impl Broken {
+    /// Whether it is what a tick decided that was wrong, on what it saw itself.
+    pub fn is_by_a_controller(self) -> bool {
+        matches!(self, Self::AboveMax | Self::NotFree | Self::NoWay)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -146,6 +161,8 @@ pub struct Config {
     /// Whether a process that is started anew may have other ports open than before.
     pub rebinding: Rebinding,
     pub faults: Faults,
+    /// Whether there are other controllers, any number of them, that do whatever a controller may do at any time.
+    pub company: bool,
     pub rules: Arc<[jibri_scaler_core::safeguard::Safeguard]>,
     /// For how many steps the fault-free continuation may go on before it must have reached its goal; 0 where it is not looked at.
     pub patience: u8,

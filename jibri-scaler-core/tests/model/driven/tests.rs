@@ -1,0 +1,125 @@
+use jibri_scaler_core::safeguard::Safeguard as S;
+
+use super::*;
+use crate::{configs, world::Broken};
+
+/// So many things happen while there are faults.
+const LIFE: usize = 3000;
+/// And after so many seconds without them everything must have come to its end.
+const PATIENCE: usize = 3 * 3600;
+
+fn world() -> Config {
+    Config {
+        sessions: 3,
+        outside: 2,
+        restarts: 3,
+        ..configs::agent()
+    }
+}
+
+/// Beside a supervisor that restarts even after 255.
+fn stubborn() -> Config {
+    Config {
+        supervisor: configs::stubborn().supervisor,
+        name: configs::stubborn().name,
+        ..world()
+    }
+}
+
+/// What became of a seed.
+#[derive(Debug)]
+struct Lived {
+    broken: Option<Broken>,
+    /// Whether the instance was given back, or is kept for a human.
+    came_to_an_end: bool,
+    phases: Vec<DrainPhase>,
+    crashes: u32,
+}
+
+fn live(seed: u64, config: &Config, rules: &[S]) -> Lived {
+    S::without(rules, || {
+        let mut dice = Dice::new(seed);
+        let mut driven = Driven::new(config, &mut dice);
+        for _ in 0..LIFE {
+            if driven.is_over() {
+                break;
+            }
+            driven.happen(&mut dice);
+        }
+        driven.settle(&mut dice, PATIENCE);
+        let is_kept = matches!(driven.phase(), Some(DrainPhase::Kept(_)));
+        Lived {
+            broken: driven.world.broken,
+            came_to_an_end: driven.is_over() || is_kept,
+            phases: driven.phases,
+            crashes: driven.crashes,
+        }
+    })
+}
+
+/// Lives so many seeds, and returns how often the instance drained to its end.
+fn keeps_the_promises(seeds: u64, config: &Config) {
+    let (mut released, mut kept, mut crashes, mut phases) = (0, 0, 0, Vec::new());
+    for seed in 0..seeds {
+        let lived = live(seed, config, &[]);
+        assert_eq!(lived.broken, None, "seed {seed}: {lived:?}");
+        assert!(lived.came_to_an_end, "seed {seed}: {lived:?}");
+        let was = |phase| lived.phases.contains(&phase);
+        released += u64::from(was(DrainPhase::Releasing));
+        kept += u64::from(
+            lived
+                .phases
+                .iter()
+                .any(|it| matches!(it, DrainPhase::Kept(_))),
+        );
+        crashes += u64::from(lived.crashes);
+        for phase in lived.phases {
+            if !phases.contains(&phase) {
+                phases.push(phase);
+            }
+        }
+    }
+    println!(
+        "model: {seeds:>9} seeds of the whole agent, {}, {released} released, {kept} kept, {crashes} crashes",
+        config.name
+    );
+    // Without that it would prove nothing.
+    assert!(released > seeds / 4 && kept > seeds / 20 && crashes > seeds / 2);
+    assert!(phases.len() >= 8, "{phases:?}");
+}
+
+#[test]
+fn the_whole_agent_keeps_the_promises() {
+    keeps_the_promises(100, &world());
+}
+
+#[test]
+#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
+fn optimized_the_whole_agent_keeps_the_promises() {
+    keeps_the_promises(5_000, &world());
+    keeps_the_promises(5_000, &stubborn());
+}
+
+#[test]
+#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
+fn optimized_the_whole_agent_needs_each_of_its_rules() {
+    let broken = [
+        (S::AgentWaitsForGone, Broken::Lost),
+        (S::ConfirmGone, Broken::Lost),
+        (S::BegunInPhase, Broken::Lost),
+        (S::ReleaseCheck, Broken::Unsaved),
+        (S::KeptIsAbandoned, Broken::Unsaved),
+    ];
+    let seeds = 0..20_000;
+    let first = |rule, is_found: &dyn Fn(&Lived) -> bool| {
+        let found = seeds
+            .clone()
+            .find(|seed| is_found(&live(*seed, &stubborn(), &[rule])));
+        println!("the whole agent without {rule:?}: found with seed {found:?}");
+        assert!(found.is_some(), "without {rule:?}");
+    };
+    for (rule, what) in broken {
+        first(rule, &|lived| lived.broken == Some(what));
+    }
+    first(S::BackIsToldAgain, &|lived| !lived.came_to_an_end);
+}
