@@ -3,8 +3,9 @@
 //! `cargo run --release --example torture -- --seeds 1000`
 //!
 //! Each seed is an hour of a group in memory under the real controller, in every second one with the real agent on each instance, with
-//! faults drawn from the seed, and the time until it has recovered. At the end it prints what was done and what came of it. It exits
-//! with 1 where a promise was broken, and prints the command that shows how.
+//! faults drawn from the seed, and the time until it has recovered. At the end it prints what was done and what came of it. Then it
+//! explores the model of the retirement protocol and prints how many states that has, unless it is called with `--without-model` or for
+//! a single seed. It exits with 1 where a promise was broken, and prints the command that shows how.
 
 #[expect(
     clippy::duration_suboptimal_units,
@@ -13,6 +14,8 @@
 )]
 #[path = "../../jibri-scaler-core/tests/faults/torture/mod.rs"]
 mod torture;
+
+mod model;
 
 use std::{
     io::{self, Write as _},
@@ -42,6 +45,9 @@ struct Arguments {
     /// Only this seed.
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
+    /// Leave out the model of the retirement protocol, which takes minutes.
+    #[arg(long)]
+    without_model: bool,
 }
 
 fn main() -> ExitCode {
@@ -82,7 +88,20 @@ fn main() -> ExitCode {
     for (seed, what) in &figures.failed {
         eprintln!("\n{what}\nreplay: cargo run --release --example torture -- --seed {seed}");
     }
-    if figures.failed.is_empty() {
+    let mut is_kept = figures.failed.is_empty();
+    if !arguments.without_model && arguments.seed.is_none() {
+        let _ = writeln!(io::stdout(), "model of the retirement protocol");
+        is_kept &= match model::explore() {
+            Ok(is_kept) => is_kept,
+            Err(error) => {
+                eprintln!(
+                    "could not run the model: {error}. It takes cargo and the sources; --without-model leaves it out"
+                );
+                false
+            }
+        };
+    }
+    if is_kept {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
