@@ -15,7 +15,7 @@ pub enum Call {
     Protect(Vec<InstanceId>),
     /// Set the desired capacity.
     SetCapacity(u32),
-    /// Speak to these Jibris, all at once; each outcome is handed in by [`Course::seen`].
+    /// Speak to these Jibris, all at once; each outcome is handed in by [`Course::seen`](super::Course::seen).
     Jibris(Vec<Errand>),
     /// End an instance whose Jibri is gone, or whose agent drains it.
     Terminate(InstanceId, Decrement),
