@@ -13,6 +13,7 @@ mod jicofo;
 mod machine;
 mod meter;
 mod outcome;
+pub mod peers;
 mod policy_scaler;
 mod session;
 mod simulate;
