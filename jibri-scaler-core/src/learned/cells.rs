@@ -1,5 +1,7 @@
 //! One cell for each minute of the week.
 
+use std::ops::Range;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 
 use crate::time_zone::WEEK;
@@ -37,6 +39,19 @@ impl Cells {
         (
             f64::from(self.starts[at]) / f64::from(START),
             f64::from(self.exposure[at]) / f64::from(EXPOSED),
+        )
+    }
+
+    /// Starts and minutes of exposure of all cells in a range inside the week. In whole numbers, since each tick adds up thousands of them.
+    pub(super) fn sum(&self, range: Range<usize>) -> (f64, f64) {
+        let starts: u32 = self.starts[range.clone()]
+            .iter()
+            .map(|n| u32::from(*n))
+            .sum();
+        let exposure: u32 = self.exposure[range].iter().map(|n| u32::from(*n)).sum();
+        (
+            f64::from(starts) / f64::from(START),
+            f64::from(exposure) / f64::from(EXPOSED),
         )
     }
 
@@ -195,6 +210,25 @@ mod tests {
         weeks(&mut cells, 1, 10);
         cells.add(0, 0, MINUTE / 4, MINUTE / 2);
         assert_eq!(cells.cell(0), (9.0, 1.16));
+    }
+
+    #[test]
+    fn a_sum_is_that_of_its_cells() {
+        let mut cells = Cells::default();
+        for minute in 0..WEEK {
+            let starts = u32::try_from(minute % 7).unwrap();
+            cells.add(minute, starts * START, MINUTE, MINUTE);
+        }
+        let (starts, minutes) = cells.sum(70..140);
+        assert_eq!((starts.round(), minutes.round()), (210.0, 70.0));
+        for _ in 0..10 {
+            (0..WEEK).for_each(|minute| cells.add(minute, u32::MAX, MINUTE, MINUTE));
+        }
+        let (starts, _) = cells.sum(0..WEEK);
+        assert!(
+            starts > 1000.0 * 10_080.0,
+            "the largest week does not overflow"
+        );
     }
 
     #[test]

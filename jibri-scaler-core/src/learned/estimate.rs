@@ -50,9 +50,7 @@ pub(super) struct Estimate<'a> {
 impl<'a> Estimate<'a> {
     /// Absent where nothing has been learned.
     pub(super) fn new(cells: &'a Cells, zone: &'a TimeZone) -> Option<Self> {
-        let seen = (0..WEEK).fold(Seen::default(), |seen, cell| {
-            seen.and(1.0, cells.cell(cell))
-        });
+        let seen = Seen::default().and(1.0, cells.sum(0..WEEK));
         let overall = (seen.starts + PRIOR) / (seen.minutes + FIRST_MINUTES);
         (seen.minutes > 0.0).then_some(Self {
             cells,
@@ -69,11 +67,17 @@ impl<'a> Estimate<'a> {
             WEEKEND
         };
         let minute = cell % DAY;
+        // The hour around it, on the same day: what is beyond midnight is taken from the other end.
+        let (from, to) = (minute + DAY - AROUND, minute + DAY + AROUND + 1);
         let hour = days.clone().fold(Seen::default(), |seen, day| {
-            (0..=2 * AROUND).fold(seen, |seen, offset| {
-                let minute = (minute + DAY - AROUND + offset) % DAY;
-                seen.and(1.0, self.cells.cell(day * DAY + minute))
-            })
+            let part = |from: usize, to: usize| self.cells.sum(day * DAY + from..day * DAY + to);
+            match (from < DAY, to > 2 * DAY) {
+                (true, _) => seen.and(1.0, part(from, DAY)).and(1.0, part(0, to - DAY)),
+                (_, true) => seen
+                    .and(1.0, part(from - DAY, DAY))
+                    .and(1.0, part(0, to - 2 * DAY)),
+                _ => seen.and(1.0, part(from - DAY, to - DAY)),
+            }
         });
         let such = days.fold(Seen::default(), |seen, day| {
             self.kernel(seen, day * DAY + minute)
