@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::Workload;
-use crate::{OutOfRange, Timestamp, backtest::Environment};
+use crate::{OutOfRange, TimeZone, Timestamp, backtest::Environment};
 
 /// A kind of demand together with what goes wrong meanwhile.
 ///
@@ -28,6 +28,8 @@ pub struct Scenario {
     pub launch_failure: f64,
     /// Whether a scaler that learns is to begin without having learned.
     pub cold_start: bool,
+    /// By whose clock the demand comes.
+    pub zone: TimeZone,
 }
 
 impl Scenario {
@@ -43,8 +45,9 @@ impl Scenario {
         let office = || Workload::office(peak);
         let clustered = || Workload::clustered(peak);
         let plain = Self::new;
-        // Central Europe goes over to winter time.
+        // Central Europe goes over to winter time, if the middle is that day.
         let change = middle + Duration::from_secs(3600);
+        let berlin = "Europe/Berlin".parse().unwrap_or_default();
         Ok(vec![
             plain("office", office()?),
             plain("clustered", clustered()?),
@@ -67,22 +70,26 @@ impl Scenario {
                 launch_failure: 0.1,
                 ..plain("launch failures", clustered()?)
             },
-            plain(
-                "daylight saving",
-                clustered()?
-                    .with_utc_offset(start, 7200)?
-                    .with_utc_offset(change, 3600)?,
-            ),
+            Self {
+                zone: berlin,
+                ..plain(
+                    "daylight saving",
+                    clustered()?
+                        .with_utc_offset(start, 7200)?
+                        .with_utc_offset(change, 3600)?,
+                )
+            },
         ])
     }
 
-    const fn new(name: &'static str, workload: Workload) -> Self {
+    fn new(name: &'static str, workload: Workload) -> Self {
         Self {
             name,
             workload,
             slower_boot: None,
             launch_failure: 0.0,
             cold_start: false,
+            zone: TimeZone::default(),
         }
     }
 
