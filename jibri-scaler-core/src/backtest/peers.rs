@@ -55,8 +55,8 @@ use std::{fmt, str::FromStr};
 use super::Scaler;
 
 /// The numbers of spare Jibris that curves go through.
-const SPARES: [u32; 18] = [
-    1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 40,
+const SPARES: [u32; 21] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 24, 28, 32, 40,
 ];
 /// The shares in percent that curves go through.
 const SHARES: [f64; 12] = [

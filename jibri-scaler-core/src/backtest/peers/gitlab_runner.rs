@@ -71,8 +71,8 @@ impl GitlabRunner {
 
     pub(super) fn curves() -> Vec<Vec<Self>> {
         let mut curves = Vec::new();
-        for idle_time in [0, 60, 300, 1200] {
-            for scale_factor in [0.0, 0.25, 0.5, 1.0] {
+        for idle_time in [0, 300, 1200] {
+            for scale_factor in [0.0, 0.25, 0.5, 1.0, 1.5, 2.0] {
                 let settings = |idle_count| Self {
                     idle_count,
                     scale_factor,

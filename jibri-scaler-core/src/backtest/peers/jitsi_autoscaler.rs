@@ -104,6 +104,7 @@ impl JitsiAutoscaler {
             (1, (1, 4), 120),
             (4, (1, 4), 180),
             (8, (1, 4), 180),
+            (8, (1, 2), 90),
         ] {
             for (period, band) in [(60, 1), (60, 4), (30, 2)] {
                 let settings = |spare: u32| Self {
@@ -171,25 +172,22 @@ impl Run {
     fn idle(&self, now: Timestamp) -> Vec<f64> {
         let periods = usize::try_from(self.periods()).unwrap_or(1).max(1);
         let length = self.settings.scale_period.as_micros().max(1);
-        let mut seen: Vec<(u32, Vec<Cell>)> = Vec::new();
+        let mut numbers: Vec<u32> = self.samples.iter().map(|(_, number, _)| *number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        // The cells of an instance are together, the newest period first.
+        let mut cells = vec![Cell::default(); numbers.len() * periods];
         for (at, number, idle) in &self.samples {
             let age = now.since(*at).as_micros() / length;
-            let Some(period) = usize::try_from(age).ok().filter(|age| *age < periods) else {
-                continue;
-            };
-            let place = match seen.binary_search_by_key(number, |(number, _)| *number) {
-                Ok(place) => place,
-                Err(place) => {
-                    seen.insert(place, (*number, vec![Cell::default(); periods]));
-                    place
-                }
-            };
-            let cell = &mut seen[place].1[period];
-            cell.reports += 1;
-            cell.idle += u32::from(*idle);
-            cell.newest = *idle;
+            let period = usize::try_from(age).ok().filter(|age| *age < periods);
+            if let (Ok(place), Some(period)) = (numbers.binary_search(number), period) {
+                let cell = &mut cells[place * periods + period];
+                cell.reports += 1;
+                cell.idle += u32::from(*idle);
+                cell.newest = *idle;
+            }
         }
-        let sum = |period| seen.iter().map(|(_, cells)| mean(cells, period)).sum();
+        let sum = |period| cells.chunks(periods).map(|cells| mean(cells, period)).sum();
         (0..periods).map(sum).collect()
     }
 }
