@@ -4,6 +4,7 @@ mod boots;
 mod cells;
 mod demand;
 mod estimate;
+mod level;
 
 pub use boots::BootTimes;
 pub use demand::WeeklyDemand;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{
     cells::{Cells, MINUTE, START},
     estimate::Estimate,
+    level::Level,
 };
 use crate::{TimeZone, Timestamp};
 
@@ -17,6 +18,9 @@ use crate::{TimeZone, Timestamp};
 ///
 /// Four weeks of one minute are few, so a rate is drawn toward that of the same minute of the day on all working days (or weekends),
 /// that toward the hour around it, and that toward the whole week; each prior weighs half a start.
+///
+/// A mean over weeks lags behind a demand that grows. So the last 400 starts are put beside what the weeks before let expect in the
+/// same minutes, and where they are more, [`peak`](Self::peak) is so many times larger, up to four times.
 ///
 /// It takes 30 KB, shared between clones. As JSON it has at most 67,500 bytes; a group with 240 starts on each working day has about
 /// 6,000, and an empty week about 100. A minute knows at most 200 starts a week.
@@ -44,6 +48,7 @@ pub struct WeeklyDemand {
     zone: TimeZone,
     cells: Arc<Cells>,
     minute: Option<Minute>,
+    level: Level,
 }
 
 /// The minute that is not over yet.
@@ -69,6 +74,7 @@ impl WeeklyDemand {
             zone,
             cells: Arc::default(),
             minute: None,
+            level: Level::default(),
         }
     }
 
@@ -116,18 +122,29 @@ impl WeeklyDemand {
         }
     }
 
-    /// How many starts are expected between two moments; 0 where the second is not after the first, or nothing has been learned.
+    /// How many starts are expected between two moments, by the weeks before; 0 where the second is not after the first, or nothing has been learned.
     #[must_use]
     pub fn expected_starts(&self, from: Timestamp, to: Timestamp) -> f64 {
         Estimate::new(&self.cells, &self.zone).map_or(0.0, |estimate| estimate.between(from, to))
     }
 
     /// The largest number of starts that is expected in any lead time within reach: the maximum over `s` from `now` to `now + lead` of
-    /// those between `s` and `s + lead`. What is ordered now is there one lead later, and must then last for one more. Absent where
-    /// nothing has been learned.
+    /// those between `s` and `s + lead`. What is ordered now is there one lead later, and must then last for one more. Raised where more
+    /// is asked for of late than before. Absent where nothing has been learned.
     #[must_use]
     pub fn peak(&self, now: Timestamp, lead: Duration) -> Option<f64> {
-        Estimate::new(&self.cells, &self.zone).map(|estimate| estimate.peak(now, lead))
+        let estimate = Estimate::new(&self.cells, &self.zone)?;
+        Some(estimate.peak(now, lead) * self.level.factor())
+    }
+
+    /// Puts a minute beside the same one of the weeks before, where somebody watched that.
+    fn compare(&mut self, cell: usize, done: Minute) {
+        let (starts, watched) = self.cells.cell(cell);
+        if watched >= 0.5 {
+            let open = f64::from(done.open) / f64::from(MINUTE);
+            let seen = f64::from(done.starts) / f64::from(START);
+            self.level.add(seen, starts / watched * open);
+        }
     }
 
     /// Closes the minute before, if this is another one.
@@ -135,6 +152,7 @@ impl WeeklyDemand {
         if let Some(done) = self.minute.filter(|minute| minute.number != number) {
             let start = Timestamp::from_micros(done.number.saturating_mul(MICROS));
             let cell = self.zone.minute_of_week(start);
+            self.compare(cell, done);
             Arc::make_mut(&mut self.cells).add(cell, done.starts, done.open, done.observed);
             self.minute = None;
         }
@@ -154,6 +172,8 @@ struct Saved {
     cells: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     minute: Option<Minute>,
+    #[serde(default, skip_serializing_if = "Level::is_unknown")]
+    level: Level,
 }
 
 impl Serialize for WeeklyDemand {
@@ -163,6 +183,7 @@ impl Serialize for WeeklyDemand {
             zone: self.zone.clone(),
             cells: self.cells.to_text(),
             minute: self.minute,
+            level: self.level,
         }
         .serialize(serializer)
     }
@@ -185,6 +206,7 @@ impl<'de> Deserialize<'de> for WeeklyDemand {
             zone: saved.zone,
             cells: Arc::new(cells),
             minute: saved.minute,
+            level: saved.level,
         })
     }
 }
@@ -297,5 +319,37 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_demand_that_grows_is_not_lagged_behind() {
+        let minute = Duration::from_secs(60);
+        let monday = at("2026-11-02T00:00:00Z");
+        let mut demand = demand("UTC");
+        // A fifth more each week.
+        let counts = [20, 24, 29, 35, 41, 50, 60, 72];
+        for (week, starts) in (0..).zip(counts) {
+            for minutes in 0..5 * 1440_u32 {
+                let from = monday + minute * (week * 10_080 + minutes);
+                let now = minutes % 60 == 0 && (9..17).contains(&(minutes % 1440 / 60));
+                let count = if now { starts } else { 0 };
+                demand.observe(from, from + minute, count, 1.0);
+            }
+        }
+        let nine = at("2026-12-28T09:00:00Z");
+        let lead = Duration::from_secs(180);
+        let peak = demand.peak(nine.before(minute), lead).unwrap();
+        let last_week = 72.0;
+        assert!(
+            (0.8..1.2).contains(&(peak / last_week)),
+            "{peak}, where {last_week} came"
+        );
+        let by_the_weeks = demand.expected_starts(nine.before(minute), nine + 2 * minute);
+        assert!(by_the_weeks < 0.75 * last_week, "{by_the_weeks}");
+        // What was written before there was a level is read, and grows anew.
+        let mut text: serde_json::Value = serde_json::to_value(&demand).unwrap();
+        assert!(text.as_object_mut().unwrap().remove("level").is_some());
+        let read: WeeklyDemand = serde_json::from_value(text).unwrap();
+        assert!(read.peak(nine.before(minute), lead).unwrap() < peak);
     }
 }
