@@ -1,6 +1,8 @@
 //! What simulations must give in the long run. `cargo test --release -p jibri-scaler-benches --test statistics`: long enough for chance to
 //! even out, so that it is built as benches are.
 
+mod promise;
+
 use std::time::Duration;
 
 use jibri_scaler_core::{

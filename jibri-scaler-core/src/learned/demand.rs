@@ -346,6 +346,8 @@ mod tests {
         );
         let by_the_weeks = demand.expected_starts(nine.before(minute), nine + 2 * minute);
         assert!(by_the_weeks < 0.75 * last_week, "{by_the_weeks}");
+        let text = serde_json::to_string(&demand).unwrap();
+        assert_eq!(serde_json::from_str::<WeeklyDemand>(&text).unwrap(), demand);
         // What was written before there was a level is read, and grows anew.
         let mut text: serde_json::Value = serde_json::to_value(&demand).unwrap();
         assert!(text.as_object_mut().unwrap().remove("level").is_some());

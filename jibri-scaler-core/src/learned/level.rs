@@ -38,6 +38,10 @@ impl Level {
         ((seen + DOUBT) / (expected + DOUBT)).clamp(1.0, MOST)
     }
 
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde asks with a reference"
+    )]
     pub(super) fn is_unknown(&self) -> bool {
         *self == Self::default()
     }

@@ -7,6 +7,7 @@ use jibri_scaler_core::{
     backtest::{
         BootTime, Environment, Session, Trace,
         bound::{at_price, without_refusals},
+        peers::{Baseline, Peer},
         simulate,
     },
 };
@@ -55,6 +56,37 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn nor_does_any_peer(
+        trace in logs(),
+        boot in 0..400_u64,
+        initial in 0..12_u32,
+        curve in any::<prop::sample::Index>(),
+        setting in any::<prop::sample::Index>(),
+    ) {
+        let boot = secs(boot);
+        let environment = Environment::new(0, 60)
+            .and_then(|e| Ok(e.with_boot(BootTime::fixed(boot)?)))
+            .unwrap()
+            .with_initial(initial)
+            .with_lead_in(secs(600));
+        for peer in Peer::ALL {
+            let curves = peer.curves();
+            let settings: &Vec<Baseline> = curve.get(&curves);
+            let baseline = setting.get(settings);
+            let outcome = simulate(&trace, &environment, &mut *baseline.scaler());
+            prop_assert_eq!(outcome.lost, 0);
+            if outcome.refused.is_empty() {
+                let bound = without_refusals(&trace, boot).overhead;
+                prop_assert!(bound <= outcome.overhead(), "{} with {}", peer, baseline);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_policy_can_refuse_nothing() {
     // So that the property above is not about nothing.
@@ -62,4 +94,13 @@ fn a_policy_can_refuse_nothing() {
     let environment = Environment::new(0, 60).unwrap().with_initial(9);
     let outcome = simulate(&trace, &environment, &mut scaler(8, 0.0));
     assert_eq!(outcome.refused, []);
+    let all_serve = |peer: &Peer| {
+        let most = peer
+            .curves()
+            .into_iter()
+            .filter_map(|mut curve| curve.pop());
+        most.map(|baseline| simulate(&trace, &environment, &mut *baseline.scaler()))
+            .any(|outcome| outcome.refused.is_empty())
+    };
+    assert!(Peer::ALL.iter().all(all_serve));
 }
