@@ -1,8 +1,8 @@
 //! How many recordings were refused, where nobody counts them.
 //!
-//! Jicofo's `jibri_no_instance_failures` counts only requests that met no Jibri at all; those that met busy ones are hidden among failed
-//! recordings. What can be seen is *when* no Jibri was idle. A recording that is asked for then is refused, so that refusals are the
-//! starts that are expected in that time.
+//! Jicofo counts them since August 2026 ([jitsi/jicofo#1310](https://github.com/jitsi/jicofo/pull/1310)), in `jibri_no_instance_failures`.
+//! An older one hides them among failed recordings. What can be seen in any case is *when* no Jibri was idle. A recording that is asked for
+//! then is refused, so that refusals are the starts that are expected in that time.
 
 use std::time::Duration;
 

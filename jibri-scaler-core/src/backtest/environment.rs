@@ -41,6 +41,7 @@ pub struct Environment {
     pub(super) lead_in: Duration,
     pub(super) warm_up: Duration,
     pub(super) series: bool,
+    pub(super) counted_refusals: bool,
 }
 
 impl Environment {
@@ -79,6 +80,7 @@ impl Environment {
             lead_in: Duration::from_secs(3600),
             warm_up: Duration::ZERO,
             series: false,
+            counted_refusals: false,
         })
     }
 
@@ -236,6 +238,14 @@ impl Environment {
     #[must_use]
     pub const fn with_series(mut self, series: bool) -> Self {
         self.series = series;
+        self
+    }
+
+    /// Whether a snapshot says how many recordings were refused since the tick before, as one does where Jicofo's counter is read.
+    /// Default no.
+    #[must_use]
+    pub const fn with_counted_refusals(mut self, counted: bool) -> Self {
+        self.counted_refusals = counted;
         self
     }
 

@@ -60,6 +60,8 @@ pub struct Fleet<'e> {
     pub(super) failed_launches: u64,
     pub(super) lost: u64,
     pub(super) all_refused: u64,
+    /// How many of them the ticks before this one knew, and this one knows.
+    pub(super) told_refused: (u64, u64),
 }
 
 /// What a scaler sees of one instance.
@@ -108,6 +110,7 @@ impl<'e> Fleet<'e> {
             failed_launches: 0,
             lost: 0,
             all_refused: 0,
+            told_refused: (0, 0),
         }
     }
 

@@ -30,6 +30,7 @@ impl Fleet<'_> {
                 machine.report = Some((described, machine.reading));
             }
         }
+        self.told_refused = (self.told_refused.1, self.all_refused);
         self.ticks += 1;
     }
 
@@ -63,6 +64,11 @@ impl Fleet<'_> {
             });
             row
         });
-        FleetSnapshot::of_sorted(self.group(), rows.collect())
+        let snapshot = FleetSnapshot::of_sorted(self.group(), rows.collect());
+        if !self.environment.counted_refusals {
+            return snapshot;
+        }
+        let (before, now) = self.told_refused;
+        snapshot.with_refused(u32::try_from(now - before).unwrap_or(u32::MAX))
     }
 }

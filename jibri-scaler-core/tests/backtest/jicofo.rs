@@ -60,3 +60,26 @@ fn after_five_more_that_answer_busy_it_is_refused() {
     let starts = &starts[1..];
     assert_eq!(fixed(6, starts).refused, []);
 }
+
+#[test]
+fn ticks_say_how_many_were_refused_since_the_one_before_where_that_is_counted() {
+    struct Told(Vec<Option<u32>>);
+    impl Scaler for Told {
+        fn tick(&mut self, fleet: &mut Fleet<'_>) {
+            self.0.push(fleet.snapshot().refused());
+        }
+    }
+    let all = trace([(0, 100), (5, 100), (31, 32), (100, 101)]);
+    for counted in [true, false] {
+        let environment = Environment::new(0, 9).unwrap();
+        let environment = environment.with_counted_refusals(counted);
+        let mut told = Told(Vec::new());
+        simulate(&all, &environment.with_lead_in(secs(0)), &mut told);
+        let expected = [0, 1, 1, 0].map(|refused| counted.then_some(refused));
+        // The first recording comes just before the first tick.
+        let expected = [counted.then_some(1)]
+            .into_iter()
+            .chain(expected.into_iter().skip(1));
+        assert_eq!(told.0, expected.collect::<Vec<_>>());
+    }
+}
