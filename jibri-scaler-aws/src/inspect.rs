@@ -5,6 +5,7 @@
 
 mod alarm;
 mod group;
+mod history;
 mod hook;
 mod policy;
 mod refresh;
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub use alarm::{Alarm, MetricQuery, QuerySource};
+pub use history::{BusyAverage, BusyHistory};
 pub use hook::Hook;
 pub use policy::{PolicyKind, ScalingPolicy, StepAdjustment};
 pub use refresh::{Refresh, Treatment};

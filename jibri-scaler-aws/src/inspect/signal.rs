@@ -77,8 +77,9 @@ impl Inspector {
             MINUTE,
         ));
 
-        let short = self.metrics(idle(SHORT), now, SHORT_WINDOW, SHORT).await?;
-        let minutes = self.metrics(all, now, MINUTE_WINDOW, MINUTE).await?;
+        let last = |window| (now.before(window), now);
+        let short = self.metrics(idle(SHORT), last(SHORT_WINDOW), SHORT).await?;
+        let minutes = self.metrics(all, last(MINUTE_WINDOW), MINUTE).await?;
         Ok(Signal {
             short: sums(&short),
             minutes: sums(&minutes),
@@ -89,12 +90,11 @@ impl Inspector {
         })
     }
 
-    /// The results of the queries over the closed periods in the window that ends now.
-    async fn metrics(
+    /// The results of the queries over the closed periods from a time until another.
+    pub(super) async fn metrics(
         &self,
         queries: Vec<MetricDataQuery>,
-        now: Timestamp,
-        window: Duration,
+        (from, until): (Timestamp, Timestamp),
         period: Duration,
     ) -> Result<Vec<MetricDataResult>, PortError> {
         let operation = || {
@@ -103,8 +103,8 @@ impl Inspector {
                 self.name, self.namespace
             )
         };
-        let end = floor(now, period);
-        let start = floor(now.before(window), period);
+        let end = floor(until, period);
+        let start = floor(from, period);
         let queries = &queries;
         let results = page::all(operation(), self.timeout, |token, left| async move {
             self.cloudwatch
@@ -140,7 +140,13 @@ impl Inspector {
         Ok(results)
     }
 
-    fn query(&self, id: &str, name: &str, statistic: &str, period: Duration) -> MetricDataQuery {
+    pub(super) fn query(
+        &self,
+        id: &str,
+        name: &str,
+        statistic: &str,
+        period: Duration,
+    ) -> MetricDataQuery {
         let group = (self.namespace.as_str(), &self.name);
         crate::metric::query(id, group, name, statistic, period)
     }
@@ -156,7 +162,7 @@ fn sums(results: &[MetricDataResult]) -> Vec<SignalSum> {
 }
 
 /// The values of a query over all pages, by the start of their period.
-fn values(results: &[MetricDataResult], id: &str) -> BTreeMap<Timestamp, f64> {
+pub(super) fn values(results: &[MetricDataResult], id: &str) -> BTreeMap<Timestamp, f64> {
     results
         .iter()
         .filter(|result| result.id() == Some(id))
@@ -166,7 +172,7 @@ fn values(results: &[MetricDataResult], id: &str) -> BTreeMap<Timestamp, f64> {
 }
 
 /// The start of the period that has that moment in it, in seconds since the epoch.
-fn floor(at: Timestamp, period: Duration) -> i64 {
+pub(super) fn floor(at: Timestamp, period: Duration) -> i64 {
     let seconds = at.as_micros().div_euclid(1_000_000);
     let period = i64::try_from(period.as_secs()).unwrap_or(i64::MAX).max(1);
     seconds - seconds.rem_euclid(period)

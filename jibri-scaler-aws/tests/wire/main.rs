@@ -5,6 +5,7 @@ mod answers;
 mod budget;
 mod cbor;
 mod group;
+mod history;
 mod inspect;
 mod leadership;
 mod ownership;
