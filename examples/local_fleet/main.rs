@@ -9,6 +9,7 @@
 mod day;
 mod screen;
 mod summary;
+#[path = "../support/timeline.rs"]
 mod timeline;
 mod world;
 

@@ -31,7 +31,8 @@ pub(crate) fn replay(
             Ok(replayed) => replayed,
             Err(reason) => {
                 decisions.flush().map_err(Stopped::Output)?;
-                return Err(Stopped::Audit { number, reason });
+                let reason = format!("can't be decided again: {reason}");
+                return Err(Stopped::Line { number, reason });
             }
         };
         writeln!(decisions, "{}", replayed.recomputed()).map_err(Stopped::Output)?;

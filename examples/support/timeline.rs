@@ -1,8 +1,12 @@
 //! The day as a picture: busy, idle and booting instances over time, with the decisions marked.
 
+pub(crate) mod svg;
+
 use std::{fmt::Write as _, time::Duration};
 
 use jibri_scaler_core::Timestamp;
+
+use svg::{escape, line};
 
 const WIDTH: f64 = 1200.0;
 const HEIGHT: f64 = 420.0;
@@ -67,12 +71,7 @@ impl Timeline {
             most,
         };
 
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-             font-size=\"12\">\n<title>{0}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-             <text x=\"{LEFT}\" y=\"22\" font-size=\"14\">{0}</text>\n",
-            escape(title)
-        );
+        let mut svg = svg::open(title, WIDTH, HEIGHT);
         let layers: [(&str, &str, Layer); 4] = [
             ("busy", "#c0504d", |s| (0, s.busy)),
             ("leaving", "#a6a6a6", |s| (s.busy, s.leaving)),
@@ -92,7 +91,10 @@ impl Timeline {
             );
             line(
                 &mut svg,
-                format_args!("<text x=\"{}\" y=\"22\">{name}</text>", x + 16.0),
+                format_args!(
+                    "<text class=\"ink\" x=\"{}\" y=\"22\">{name}</text>",
+                    x + 16.0
+                ),
             );
         }
         axes(&mut svg, &scale);
@@ -133,10 +135,10 @@ impl Timeline {
             let x = scale.x(*at);
             let y = HEIGHT - BOTTOM;
             let (path, colour, text) = match mark {
-                Mark::Grow(text) => (format!("M{x:.1} {y}l-4 7h8z"), "#1f5fa8", text.as_str()),
+                Mark::Grow(text) => (format!("M{x:.1} {y}l-4 7h8z"), "#3b82d6", text.as_str()),
                 Mark::Retire(text) => (
                     format!("M{x:.1} {}l-4 -7h8z", TOP + 4.0),
-                    "#444",
+                    "#888",
                     text.as_str(),
                 ),
                 Mark::Refused => (
@@ -185,7 +187,7 @@ fn axes(svg: &mut String, scale: &Scale) {
         line(
             svg,
             format_args!(
-                "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{count}</text>",
+                "<text class=\"ink\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{count}</text>",
                 LEFT - 6.0,
                 y + 4.0
             ),
@@ -193,7 +195,7 @@ fn axes(svg: &mut String, scale: &Scale) {
         line(
             svg,
             format_args!(
-                "<path d=\"M{LEFT} {y:.1}H{}\" stroke=\"#000\" stroke-opacity=\"0.12\"/>",
+                "<path d=\"M{LEFT} {y:.1}H{}\" class=\"grid\"/>",
                 WIDTH - 10.0
             ),
         );
@@ -205,23 +207,12 @@ fn axes(svg: &mut String, scale: &Scale) {
         let (x, y) = (scale.x(hour), HEIGHT - BOTTOM + 18.0);
         line(
             svg,
-            format_args!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{clock}</text>"),
+            format_args!(
+                "<text class=\"ink\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{clock}</text>"
+            ),
         );
         hour = hour + Duration::from_hours(1);
     }
-}
-
-fn line(svg: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = svg.write_fmt(text);
-    svg.push('\n');
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
