@@ -82,6 +82,10 @@ pub(crate) struct Arguments {
     /// Publish `Idle` although there are agents. They must not publish it in the same namespace.
     #[arg(long, requires = "agents")]
     publish_idle: bool,
+    /// Where Jicofo's metrics are read, such as `http://jicofo.example:8888`, for the number of recordings that it refused; once for each
+    /// Jicofo that hands recordings to this group. Before the version of August 2026 Jicofo does not count them.
+    #[arg(long, value_name = "URL")]
+    pub(crate) jicofo: Vec<String>,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -22,6 +22,9 @@
 //! another has it at its next tick. Give all replicas the same `--memory` in a file system that they share, such as EFS. Where each has
 //! its own nothing is lost: the next leader shrinks later, and does not know which Jibris were told to go.
 //!
+//! With `--jicofo` it reads from Jicofo how many recordings were refused, for the policy's `refusal_step`, and for the demand that
+//! `refuse_at_most` learns, which without it is too low where many are refused.
+//!
 //! With `--features ec2` it reads launch times and private addresses from EC2, so that `http://{private_ip}:2222` will do. That
 //! SDK takes minutes and 7 GB of memory to build.
 
@@ -31,11 +34,14 @@ mod arguments;
 mod audit_file;
 #[path = "../support/clock.rs"]
 mod clock;
+#[path = "../support/jicofo.rs"]
+mod jicofo;
 mod lead;
 #[path = "../support/memory_file.rs"]
 mod memory_file;
 #[path = "../support/policy_source.rs"]
 mod policy_source;
+mod refusals;
 
 use std::{
     error::Error,
@@ -65,8 +71,10 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Arguments, Where};
 use audit_file::AuditFile;
+use jicofo::Jicofo;
 use memory_file::MemoryFile;
 use policy_source::PolicySource;
+use refusals::CountedRefusals;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -205,6 +213,9 @@ async fn build(
         say(format_args!("agents report at {}", listener.address()));
         tokio::spawn(listener.serve());
     }
+    let jicofos = arguments.jicofo.iter();
+    let jicofos = jicofos.map(|url| Jicofo::new(url, deadline));
+    let observer = CountedRefusals::new(observer, jicofos.collect::<Result<_, _>>()?);
     let ownership = Ownership::new(group.clone(), arguments.name()?);
 
     let controller = Controller::new(policy.policy(), policy.limits.clone(), observer, group)

@@ -8,6 +8,7 @@
 //! ```
 
 mod arguments;
+#[path = "../support/jicofo.rs"]
 mod jicofo;
 #[path = "../support/memory_file.rs"]
 mod memory_file;
@@ -17,7 +18,7 @@ use std::{
     error::Error,
     io::{self, Write as _},
     process::ExitCode,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use clap::Parser as _;
@@ -28,6 +29,7 @@ use jibri_scaler_aws::{
 use jibri_scaler_core::{Memory, PolicyFile, Timestamp, native::Growth, port::MemoryStore as _};
 
 use arguments::Arguments;
+use jicofo::Jicofo;
 use memory_file::MemoryFile;
 
 const FOUND: u8 = 1;
@@ -76,10 +78,18 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
 
 /// A Jicofo that does not answer is a finding, and no reason not to look at the group.
 async fn with_jicofo(doctor: Doctor, url: &str) -> Doctor {
-    match jicofo::available(url).await {
+    match available(url).await {
         Ok(available) => doctor.with_jicofo(available),
         Err(why) => doctor.with_jicofo_unread(why),
     }
+}
+
+/// How many Jibris Jicofo could use now (`JibriDetector` of Jicofo).
+async fn available(url: &str) -> Result<u32, String> {
+    // It answers within milliseconds.
+    let jicofo = Jicofo::new(url, Duration::from_secs(5))?;
+    let metrics = jicofo.metrics().await?;
+    metrics.number("jibri_instances_available", "has Jibris configured")
 }
 
 /// The memory in that file, which must be there: a wrong path is not an empty memory.
