@@ -186,6 +186,12 @@ async fn build(
     addresses: Arc<dyn AddressBook>,
     reports: &Arc<AgentReports>,
 ) -> Result<Controller, Box<dyn Error>> {
+    if policy.refusal_step.is_some() && arguments.jicofo.is_empty() {
+        say(
+            "the policy has a refusal_step, which waits for refusals that nobody counts: say with --jicofo where they are",
+        );
+    }
+
     let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let group = AutoScalingGroup::new(&sdk, arguments.group.clone())?;
     let group = group.with_agents(arguments.agents.is_some());

@@ -7,7 +7,7 @@ mod day;
 #[path = "../local_fleet/summary.rs"]
 mod summary;
 #[allow(dead_code, reason = "`local_fleet` uses all of it")]
-#[path = "../local_fleet/timeline.rs"]
+#[path = "../support/timeline.rs"]
 mod timeline;
 #[allow(dead_code, reason = "`local_fleet` uses all of it")]
 #[path = "../local_fleet/world.rs"]

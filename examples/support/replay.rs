@@ -49,7 +49,10 @@ pub(crate) fn replay(
 #[derive(Debug)]
 pub(crate) enum Stopped {
     /// The line, and what is the matter with it.
-    Line { number: u64, reason: String },
+    Line {
+        number: u64,
+        reason: String,
+    },
     Output(io::Error),
 }
 
