@@ -91,7 +91,7 @@ fn unread(url: &str, error: &dyn Error) -> String {
     let mut text = format!("could not read Jicofo's metrics at {url}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        text += &format!(": {error}");
+        text = format!("{text}: {error}");
         cause = error.source();
     }
     text
