@@ -36,7 +36,7 @@ pub(crate) enum Source {
 #[derive(Clone, Debug)]
 enum Rules {
     Policy(Box<PolicyFile>),
-    Oracle(RateOracle),
+    Oracle(RateOracle, Box<Limits>),
     Baseline(Baseline),
 }
 
@@ -100,11 +100,12 @@ impl Candidate {
         }
     }
 
-    pub(crate) fn oracle(name: String, oracle: RateOracle) -> Self {
+    /// Who knows the rate, with ticks that far apart.
+    pub(crate) fn oracle(name: String, oracle: RateOracle, interval: Duration) -> Self {
         Self {
             name,
             source: Source::RateOracle,
-            rules: Rules::Oracle(oracle),
+            rules: Rules::Oracle(oracle, Box::new(quick(interval))),
         }
     }
 
@@ -112,7 +113,7 @@ impl Candidate {
     pub(crate) fn policy(&self) -> Option<&PolicyFile> {
         match &self.rules {
             Rules::Policy(policy) => Some(policy),
-            Rules::Oracle(_) | Rules::Baseline(_) => None,
+            Rules::Oracle(..) | Rules::Baseline(_) => None,
         }
     }
 
@@ -150,7 +151,9 @@ impl Candidate {
         match &self.rules {
             Rules::Policy(file) => Box::new(PolicyScaler::new(file.policy(), file.limits.clone())),
             Rules::Baseline(baseline) => baseline.scaler(),
-            Rules::Oracle(oracle) => Box::new(PolicyScaler::new(oracle.clone(), quick())),
+            Rules::Oracle(oracle, limits) => {
+                Box::new(PolicyScaler::new(oracle.clone(), Limits::clone(limits)))
+            }
         }
     }
 }
@@ -166,10 +169,11 @@ pub(crate) fn report_ttl(interval: Duration) -> String {
 }
 
 /// Limits that hold little back, for who knows.
-fn quick() -> Limits {
+fn quick(interval: Duration) -> Limits {
     let minute = Duration::from_mins(1);
     let quick = Limits::default()
         .with_idle_timeout(minute)
+        .and_then(|limits| limits.with_report_ttl(REPORT_TTL.max(2 * interval)))
         .and_then(|limits| limits.with_surplus_hold(minute))
         .and_then(|limits| limits.with_max_launch(10_000))
         .and_then(|limits| limits.with_max_retire(10_000));
@@ -204,7 +208,9 @@ mod tests {
                     .all(|candidate| candidate.check(interval).is_ok())
             );
         }
-        assert_eq!(quick().idle_timeout(), Duration::from_mins(1));
+        let limits = quick(Duration::from_mins(5));
+        assert_eq!(limits.report_ttl(), Duration::from_mins(10));
+        assert_eq!(limits.idle_timeout(), Duration::from_mins(1));
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub(crate) fn compare(
     seed: u64,
 ) -> Result<Comparison, String> {
     let knowing = match oracle::rates(trace) {
-        Some(rates) => oracle::candidates(&rates, boot + interval + CHROME)
+        Some(rates) => oracle::candidates(&rates, (boot + interval + CHROME, interval))
             .map_err(|error| error.to_string())?,
         None => Vec::new(),
     };

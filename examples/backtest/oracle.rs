@@ -56,12 +56,16 @@ pub(crate) fn rates(trace: &Trace) -> Option<Rates> {
 }
 
 /// Who knows these rates, for each of the shares.
-pub(crate) fn candidates(rates: &Rates, lead: Duration) -> Result<Vec<Candidate>, OutOfRange> {
+pub(crate) fn candidates(
+    rates: &Rates,
+    (lead, interval): (Duration, Duration),
+) -> Result<Vec<Candidate>, OutOfRange> {
     let all = SHARES.into_iter().map(|share| {
         let oracle = RateOracle::new(rates.clone(), lead, share)?;
         Ok(Candidate::oracle(
             format!("knows the average week, {} %", 100.0 * share),
             oracle,
+            interval,
         ))
     });
     all.collect()

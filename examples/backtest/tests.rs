@@ -97,12 +97,17 @@ fn the_sample_is_what_it_is_said_to_be() {
 #[test]
 fn the_sample_is_played_where_nothing_else_is_given() {
     let folder = Folder::new();
-    let text = folder.backtest_every("150s", "").unwrap();
+    let text = folder.backtest_every("150s", "--json o.json").unwrap();
     assert!(
         text.starts_with("977 recordings, at most 12 at once, from the built-in sample"),
         "{text}"
     );
     assert!(text.contains("knows the average week, 1 %"), "{text}");
+    // Who knows more pays less, however far apart the ticks are.
+    let json: serde_json::Value = serde_json::from_str(&folder.read("o.json")).unwrap();
+    let hours = |row: &serde_json::Value| row["idle_hours"].as_f64().unwrap();
+    let oracle = &json["rate_oracle"][2];
+    assert!(hours(oracle) < hours(&json["policies"][0]), "{oracle}");
 }
 
 #[test]
