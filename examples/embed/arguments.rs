@@ -26,6 +26,14 @@ pub(crate) struct Arguments {
     /// A folder with the audit log of each group, from which `replay --audit` computes each decision again. Ten files of 50 MB are kept.
     #[arg(long)]
     audit: Option<PathBuf>,
+    /// What is logged: error, warn, info, debug or trace.
+    #[arg(long, default_value = "warn")]
+    pub(crate) log: tracing_subscriber::filter::LevelFilter,
+    /// The `DynamoDB` table in which replicas of this service agree who leads which group. Needs the feature `dynamodb`. Give all of them
+    /// the same --memory, in a file system that they share.
+    #[cfg(feature = "aws")]
+    #[arg(long)]
+    pub(crate) lead_table: Option<jibri_scaler_aws::TableName>,
     /// Where the memories are kept, a file for each group. Without it a restart forgets which Jibris were told to go.
     #[cfg(feature = "aws")]
     #[arg(long)]

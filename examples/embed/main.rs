@@ -35,7 +35,7 @@ mod sparkline;
 mod tests;
 mod view;
 
-use std::{error::Error, io::Write as _, process::ExitCode, sync::Arc};
+use std::{error::Error, io::Write as _, process::ExitCode, sync::Arc, time::Instant};
 
 use axum::Router;
 use clap::Parser as _;
@@ -55,7 +55,6 @@ use tokio::{
 use arguments::Arguments;
 use group::Group;
 use policy_source::PolicySource;
-use ports::Ports;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -74,6 +73,10 @@ async fn main() -> ExitCode {
 )]
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let token = arguments.token()?;
+    tracing_subscriber::fmt()
+        .with_max_level(arguments.log)
+        .with_writer(std::io::stderr)
+        .init();
     let numbers = PrometheusBuilder::new().install_recorder()?;
     jibri_scaler_core::metrics::describe();
     let (mut term, mut interrupt) = (
@@ -89,9 +92,11 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let stop = stop.boxed().shared();
 
     let (mut groups, mut workers, mut app) = (Vec::new(), JoinSet::new(), Router::new());
+    let world = ports::World::new(&arguments).await?;
+    let started = Instant::now();
     for named in arguments.groups()? {
         let (source, policy) = PolicySource::open(&named.policy)?;
-        let ports = Ports::of(&arguments, &named.name).await?;
+        let ports = world.ports(&named.name)?;
         // What agents and Jibris push goes to the observer, and wakes the next tick.
         let reports = Arc::new(AgentReports::default());
         if let Some(token) = &token {
@@ -109,7 +114,12 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             .with_drain(ports.drain)
             .with_memory(ports.memory)
             .with_group_name(&named.name)
+            .with_stopwatch(move || started.elapsed())
             .with_interval(ports.tick)?;
+        let controller = match ports.leadership {
+            Some(leadership) => controller.with_leadership(leadership),
+            None => controller,
+        };
         let (group, worker) = Group::new(&named.name, controller, source, ports.clock);
         let ticks = ports.ticks.take_until(stop.clone());
         let worker = worker.with_audit(arguments.audit(&named.name)?);

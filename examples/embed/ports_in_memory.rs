@@ -23,12 +23,15 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, stream, stream::BoxStream};
-use jibri_scaler_core::{Timestamp, port::KeptMemory, sim::SimGroup};
+use jibri_scaler_core::{
+    Timestamp,
+    port::{KeptMemory, Leadership},
+    sim::SimGroup,
+};
 use jibri_scaler_http::{DrainConfig, HttpDrain, HttpProbe, ProbeConfig};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{arguments::Arguments, group::Clock, say};
-use world::World;
 
 /// The time between ticks, in the time of the group.
 const TICK: Duration = Duration::from_secs(30);
@@ -48,13 +51,27 @@ pub(crate) struct Ports {
     pub(crate) probe: HttpProbe,
     pub(crate) drain: Arc<HttpDrain>,
     pub(crate) memory: KeptMemory,
+    /// There is one replica of this service.
+    pub(crate) leadership: Option<Box<dyn Leadership>>,
     pub(crate) clock: Clock,
     pub(crate) ticks: BoxStream<'static, Timestamp>,
 }
 
-impl Ports {
-    #[expect(clippy::unused_async, reason = "those of AWS wait")]
-    pub(crate) async fn of(arguments: &Arguments, name: &str) -> Result<Self, Box<dyn Error>> {
+/// What the groups share.
+pub(crate) struct World {
+    speed: f64,
+}
+
+impl World {
+    #[expect(clippy::unused_async, reason = "that of AWS waits")]
+    pub(crate) async fn new(arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            speed: arguments.speed,
+        })
+    }
+
+    /// What the controller of this group needs.
+    pub(crate) fn ports(&self, name: &str) -> Result<Ports, Box<dyn Error>> {
         let seed = name.bytes().fold(1, |seed: u64, byte| {
             seed.wrapping_mul(31).wrapping_add(byte.into())
         });
@@ -70,14 +87,14 @@ impl Ports {
                     }),
             );
         }
-        let world = World::new(seed, meetings)?;
+        let world = world::World::new(seed, meetings)?;
         let probe = ProbeConfig::default().with_timeout(PATIENCE)?;
         let drain = DrainConfig::default().with_patience(PATIENCE)?;
         let (group, addresses) = (Arc::clone(&world.group), world.addresses.clone());
         let now = Arc::new(AtomicI64::new(day::BEGIN.as_micros()));
         let read = Arc::clone(&now);
-        let interval = TICK.div_f64(arguments.speed);
-        Ok(Self {
+        let interval = TICK.div_f64(self.speed);
+        Ok(Ports {
             interval: interval.max(PATIENCE),
             tick: TICK,
             listing: Arc::clone(&group),
@@ -85,6 +102,7 @@ impl Ports {
             probe: HttpProbe::new(addresses.clone(), &probe)?,
             drain: Arc::new(HttpDrain::new(addresses, &drain)?),
             memory: KeptMemory::default(),
+            leadership: None,
             clock: Box::new(move || Timestamp::from_micros(read.load(Ordering::Relaxed))),
             ticks: ticks(world, interval, now),
         })
@@ -92,9 +110,13 @@ impl Ports {
 }
 
 /// The ticks, before each of which the world goes on to its time.
-fn ticks(world: World, interval: Duration, now: Arc<AtomicI64>) -> BoxStream<'static, Timestamp> {
+fn ticks(
+    world: world::World,
+    interval: Duration,
+    now: Arc<AtomicI64>,
+) -> BoxStream<'static, Timestamp> {
     let start = (world, day::BEGIN, Instant::now());
-    let next = move |(mut world, at, due): (World, Timestamp, Instant)| {
+    let next = move |(mut world, at, due): (world::World, Timestamp, Instant)| {
         let now = Arc::clone(&now);
         async move {
             sleep_until(due).await;
