@@ -94,6 +94,10 @@ fn played(scenario: &Scenario, percent: f64) -> Counted {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "half an hour without optimization; .ci/run runs it with"
+)]
 fn refusals_stay_below_what_was_promised_wherever_that_can_be() {
     for percent in [5.0, 1.0, 0.1] {
         for scenario in Scenario::all(30.0, start(), PLAYED).expect("a rate") {
