@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use crate::{
@@ -68,6 +69,15 @@ pub struct AgentReports {
     wake: Wake,
 }
 
+/// Two reports that overtake each other are not so far apart: a body does not take so long to arrive. What is stamped earlier than that
+/// was stamped by a clock that stepped back.
+const OVERTAKES_WITHIN: Duration = Duration::from_secs(60);
+
+/// Whether a report of this time was overtaken by the one before it in the store.
+fn is_late(before: Timestamp, received_at: Timestamp) -> bool {
+    received_at < before && before.since(received_at) <= OVERTAKES_WITHIN
+}
+
 /// What was pushed about one instance last.
 #[derive(Clone, Debug, Default)]
 struct Pushed {
@@ -77,14 +87,14 @@ struct Pushed {
 
 impl AgentReports {
     /// Takes in the report of an agent. It is a [wake-up](Self::wakes) where it says something else than the one before. One that
-    /// was received before the newest one changes nothing.
+    /// was overtaken on its way by a newer one changes nothing.
     ///
     /// # Errors
     /// Where no such instance was listed last. An agent reports again soon, and by then it may be.
     pub fn receive(&self, id: &InstanceId, report: AgentReport) -> Result<(), NotListed> {
         self.take_in(id, |pushed| {
             let before = pushed.agent.as_ref();
-            if before.is_some_and(|before| before.received_at > report.received_at) {
+            if before.is_some_and(|before| is_late(before.received_at, report.received_at)) {
                 return false;
             }
             let is_news = before.is_none_or(|before| before.status != report.status);
@@ -122,7 +132,7 @@ impl AgentReports {
     ) -> Result<(), NotListed> {
         self.take_in(id, |pushed| {
             let before = pushed.jibri.as_ref();
-            if before.is_some_and(|before| before.received_at > received_at) {
+            if before.is_some_and(|before| is_late(before.received_at, received_at)) {
                 return false;
             }
             let is_news = before.is_none_or(|before| before.status.as_ref() != Some(&status));

@@ -13,7 +13,7 @@ const KILLED: [(Safeguard, u64); 22] = [
     (LastLook, 12),
     (NotWhileItAnswers, 12),
     (FreeIsUntold, 10),
-    (BothPorts, 28),
+    (BothPorts, 1088),
     (CompleteAfterGone, 7),
     (NoLoweringOfOurOwn, 11),
     (OnlyRaised, 0),

@@ -394,6 +394,48 @@ fn one_that_answers_while_the_memory_cannot_be_saved_has_not_refused_without_a_g
     assert_eq!(lived(&[Safeguard::NoGaps]), Some("ended"));
 }
 
+/// The way that the exploration found before an answer counted that comes in the very tick in which the act of giving it back is seen to be
+/// lost.
+#[test]
+fn one_that_answers_when_it_is_to_be_given_back_again_has_not_refused_without_a_gap() {
+    const DOWN: Scene = (0, true);
+    const IDLE: Scene = (1, true);
+    const BUSY: Scene = (5, true);
+    const UNHEALTHY: Scene = (7, true);
+    const EXPIRED: Scene = (8, true);
+    let any = any_world(&[]);
+    let mut state = any.init_states().remove(0);
+    for step in [
+        Step::Tick(UNHEALTHY, SEEN),
+        Step::Call(IDLE, Fate::Well),
+        Step::Pass,
+        Step::Tick(BUSY, SEEN),
+        Step::Pass,
+        Step::Tick(DOWN, SEEN),
+        Step::Call(DOWN, Fate::Well),
+        Step::Pass,
+        Step::Pass,
+        Step::Tick(DOWN, SEEN),
+        Step::Call(DOWN, Fate::Well),
+        Step::Pass,
+        Step::Tick(DOWN, SEEN),
+        Step::Call(DOWN, Fate::Well),
+        Step::Call(DOWN, Fate::Well),
+        Step::Pass,
+        Step::Pass,
+        Step::Tick(DOWN, SEEN),
+        Step::Pass,
+        Step::Tick(EXPIRED, SEEN),
+        Step::Pass,
+        Step::Tick(DOWN, SEEN),
+        Step::Call(DOWN, Fate::Well),
+        Step::Call(DOWN, Fate::Nothing),
+    ] {
+        state = any.next_state(&state, step).unwrap_or(state);
+    }
+    assert_eq!(state.unfounded, None);
+}
+
 #[test]
 #[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
 fn optimized_a_controller_keeps_the_promises_in_any_world() {
