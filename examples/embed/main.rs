@@ -67,7 +67,7 @@ async fn main() -> ExitCode {
     }
 }
 
-#[expect(
+#[allow(
     clippy::future_not_send,
     reason = "it is awaited by `main`, and never spawned"
 )]
