@@ -76,9 +76,9 @@ async fn metrics(State(service): State<Arc<Service>>) -> Response {
     (kind, service.numbers.render()).into_response()
 }
 
-/// Whether every group was seen in its last tick.
+/// Whether every group was seen lately.
 async fn health(State(service): State<Arc<Service>>) -> Response {
-    let unseen = |group: &&Group| group.view().at.is_none();
+    let unseen = |group: &&Group| !group.was_seen_lately();
     let unseen: Vec<_> = service
         .groups
         .iter()
@@ -88,7 +88,7 @@ async fn health(State(service): State<Arc<Service>>) -> Response {
     if unseen.is_empty() {
         return (StatusCode::OK, "ok\n").into_response();
     }
-    let what = format!("not seen yet: {}\n", unseen.join(", "));
+    let what = format!("not seen lately: {}\n", unseen.join(", "));
     (StatusCode::SERVICE_UNAVAILABLE, what).into_response()
 }
 
@@ -120,6 +120,9 @@ async fn command(
             StatusCode::SERVICE_UNAVAILABLE,
             "too much waits for the end of a tick, or the service ends: try again",
         ),
+        Err(Refused::By(error @ OperateError::NotLeading)) => {
+            says(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
+        }
         Err(Refused::By(OperateError::Refused(error))) => {
             says(StatusCode::CONFLICT, &error.to_string())
         }

@@ -1,6 +1,12 @@
 //! The command line.
 
-use std::{collections::BTreeSet, error::Error, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use clap::Parser;
 
@@ -20,9 +26,12 @@ pub(crate) struct Arguments {
     /// Where the service listens.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
-    /// The file with the bearer token of operators, agents and Jibris. Without it nobody can change or push anything.
+    /// The file with the bearer token of operators. Without it nobody can ask for anything.
     #[arg(long)]
     token_file: Option<PathBuf>,
+    /// The file with the bearer token that the agents have, another one than that of the operators. Without it nobody can push.
+    #[arg(long)]
+    push_token_file: Option<PathBuf>,
     /// A folder with the audit log of each group, from which `replay --audit` computes each decision again. Ten files of 50 MB are kept.
     #[arg(long)]
     audit: Option<PathBuf>,
@@ -112,19 +121,33 @@ impl Arguments {
         AuditFile::open(&file, 50_000_000, 10).map(Some)
     }
 
-    /// The bearer token, where there is one.
-    pub(crate) fn token(&self) -> Result<Option<String>, Box<dyn Error>> {
-        let Some(path) = &self.token_file else {
-            return Ok(None);
-        };
-        let named = |what: &dyn std::fmt::Display| format!("token file {}: {what}", path.display());
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| named(&format_args!("could not be read: {error}")))?;
-        // The rules for a token are those of the receiver.
-        text.parse::<jibri_scaler_http::reports::Token>()
-            .map_err(|error| named(&error))?;
-        Ok(Some(text.trim().to_owned()))
+    /// The bearer token of operators, where there is one.
+    pub(crate) fn token(&self) -> Result<Option<String>, String> {
+        self.token_file.as_deref().map(read_token).transpose()
     }
+
+    /// The bearer token of agents, where there is one.
+    pub(crate) fn push_token(&self) -> Result<Option<String>, String> {
+        let token = self
+            .push_token_file
+            .as_deref()
+            .map(read_token)
+            .transpose()?;
+        if token.is_some() && token == self.token()? {
+            return Err("the tokens of operators and of agents are the same: whoever is root on an instance could pause its group".into());
+        }
+        Ok(token)
+    }
+}
+
+fn read_token(path: &Path) -> Result<String, String> {
+    let named = |what: &dyn std::fmt::Display| format!("token file {}: {what}", path.display());
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| named(&format_args!("could not be read: {error}")))?;
+    // The rules for a token are those of the receiver.
+    text.parse::<jibri_scaler_http::reports::Token>()
+        .map_err(|error| named(&error))?;
+    Ok(text.trim().to_owned())
 }
 
 #[cfg(not(feature = "aws"))]

@@ -1,6 +1,6 @@
 //! One group of the service: its controller in a task of its own, and the handle by which the rest of the service reaches it.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _};
 use jibri_scaler_core::{
@@ -22,6 +22,7 @@ pub(crate) struct Group {
     name: Arc<str>,
     view: watch::Receiver<Arc<View>>,
     commands: mpsc::Sender<Asked>,
+    interval: Duration,
 }
 
 /// Why a command was not taken.
@@ -70,6 +71,7 @@ impl Group {
             name: name.into(),
             view: seen,
             commands: asks,
+            interval: Duration::from_secs(10),
         };
         let worker = Worker {
             controller,
@@ -85,6 +87,19 @@ impl Group {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same, whose ticks are so far apart by the wall clock.
+    pub(crate) fn with_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Whether it was seen in one of the last ticks.
+    pub(crate) fn was_seen_lately(&self) -> bool {
+        let patience = 3 * self.interval + Duration::from_secs(10);
+        let seen = self.view.borrow().seen;
+        seen.is_some_and(|seen| seen.elapsed() < patience)
     }
 
     /// What there is to see of it.
@@ -132,6 +147,10 @@ impl Worker {
     pub(crate) async fn tick(&mut self, now: Timestamp) {
         let controller = &mut self.controller;
         let said = self.policy.refresh(|policy| {
+            // The observer keeps the one that it was told.
+            if policy.limits.report_ttl() != controller.limits().report_ttl() {
+                return Err("another report_ttl needs a restart".into());
+            }
             let replaced = controller.replace_policy(policy.policy(), policy.limits);
             replaced.map_err(|error| error.to_string())
         });

@@ -1,7 +1,7 @@
 //! Somebody's own web service, with the scaler as one part of it.
 //!
 //! Each `--group` is kept by a controller of its own, in a task of its own: a slow or failing one costs nothing to the others. The service
-//! shows what they do, gives their numbers to Prometheus, takes in what agents and Jibris push, and lets an operator stop them.
+//! shows what they do, gives their numbers to Prometheus, takes in what agents push, and lets an operator stop them.
 //!
 //! Without the feature `aws` the groups are in memory, their Jibris are fakes on real sockets, and their time is a minute in a second:
 //!
@@ -17,7 +17,7 @@
 //! | `GET /metrics` | the numbers, for Prometheus |
 //! | `GET /healthz` | 200 while every group has ticked lately, else 503 |
 //! | `POST /groups/{group}/commands` | what an operator asks for, as JSON, with the bearer token of `--token-file` |
-//! | `POST /push/{group}/…` | what agents and Jibris push, with the same token |
+//! | `POST /push/{group}/…` | what agents report, with the bearer token of `--push-token-file` |
 
 mod api;
 mod arguments;
@@ -30,6 +30,7 @@ mod policy_source;
 #[cfg_attr(feature = "aws", path = "ports_aws.rs")]
 #[cfg_attr(not(feature = "aws"), path = "ports_in_memory.rs")]
 mod ports;
+mod serve;
 mod sparkline;
 #[cfg(test)]
 mod tests;
@@ -45,12 +46,7 @@ use jibri_scaler_core::{
     observe::{AgentReports, JoinedObserver},
 };
 use jibri_scaler_http::receiver::{Access, Receiver};
-use metrics_exporter_prometheus::PrometheusBuilder;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    task::JoinSet,
-};
+use tokio::{net::TcpListener, task::JoinSet};
 
 use arguments::Arguments;
 use group::Group;
@@ -72,38 +68,29 @@ async fn main() -> ExitCode {
     reason = "it is awaited by `main`, and never spawned"
 )]
 async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let token = arguments.token()?;
+    let (token, push_token) = (arguments.token()?, arguments.push_token()?);
     tracing_subscriber::fmt()
         .with_max_level(arguments.log)
         .with_writer(std::io::stderr)
         .init();
-    let numbers = PrometheusBuilder::new().install_recorder()?;
-    jibri_scaler_core::metrics::describe();
-    let (mut term, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    let stop = async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
-    let stop = stop.boxed().shared();
+    let numbers = serve::numbers()?;
+    let stop = serve::stop()?.boxed().shared();
+    // Before any group is acted on: where something is wrong with the service, nothing has happened.
+    let listener = TcpListener::bind(arguments.listen).await?;
 
-    let (mut groups, mut workers, mut app) = (Vec::new(), JoinSet::new(), Router::new());
+    let (mut groups, mut workers, mut app) = (Vec::new(), Vec::new(), Router::new());
     let world = ports::World::new(&arguments).await?;
     let started = Instant::now();
     for named in arguments.groups()? {
         let (source, policy) = PolicySource::open(&named.policy)?;
-        let ports = world.ports(&named.name)?;
-        // What agents and Jibris push goes to the observer, and wakes the next tick.
+        // What agents push goes to the observer, and wakes the next tick.
         let reports = Arc::new(AgentReports::default());
-        if let Some(token) = &token {
+        if let Some(token) = &push_token {
             let access = Access::default().with_token(token.parse()?);
-            let receiver = Receiver::new(Arc::clone(&reports), access);
+            let receiver = world.received(Receiver::new(Arc::clone(&reports), access));
             app = app.nest_service(&format!("/push/{}", named.name), receiver);
         }
+        let ports = world.ports(&named.name, &reports)?;
         let deadline = ports.interval / 2;
         let observer = JoinedObserver::new(ports.listing, ports.probe, move || {
             Box::pin(tokio::time::sleep(deadline))
@@ -116,25 +103,20 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             .with_group_name(&named.name)
             .with_stopwatch(move || started.elapsed())
             .with_interval(ports.tick)?;
-        let controller = match ports.leadership {
-            Some(leadership) => controller.with_leadership(leadership),
-            None => controller,
-        };
+        // Where there are replicas one leads, and where others scale the group too it is only observed.
+        let controller = ports.company.join(controller);
         let (group, worker) = Group::new(&named.name, controller, source, ports.clock);
-        let ticks = ports.ticks.take_until(stop.clone());
         let worker = worker.with_audit(arguments.audit(&named.name)?);
-        workers.spawn(worker.run(ticks));
-        groups.push(group);
+        workers.push((worker, ports.ticks));
+        groups.push(group.with_interval(ports.interval));
     }
     let app = app.merge(api::routes(groups, token, numbers));
-    let listener = TcpListener::bind(arguments.listen).await?;
     say(format_args!("http://{}", listener.local_addr()?));
-    axum::serve(listener, app)
-        .with_graceful_shutdown(stop)
-        .await?;
-    // A tick that runs when the service is told to stop is finished first.
-    while workers.join_next().await.is_some() {}
-    Ok(())
+    let mut tasks = JoinSet::new();
+    for (worker, ticks) in workers {
+        tasks.spawn(worker.run(ticks.take_until(stop.clone())));
+    }
+    serve::until_stopped(listener, app, tasks, stop).await
 }
 
 /// Writes a line to standard error. (`eprintln!` panics where nobody reads it any more.)

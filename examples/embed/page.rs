@@ -44,7 +44,7 @@ pub(crate) fn page(views: &[impl AsRef<View>]) -> String {
 fn group(view: &View) -> Markup {
     html! {
         section id=(view.name) {
-            h2 { (view.name) @if !view.leads && view.at.is_some() { " " small { "observes: another replica leads" } } }
+            h2 { (view.name) @if !view.leads && view.at.is_some() { " " small { "observes: it does not lead" } } }
             @match view.at {
                 None => p { "not looked at yet" },
                 Some(at) => {

@@ -9,12 +9,17 @@ use std::{
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use futures_util::{StreamExt as _, stream::BoxStream};
-use jibri_scaler_aws::{AutoScalingGroup, CallBudget, TableName};
+use jibri_scaler_aws::{AutoScalingGroup, CallBudget, Ownership, TableName};
 use jibri_scaler_core::{
-    Timestamp,
+    Controller, Timestamp,
+    observe::AgentReports,
     port::{KeptMemory, Leadership, MemoryStore},
+    wake::promptly,
 };
-use jibri_scaler_http::{Addresses, DrainConfig, HttpDrain, HttpProbe, ProbeConfig};
+use jibri_scaler_http::{
+    Addresses, DrainConfig, HttpDrain, HttpProbe, ProbeConfig, receiver::Receiver,
+};
+use tokio::time::sleep;
 
 #[path = "../support/clock.rs"]
 mod clock;
@@ -26,6 +31,8 @@ use memory_file::MemoryFile;
 
 /// The time between ticks.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// The least of it, where a report makes one come at once.
+const DISTANCE: Duration = Duration::from_secs(2);
 
 /// What a controller needs of the world around it.
 pub(crate) struct Ports {
@@ -38,16 +45,32 @@ pub(crate) struct Ports {
     pub(crate) probe: HttpProbe,
     pub(crate) drain: Arc<HttpDrain>,
     pub(crate) memory: Box<dyn MemoryStore>,
-    /// Where there are several replicas of this service, who of them acts.
-    pub(crate) leadership: Option<Box<dyn Leadership>>,
+    pub(crate) company: Company,
     pub(crate) clock: Clock,
     pub(crate) ticks: BoxStream<'static, Timestamp>,
+}
+
+/// Who else keeps a group.
+pub(crate) struct Company {
+    leadership: Option<Box<dyn Leadership>>,
+    ownership: Ownership,
+}
+
+impl Company {
+    /// Of several replicas of this service one leads; and a group that scaling policies or another controller change is only observed.
+    pub(crate) fn join(self, controller: Controller) -> Controller {
+        let controller = controller.with_ownership(self.ownership, false);
+        match self.leadership {
+            Some(leadership) => controller.with_leadership(leadership),
+            None => controller,
+        }
+    }
 }
 
 /// What the groups share.
 pub(crate) struct World {
     sdk: SdkConfig,
-    /// All Auto Scaling calls of an account share one allowance. This is enough for fifty groups that tick each 10 s.
+    /// All Auto Scaling calls of an account share one allowance. This is enough for thirty groups that tick each 10 s.
     budget: CallBudget,
     jibris: Arc<Addresses>,
     memory: Option<PathBuf>,
@@ -69,8 +92,21 @@ impl World {
         })
     }
 
+    /// The same receiver, by the clock of this machine.
+    #[expect(
+        clippy::unused_self,
+        reason = "that of the groups in memory has a clock"
+    )]
+    pub(crate) fn received(&self, receiver: Receiver) -> Receiver {
+        receiver
+    }
+
     /// What the controller of this group needs.
-    pub(crate) fn ports(&self, name: &str) -> Result<Ports, Box<dyn Error>> {
+    pub(crate) fn ports(
+        &self,
+        name: &str,
+        reports: &Arc<AgentReports>,
+    ) -> Result<Ports, Box<dyn Error>> {
         let group = AutoScalingGroup::new(&self.sdk, name.parse()?)?
             .with_agents(true)
             .with_budget(&self.budget);
@@ -86,16 +122,25 @@ impl World {
             interval: INTERVAL,
             tick: INTERVAL,
             listing: group.clone(),
-            control: group,
+            control: group.clone(),
             probe: HttpProbe::new(Arc::clone(&self.jibris), &ProbeConfig::default())?,
             drain: Arc::new(HttpDrain::new(
                 Arc::clone(&self.jibris),
                 &DrainConfig::default(),
             )?),
             memory,
-            leadership,
+            company: Company {
+                leadership,
+                ownership: Ownership::new(group.clone(), "embed".parse()?),
+            },
             clock: Box::new(|| Timestamp::from(SystemTime::now())),
-            ticks: clock::ticks(INTERVAL).boxed(),
+            ticks: promptly(
+                clock::ticks(INTERVAL),
+                reports.wakes(),
+                || Timestamp::from(SystemTime::now()),
+                || sleep(DISTANCE),
+            )
+            .boxed(),
         })
     }
 }

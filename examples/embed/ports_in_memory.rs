@@ -24,11 +24,9 @@ use std::{
 
 use futures_util::{StreamExt as _, stream, stream::BoxStream};
 use jibri_scaler_core::{
-    Timestamp,
-    port::{KeptMemory, Leadership},
-    sim::SimGroup,
+    Controller, Timestamp, observe::AgentReports, port::KeptMemory, sim::SimGroup,
 };
-use jibri_scaler_http::{DrainConfig, HttpDrain, HttpProbe, ProbeConfig};
+use jibri_scaler_http::{DrainConfig, HttpDrain, HttpProbe, ProbeConfig, receiver::Receiver};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{arguments::Arguments, group::Clock, say};
@@ -51,8 +49,7 @@ pub(crate) struct Ports {
     pub(crate) probe: HttpProbe,
     pub(crate) drain: Arc<HttpDrain>,
     pub(crate) memory: KeptMemory,
-    /// There is one replica of this service.
-    pub(crate) leadership: Option<Box<dyn Leadership>>,
+    pub(crate) company: Company,
     pub(crate) clock: Clock,
     pub(crate) ticks: BoxStream<'static, Timestamp>,
 }
@@ -60,6 +57,17 @@ pub(crate) struct Ports {
 /// What the groups share.
 pub(crate) struct World {
     speed: f64,
+    /// The time of the groups, which is one.
+    now: Arc<AtomicI64>,
+}
+
+/// Nobody else keeps these groups.
+pub(crate) struct Company;
+
+impl Company {
+    pub(crate) fn join(self, controller: Controller) -> Controller {
+        controller
+    }
 }
 
 impl World {
@@ -67,11 +75,18 @@ impl World {
     pub(crate) async fn new(arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
         Ok(Self {
             speed: arguments.speed,
+            now: Arc::new(AtomicI64::new(day::BEGIN.as_micros())),
         })
     }
 
+    /// The same receiver. (The time of these groups is not that of who pushes, so that reports count as received when they are read.)
+    pub(crate) fn received(&self, receiver: Receiver) -> Receiver {
+        let now = Arc::clone(&self.now);
+        receiver.with_clock(move || Timestamp::from_micros(now.load(Ordering::Relaxed)))
+    }
+
     /// What the controller of this group needs.
-    pub(crate) fn ports(&self, name: &str) -> Result<Ports, Box<dyn Error>> {
+    pub(crate) fn ports(&self, name: &str, _: &Arc<AgentReports>) -> Result<Ports, Box<dyn Error>> {
         let seed = name.bytes().fold(1, |seed: u64, byte| {
             seed.wrapping_mul(31).wrapping_add(byte.into())
         });
@@ -91,7 +106,7 @@ impl World {
         let probe = ProbeConfig::default().with_timeout(PATIENCE)?;
         let drain = DrainConfig::default().with_patience(PATIENCE)?;
         let (group, addresses) = (Arc::clone(&world.group), world.addresses.clone());
-        let now = Arc::new(AtomicI64::new(day::BEGIN.as_micros()));
+        let now = Arc::clone(&self.now);
         let read = Arc::clone(&now);
         let interval = TICK.div_f64(self.speed);
         Ok(Ports {
@@ -102,7 +117,7 @@ impl World {
             probe: HttpProbe::new(addresses.clone(), &probe)?,
             drain: Arc::new(HttpDrain::new(addresses, &drain)?),
             memory: KeptMemory::default(),
-            leadership: None,
+            company: Company,
             clock: Box::new(move || Timestamp::from_micros(read.load(Ordering::Relaxed))),
             ticks: ticks(world, interval, now),
         })

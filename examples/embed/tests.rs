@@ -246,7 +246,7 @@ async fn a_group_that_hangs_or_fails_holds_up_nothing_else() {
     }
     let (status, said) = read(&app, "/healthz").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(said, "not seen yet: hangs, fails\n");
+    assert_eq!(said, "not seen lately: hangs, fails\n");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! What is shown of a group.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
 
 use jibri_scaler_core::{
     Controller, Effect, Finding, Group, Memory, Standing, Step, Tally, Timestamp,
@@ -20,6 +23,8 @@ pub(crate) struct View {
     pub(crate) name: String,
     /// When it was looked at last, by the clock of the group.
     pub(crate) at: Option<Timestamp>,
+    /// The same, by that of the service.
+    pub(crate) seen: Option<Instant>,
     pub(crate) leads: bool,
     pub(crate) group: Option<Group>,
     pub(crate) tally: Tally,
@@ -84,6 +89,7 @@ impl View {
         let decision = &report.decision;
         let snapshot = &report.tick.snapshot;
         self.at = Some(now);
+        self.seen = Some(Instant::now());
         self.group = Some(*snapshot.group());
         self.tally = decision.tally.clone();
         self.wanted = decision.wanted_spare;
@@ -176,7 +182,10 @@ fn done(at: Timestamp, report: &TickReport) -> Option<Done> {
                 step.because
             )
         });
-    (!what.is_empty()).then(|| Done {
+    // What was only wished for, by a replica that observes, was not done.
+    let is_skipped = |(_, applied): &(_, Applied)| *applied == Applied::Skipped;
+    let wished = report.progress.is_empty() && report.effects.iter().all(is_skipped);
+    (!what.is_empty() && !wished).then(|| Done {
         at,
         what,
         because: because.collect(),

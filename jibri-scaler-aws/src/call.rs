@@ -77,6 +77,8 @@ counted!(
     aws_sdk_autoscaling::config::Builder,
     aws_sdk_cloudwatch::config::Builder
 );
+#[cfg(feature = "dynamodb")]
+counted!(aws_sdk_dynamodb::config::Builder);
 #[cfg(feature = "ec2")]
 counted!(aws_sdk_ec2::config::Builder);
 

@@ -157,7 +157,8 @@ impl Controller {
     /// when they take over. Give all of them the same [memory store](Self::with_memory): who takes the lead goes on from what was
     /// saved there last, and with nothing there from what it has seen itself.
     ///
-    /// A lead that lasts less than three ticks changes hands whenever a tick is late.
+    /// A lead that lasts less than three ticks changes hands whenever a tick is late. A leader that can't load the memory or see the group in
+    /// three ticks in a row gives the lead up and lets the others go first. A dry run takes no lead.
     #[must_use]
     pub fn with_leadership(mut self, leadership: impl Leadership + 'static) -> Self {
         self.leading = Some(Leading::new(leadership));
@@ -233,6 +234,7 @@ impl Controller {
         #[cfg(feature = "tracing")]
         let ticking = tracing::Instrument::instrument(ticking, span.clone());
         let result = ticking.await;
+        self.has_ticked(result.is_ok()).await;
         #[cfg(feature = "tracing")]
         span.in_scope(|| crate::trace::tick(&self.group, &result));
         #[cfg(feature = "metrics")]

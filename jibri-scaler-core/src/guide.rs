@@ -1,4 +1,5 @@
-//! A guide: policies, retirement, adapters, the simulator. It holds no code, and is there in the documentation only.
+//! A guide: policies, retirement, adapters, the simulator. It holds no code, is there in the documentation only, and is no part of the public API:
+//! it may change in any release.
 
 #[doc = include_str!("guide/policies.md")]
 pub mod policies {}

@@ -11,7 +11,7 @@ use jibri_scaler_core::{
 
 use crate::{
     GroupName, TableName,
-    call::{self, Deadline},
+    call::{self, Counted as _, Deadline},
     failure::Failure,
 };
 
@@ -40,7 +40,7 @@ impl Row {
     pub(super) fn new(sdk: &SdkConfig, table: TableName, group: GroupName) -> Self {
         Self {
             sdk: sdk.clone(),
-            client: Client::new(sdk),
+            client: Client::from_conf(config::Builder::from(sdk).counted().build()),
             table,
             group,
         }

@@ -10,7 +10,14 @@ use crate::{
 pub(super) struct Leading {
     port: Box<dyn Leadership>,
     led: bool,
+    /// How many ticks in a row could not be made while it led.
+    failed: u32,
+    /// Whether the others go first in the next tick.
+    rests: bool,
 }
+
+/// A replica that leads and can't see the group, or not load the memory, lets another one try after so many ticks.
+const FAILED_TICKS: u32 = 3;
 
 /// What came of the campaign of a tick.
 #[derive(Default)]
@@ -24,6 +31,8 @@ impl Leading {
         Self {
             port: Box::new(port),
             led: false,
+            failed: 0,
+            rests: false,
         }
     }
 
@@ -36,9 +45,17 @@ impl Leading {
 impl Controller {
     /// Asks for the lead. A replica that has just taken it goes on from what the one before it has remembered.
     pub(super) async fn campaign(&mut self) -> Result<Campaign, TickError> {
-        let Some(leading) = &mut self.leading else {
+        let Some(leading) = self.leading.as_mut().filter(|_| !self.dry_run) else {
             return Ok(Campaign::default());
         };
+        if std::mem::take(&mut leading.rests) {
+            return Ok(Campaign {
+                observes: true,
+                problem: None,
+            });
+        }
+        // Whoever lost it meanwhile must not go on from what it remembers itself: another one may have led since.
+        leading.led = leading.led && leading.port.leads();
         let problem = leading.port.campaign().await.err();
         let leads = leading.port.leads();
         if leads && !leading.led {
@@ -52,6 +69,25 @@ impl Controller {
             observes: !leads,
             problem,
         })
+    }
+
+    /// Takes in whether a tick could be made. One that leads and can't lets the others go first in the end.
+    pub(super) async fn has_ticked(&mut self, made: bool) {
+        let Some(leading) = &mut self.leading else {
+            return;
+        };
+        if made || !leading.port.leads() {
+            leading.failed = 0;
+            return;
+        }
+        leading.failed += 1;
+        if leading.failed >= FAILED_TICKS {
+            leading.failed = 0;
+            leading.led = false;
+            leading.rests = true;
+            // Where that fails too, the lead runs out by itself, since the next tick does not prolong it.
+            let _ = leading.port.resign().await;
+        }
     }
 
     /// Whether this replica leads at this moment, or is the only one.

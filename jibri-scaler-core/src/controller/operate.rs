@@ -32,7 +32,7 @@ impl Controller {
     /// Cancellation: a future that is dropped may have taken in the command without having saved it; the next tick saves it.
     ///
     /// # Errors
-    /// Where the memory could not be loaded, where the command can't be taken, and where it could not be saved: it holds then until a
+    /// Where this replica does not [lead](Self::leads), where the memory could not be loaded, where the command can't be taken, and where it could not be saved: it holds then until a
     /// restart, and the next tick tries to save it again.
     pub async fn command(
         &mut self,
@@ -50,6 +50,10 @@ impl Controller {
         command: &OperatorCommand,
         now: Timestamp,
     ) -> Result<(), OperateError> {
+        // What it saved would take the place of what the leader remembers, and be forgotten by it.
+        if !self.dry_run && !self.leads() {
+            return Err(OperateError::NotLeading);
+        }
         let loaded = self.load().await;
         let mut memory = loaded.map_err(OperateError::LoadMemory)?.clone();
         memory.command(command, now)?;
@@ -128,6 +132,11 @@ pub enum OperateError {
     /// The memory could not be loaded, so nothing was taken in.
     #[error("the memory could not be loaded, so nothing was taken in: try again")]
     LoadMemory(#[source] PortError),
+    /// Another replica leads the group, or none does yet.
+    #[error(
+        "this replica does not lead the group, so nothing was taken in: say it to the one that does"
+    )]
+    NotLeading,
     /// The command can't be taken.
     #[error(transparent)]
     Refused(#[from] CommandError),

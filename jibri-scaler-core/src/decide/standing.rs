@@ -73,6 +73,11 @@ pub enum Verdict {
         /// Until when.
         until: Timestamp,
     },
+    /// An operator wants it gone, and it is told as soon as that is safe.
+    AskedToGo {
+        /// What the operator gave as the reason.
+        reason: String,
+    },
     /// It was given up on: it came back whenever it was told to end.
     GivenUp,
     /// It is being retired.
@@ -94,7 +99,9 @@ impl fmt::Display for Verdict {
                     readable(*idle)
                 )
             }
-            Self::Replaced => f.write_str("goes, and is replaced where it is missed"),
+            Self::Replaced => {
+                f.write_str("goes as soon as it may, and is replaced where it is missed")
+            }
             Self::NotIdleForLong { idle, timeout } => write!(
                 f,
                 "stays: idle for {}, and {} are asked for",
@@ -105,6 +112,9 @@ impl fmt::Display for Verdict {
             Self::CannotBeTold => f.write_str("stays: there is no way to tell it to end"),
             Self::Kept { reason } => write!(f, "stays: kept by hand ({reason})"),
             Self::Paused { until } => write!(f, "stays: shrinking is paused until {until}"),
+            Self::AskedToGo { reason } => {
+                write!(f, "goes by hand as soon as it may ({reason})")
+            }
             Self::GivenUp => {
                 f.write_str("stays: it came back whenever it was told to end, and was given up on")
             }
@@ -158,9 +168,15 @@ pub fn standings(
         let retirement = memory.retirements.get(&row.id);
         let seen = see.instance(rows, trace, retirement);
         let kept = asks.kept().get(&row.id);
+        let by_hand = asks.retires().get(&row.id);
         let verdict = match (seen.class, kept) {
             (Class::Retiring, _) => Verdict::Leaving {
                 phase: retirement.map(Retirement::phase),
+            },
+            _ if by_hand.is_some() && retirement.is_none() => Verdict::AskedToGo {
+                reason: by_hand
+                    .map(|asked| asked.reason().as_str().to_owned())
+                    .unwrap_or_default(),
             },
             (class, _) if !class.may_be_retired() => Verdict::Stays(class),
             _ if retirement.is_some() => Verdict::GivenUp,

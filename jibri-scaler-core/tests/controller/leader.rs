@@ -8,7 +8,8 @@ use std::sync::{
 use futures_executor::block_on;
 use jibri_scaler_core::{
     Controller,
-    controller::{Applied, TickError, TickReport},
+    controller::{Applied, OperateError, TickError, TickReport},
+    operator::OperatorCommand,
     port::{MockLeadership, PortErrorKind},
     retirement::Phase,
 };
@@ -184,6 +185,82 @@ fn nothing_is_done_after_the_lead_has_run_out_in_the_middle_of_a_tick() {
         let set = became(&report)[1];
         assert_eq!(set == Applied::Done, done > 2, "{looks}: {report}");
     }
+}
+
+#[test]
+fn one_that_lost_the_lead_and_has_it_again_goes_on_from_what_was_saved_meanwhile() {
+    let mut world = World::running(0, 9, 3);
+    let leads = Arc::<Leads>::default();
+    let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
+    let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
+    // It is frozen for so long that the other one leads, retires one, and gives the lead up.
+    let mut told = None;
+    while told.is_none() {
+        let _ = step(&mut world, &leads, &mut [&mut b]);
+        let mut running = world.in_service().into_iter();
+        told = running.find(|id| phase(&b, id) == Some(Phase::Told));
+    }
+    block_on(b.resign()).unwrap();
+    let _ = step(&mut world, &leads, &mut [&mut a]);
+    assert!(a.leads());
+    assert!(
+        phase(&a, &told.unwrap()).is_some(),
+        "it knows what the other one began"
+    );
+}
+
+#[test]
+fn only_the_leader_takes_in_what_an_operator_says() {
+    let mut world = World::running(2, 9, 2);
+    let leads = Arc::<Leads>::default();
+    let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
+    let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
+    let id = world.in_service().remove(0);
+    let keep = OperatorCommand::Keep {
+        id,
+        until: None,
+        reason: "somebody looks at it".parse().unwrap(),
+    };
+    let refused = block_on(b.command(&keep, world.now)).unwrap_err();
+    assert!(matches!(refused, OperateError::NotLeading), "{refused}");
+    block_on(a.command(&keep, world.now)).unwrap();
+    let _ = step(&mut world, &leads, &mut [&mut b, &mut a]);
+    assert_eq!(world.saved().unwrap().operator().kept().len(), 1);
+}
+
+#[test]
+fn a_leader_that_cannot_see_the_group_lets_the_others_go_first() {
+    let mut lead = MockLeadership::new();
+    let resigned = Arc::new(AtomicU32::new(0));
+    let asked = Arc::new(AtomicU32::new(0));
+    let (counted, leads, left) = (
+        Arc::clone(&asked),
+        Arc::clone(&resigned),
+        Arc::clone(&resigned),
+    );
+    lead.expect_campaign().returning(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Ok(true)
+    });
+    lead.expect_leads()
+        .returning(move || leads.load(Ordering::Relaxed) == 0);
+    lead.expect_resign().returning(move || {
+        left.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    });
+    let mocks = Mocks::default();
+    let mut controller = mocks.busy_tick().with_leadership(lead);
+    mocks.fail("observe", PortErrorKind::Transient);
+    for (secs, gone) in [(0, 0), (10, 0), (20, 1)] {
+        assert!(block_on(controller.tick(crate::world::at(secs))).is_err());
+        assert_eq!(resigned.load(Ordering::Relaxed), gone, "{secs}");
+    }
+    assert!(block_on(controller.tick(crate::world::at(30))).is_err());
+    assert_eq!(
+        asked.load(Ordering::Relaxed),
+        3,
+        "it does not ask in the tick after that"
+    );
 }
 
 #[test]
