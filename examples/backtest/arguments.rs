@@ -32,7 +32,8 @@ pub(crate) struct Arguments {
     /// The `CloudWatch` namespace of the metrics.
     #[arg(long, requires = "from_cloudwatch", default_value = "Jibri")]
     pub(crate) namespace: String,
-    /// Write the recordings that were read, as CSV, so that `CloudWatch` need not be asked again.
+    /// Write the recordings as they are played, as CSV, so that `CloudWatch` need not be asked again: with what is made up for those that
+    /// were refused, and with the upload. Read them without --upload.
     #[arg(long, value_name = "FILE")]
     pub(crate) write_sessions: Option<PathBuf>,
 

@@ -28,10 +28,16 @@ pub(crate) struct Week {
 
 /// The weeks that were counted, from the first moment on. The last may be short.
 pub(crate) fn weeks(trace: &Trace, outcome: &Outcome) -> Vec<Week> {
-    let Some((from, _)) = outcome.counted else {
+    let Some((from, until)) = outcome.counted else {
         return Vec::new();
     };
-    let week = |at: Timestamp| usize::try_from((at.as_micros() - from.as_micros()) / WEEK).ok();
+    // Less than half a week at the end belongs to the week before: some hours must not count as much as a week.
+    let weeks_in_all = (until.as_micros() - from.as_micros() + WEEK / 2) / WEEK;
+    let last = usize::try_from(weeks_in_all - 1).unwrap_or(0);
+    let week = |at: Timestamp| {
+        let week = usize::try_from((at.as_micros() - from.as_micros()) / WEEK);
+        week.ok().map(|week| week.min(last))
+    };
     let starts = trace.sessions().iter().map(|s| s.start());
     let mut weeks: Vec<Week> = Vec::new();
     for start in starts.filter(|start| *start >= from) {

@@ -44,6 +44,9 @@ use arguments::Arguments;
 use candidate::Candidate;
 use report::Report;
 
+/// What `--tune` writes where no setting will do. It is no policy file.
+const NOTHING_FOUND: &[u8] = b"no setting of the search refuses as little as --slo asks for\n";
+
 fn main() -> ExitCode {
     match run(&Arguments::parse(), &mut io::stdout()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -120,6 +123,9 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Stopped> {
             candidates.push(best.setting.candidate(interval)?);
             write(file, found.to_toml(arguments, &input.origin).as_bytes())?;
             tuned = Some(file.display().to_string());
+        } else {
+            // No policy file, so that nobody takes an old or an empty one for the result.
+            write(file, NOTHING_FOUND)?;
         }
         search = Some(found.curves);
     }

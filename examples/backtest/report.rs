@@ -149,10 +149,9 @@ impl Report {
 
     /// What so much overhead costs in 30 days, with the recordings.
     pub(crate) fn cost(&self, overhead: Duration) -> f64 {
-        let busy = self
-            .policies
-            .first()
-            .map_or(Duration::ZERO, |row| row.outcome.busy);
+        // Whoever refused the fewest recorded the longest.
+        let busy = self.policies.iter().map(|row| row.outcome.busy);
+        let busy = busy.max().unwrap_or_default();
         self.per_30_days(overhead + busy)
     }
 

@@ -149,6 +149,10 @@ impl Columns {
         let field = |at| row.get(at).unwrap_or("");
         let start = time("start", field(self.start))?;
         if refused(self.refused.map_or("", field))? {
+            // What is there must be a time, although it is not needed.
+            if !field(self.end).is_empty() {
+                time("end", field(self.end))?;
+            }
             return Ok((start, None));
         }
         if field(self.end).is_empty() {
@@ -200,6 +204,7 @@ fn refused(text: &str) -> Result<bool, String> {
 
 /// The one of the usual separators that the first line has most of.
 fn delimiter(bytes: &[u8]) -> u8 {
+    let bytes = bytes.trim_ascii_start();
     let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
     let first = String::from_utf8_lossy(&bytes[..end.unwrap_or(bytes.len())]);
     let count = |sign: u8| first.matches(char::from(sign)).count();

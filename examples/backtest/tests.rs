@@ -25,7 +25,7 @@ impl Folder {
     fn new() -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
         let monday: Timestamp = "2026-11-02T00:00:00Z".parse().unwrap();
-        let drawn = Workload::clustered(3.0).unwrap().sample(monday, 9, 4);
+        let drawn = Workload::clustered(3.0).unwrap().sample(monday, 12, 4);
         folder.write("sessions.csv", &input::csv(&drawn.trace));
         folder.write(
             "little.toml",

@@ -131,7 +131,7 @@ impl World {
             memory,
             company: Company {
                 leadership,
-                ownership: Ownership::new(group.clone(), "embed".parse()?),
+                ownership: Ownership::new(group, "embed".parse()?),
             },
             clock: Box::new(|| Timestamp::from(SystemTime::now())),
             ticks: promptly(

@@ -36,7 +36,7 @@ impl MemoryFile {
 
 #[async_trait]
 impl MemoryStore for MemoryFile {
-    // The file is small and local, so it is read and written where we are.
+    // The file is small, so it is read and written where we are.
     async fn load(&self) -> Result<Option<Memory>, PortError> {
         match fs::read(&self.path) {
             Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {

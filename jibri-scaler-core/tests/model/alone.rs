@@ -340,6 +340,7 @@ fn any_world(rules: &[Safeguard]) -> AnyWorld {
 
 /// Explores a controller in any world without these rules. Returns what it did without evidence.
 fn explore(rules: &[Safeguard], at_most: usize) -> Vec<&'static str> {
+    let begun = crate::figures::now();
     let checker = any_world(rules)
         .checker()
         .target_state_count(at_most)
@@ -348,9 +349,10 @@ fn explore(rules: &[Safeguard], at_most: usize) -> Vec<&'static str> {
         .spawn_bfs()
         .join();
     println!(
-        "model: {:>9} states, depth {:>3}, a controller in any world, without {rules:?}",
+        "model: {:>9} states, depth {:>3}, {:>7.1} s  a controller in any world, without {rules:?}",
         checker.unique_state_count(),
-        checker.max_depth()
+        checker.max_depth(),
+        begun.elapsed().as_secs_f64()
     );
     let discoveries = checker.discoveries();
     for (name, path) in &discoveries {
