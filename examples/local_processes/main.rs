@@ -93,8 +93,8 @@ async fn keep() -> Result<ExitCode, Box<dyn Error>> {
 fn limits() -> Result<Limits, jibri_scaler_core::OutOfRange> {
     Limits::default()
         .with_idle_timeout(Duration::from_secs(5))?
-        .with_gone_after(Duration::from_secs(10))?
-        .with_report_ttl(Duration::from_secs(5))
+        .with_report_ttl(Duration::from_secs(5))?
+        .with_gone_after(Duration::from_secs(10))
 }
 
 fn controller(group: &Arc<ProcessGroup>) -> Result<Controller, Box<dyn Error>> {
