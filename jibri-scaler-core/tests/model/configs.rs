@@ -270,6 +270,11 @@ pub fn all() -> Vec<Config> {
         alive(agent_in_company()),
         alive(stubborn()),
         Config {
+            name: "one Jibri, two sessions, its agent, the group and its hook",
+            sessions: 2,
+            ..agent()
+        },
+        Config {
             patience: 12,
             ..bounds()
         },
