@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
-use jibri_scaler_aws::{GroupName, Namespace};
+use jibri_scaler_aws::{GroupName, Namespace, doctor::Doctor};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -25,15 +25,32 @@ pub(crate) struct Arguments {
     /// The policy file (TOML), to find Jibris beyond the wanted spare that nobody retires.
     #[arg(long)]
     pub(crate) policy: Option<PathBuf>,
+    /// The audit log of the group's controller, whose last line says of whose agents it has heard.
+    #[arg(long)]
+    pub(crate) audit: Option<PathBuf>,
     /// Where Jicofo's metrics are read, such as `http://jicofo.example:8888`, to compare its count of Jibris with ours.
     #[arg(long)]
     pub(crate) jicofo: Option<String>,
     /// The longest recording, its upload included, such as 6h.
     #[arg(long, value_parser = span, default_value = "12h")]
     pub(crate) longest_recording: Duration,
+    /// A rule whose findings are known and accepted, such as `warm_pool`; may be given several times.
+    #[arg(long, value_name = "RULE", value_parser = rule)]
+    pub(crate) accept: Vec<String>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+fn rule(name: &str) -> Result<String, String> {
+    if Doctor::rules().any(|rule| rule == name) {
+        return Ok(name.into());
+    }
+    let all: Vec<_> = Doctor::rules().collect();
+    Err(format!(
+        "there is no such rule; there are {}",
+        all.join(", ")
+    ))
 }
 
 fn span(text: &str) -> Result<Duration, String> {
@@ -59,6 +76,14 @@ mod tests {
         assert_eq!(arguments.namespace, Namespace::default());
         assert_eq!(arguments.longest_recording, Duration::from_hours(12));
         assert!(!arguments.json);
+    }
+
+    #[test]
+    fn rules_that_are_accepted_exist() {
+        let accepted = parse("--accept warm_pool --accept spot").unwrap().accept;
+        assert_eq!(accepted, ["warm_pool", "spot"]);
+        let error = parse("--accept warm-pool").unwrap_err();
+        assert!(error.contains("there are no_hook, "), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! cargo run --example doctor --features aws -- --group jibri-production --jicofo http://jicofo.example:8888
 //! ```
 
+mod agents;
 mod arguments;
 #[path = "../support/jicofo.rs"]
 mod jicofo;
@@ -17,6 +18,7 @@ mod print;
 use std::{
     error::Error,
     io::{self, Write as _},
+    path::Path,
     process::ExitCode,
     time::{Duration, SystemTime},
 };
@@ -41,8 +43,7 @@ async fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FOUND),
         Err(error) => {
-            // (`eprintln!` panics where nobody reads it any more.)
-            let _ = writeln!(io::stderr(), "doctor: {}", chain(&*error));
+            note(&chain(&*error));
             ExitCode::from(NOT_EXAMINED)
         }
     }
@@ -50,7 +51,13 @@ async fn main() -> ExitCode {
 
 /// Examines and prints; returns whether all is well.
 async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
-    let mut doctor = Doctor::default().with_longest_recording(arguments.longest_recording);
+    let now = Timestamp::from(SystemTime::now());
+    let mut doctor = Doctor::default()
+        .with_longest_recording(arguments.longest_recording)
+        .accepting(arguments.accept.iter().cloned());
+    if let Some(path) = &arguments.audit {
+        doctor = doctor.with_agents(agents::heard(path, now)?);
+    }
     if let Some(path) = &arguments.memory {
         doctor = doctor.with_memory(memory(path).await?);
     }
@@ -60,11 +67,12 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let sdk = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     let inspector =
         Inspector::new(&sdk, arguments.group.clone())?.with_namespace(arguments.namespace.clone());
-    let setup = inspector
-        .inspect(Timestamp::from(SystemTime::now()))
-        .await?;
+    let setup = inspector.inspect(now).await?;
     if let Some(path) = &arguments.policy {
-        doctor = doctor.with_growth(growth(path, &setup)?);
+        match growth(path, &setup)? {
+            Ok(growth) => doctor = doctor.with_growth(growth),
+            Err(why) => note(&why),
+        }
     }
     let findings = doctor.examine(&setup);
     let mut out = io::stdout().lock();
@@ -93,7 +101,7 @@ async fn available(url: &str) -> Result<u32, String> {
 }
 
 /// The memory in that file, which must be there: a wrong path is not an empty memory.
-async fn memory(path: &std::path::Path) -> Result<Memory, Box<dyn Error>> {
+async fn memory(path: &Path) -> Result<Memory, Box<dyn Error>> {
     MemoryFile::new(path).load().await?.ok_or_else(|| {
         format!(
             "memory file {}: there is none; give the one of the controller",
@@ -103,7 +111,8 @@ async fn memory(path: &std::path::Path) -> Result<Memory, Box<dyn Error>> {
     })
 }
 
-fn growth(path: &std::path::Path, setup: &GroupSetup) -> Result<Growth, Box<dyn Error>> {
+/// The growth by that policy, or why it has none: a policy for a controller, say, which is no reason not to look at the group.
+fn growth(path: &Path, setup: &GroupSetup) -> Result<Result<Growth, String>, Box<dyn Error>> {
     let wrong = |error: &dyn std::fmt::Display| format!("policy file {}: {error}", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let file = PolicyFile::from_toml(&text).map_err(|error| wrong(&error))?;
@@ -113,7 +122,17 @@ fn growth(path: &std::path::Path, setup: &GroupSetup) -> Result<Growth, Box<dyn 
         file.limits.max_launch(),
         setup.min_size.max(1),
     );
-    Ok(growth.map_err(|error| wrong(&error))?)
+    Ok(growth.map_err(|error| {
+        format!(
+            "what is wanted is taken from what a controller publishes, and not from policy file {}: {error}",
+            path.display()
+        )
+    }))
+}
+
+/// Beside the findings, so that the output stays what it is. (`eprintln!` panics where nobody reads it any more.)
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "doctor: {text}");
 }
 
 /// An error and its causes on one line.
@@ -132,6 +151,23 @@ fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_for_controllers_is_no_reason_not_to_look() {
+        let path = std::env::temp_dir().join(format!("doctor-{}.toml", std::process::id()));
+        let setup = GroupSetup::new("jibri".parse().unwrap(), Timestamp::from_secs(0));
+        let growth = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let growth = growth(&path, &setup);
+            std::fs::remove_file(&path).unwrap();
+            growth
+        };
+        assert!(growth("min_idle = 2").unwrap().is_ok());
+        let why = growth("refuse_at_most = \"1%\"").unwrap().unwrap_err();
+        assert!(why.contains("run the controller for it"), "{why}");
+        let error = growth("min_idle = -2").unwrap_err().to_string();
+        assert!(error.contains("min_idle"), "{error}");
+    }
 
     #[tokio::test]
     async fn the_group_is_examined_without_jicofo_too() {

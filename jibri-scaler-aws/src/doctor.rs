@@ -225,6 +225,7 @@ pub struct Doctor {
     memory: Option<Memory>,
     growth: Option<Growth>,
     jicofo: Option<Result<u32, String>>,
+    accepted: BTreeSet<String>,
 }
 
 impl Default for Doctor {
@@ -236,6 +237,7 @@ impl Default for Doctor {
             memory: None,
             growth: None,
             jicofo: None,
+            accepted: BTreeSet::new(),
         }
     }
 }
@@ -293,12 +295,42 @@ impl Doctor {
         self
     }
 
+    /// Leaves out what those [rules](Self::rules) find: somebody has looked at it and lives with it, such as a warm pool whose
+    /// Jibris are started by their agents only. Names that are no rules' are ignored.
+    ///
+    /// ```
+    /// use jibri_scaler_aws::{doctor::Doctor, inspect::GroupSetup};
+    /// use jibri_scaler_core::Timestamp;
+    ///
+    /// let setup = GroupSetup::new("jibri".parse()?, Timestamp::from_secs(1_763_800_000));
+    /// let findings = Doctor::default().accepting(["no_hook"]).examine(&setup);
+    /// assert!(findings.iter().all(|finding| finding.rule != "no_hook"));
+    /// # Ok::<(), jibri_scaler_aws::InvalidName>(())
+    /// ```
+    #[must_use]
+    pub fn accepting<R: Into<String>>(mut self, rules: impl IntoIterator<Item = R>) -> Self {
+        self.accepted.extend(rules.into_iter().map(Into::into));
+        self
+    }
+
+    /// The names of all rules, in order of danger.
+    ///
+    /// ```
+    /// use jibri_scaler_aws::doctor::Doctor;
+    ///
+    /// assert_eq!(Doctor::rules().next(), Some("no_hook"));
+    /// ```
+    pub fn rules() -> impl Iterator<Item = &'static str> {
+        RULES.iter().map(|(rule, ..)| *rule)
+    }
+
     /// What is wrong with that group, the worst first.
     #[must_use]
     pub fn examine(&self, setup: &GroupSetup) -> Vec<Finding> {
         let case = Case::new(setup, self);
         RULES
             .iter()
+            .filter(|(rule, ..)| !self.accepted.contains(*rule))
             .flat_map(|(rule, danger, look)| {
                 look(&case).into_iter().map(|sign| Finding {
                     rule,
@@ -316,11 +348,23 @@ impl Doctor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inspect::WarmPool;
 
     #[test]
     fn clean_groups_have_no_findings() {
         assert_eq!(Doctor::default().examine(&sample::native()), []);
         assert_eq!(Doctor::default().examine(&sample::controlled()), []);
+    }
+
+    #[test]
+    fn what_is_accepted_is_left_out() {
+        let mut setup = sample::native();
+        setup.warm_pool = Ok(Some(WarmPool::new("Stopped")));
+        setup.min_size = 0;
+        let doctor = Doctor::default().accepting(["warm_pool"]);
+        let findings = doctor.examine(&setup);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert_eq!(findings[0].rule, "min_size_zero");
     }
 
     #[test]

@@ -41,7 +41,8 @@ fn counted(case: &Case<'_>) -> Option<Sign> {
     let signal = case.setup.signal.as_ref().ok()?;
     let in_service = case.in_service();
     // The rule on missing points says so where nothing at all is published.
-    let period = case.published.as_ref()?.period;
+    let published = case.published.as_ref()?;
+    let period = published.period;
     let now = case.setup.read_at;
     // A new agent publishes this a few minutes late, so the best of the last minutes counts.
     let points = signal
@@ -51,6 +52,11 @@ fn counted(case: &Case<'_>) -> Option<Sign> {
         .map(|(_, points)| *points)
         .fold(0.0, f64::max);
     let agents = points * period.as_secs_f64() / 60.0;
+    // In batches they leave it out, and nobody else sends batches.
+    let agents = match published.in_batches(in_service) {
+        Some(publishers) if points == 0.0 => publishers,
+        _ => agents,
+    };
     if agents + 0.5 >= signal::number(in_service) {
         return None;
     }
@@ -68,7 +74,8 @@ fn sign(who: &str) -> Sign {
             "{who}: when such an instance is to end nobody drains its Jibri, and it is kept for a human, or ends with its \
              recording, when the wait of the hook runs out"
         ),
-        "start the agent there (`systemctl status jibri-scaler-agent` says why it does not run), and let the image start it at boot",
+        "start the agent there (`systemctl status jibri-scaler-agent` says why it does not run), and let the image start it at boot; \
+         one that drains its instance in service publishes nothing either, and its log says why it does, as after a Jibri has crashed",
     )
 }
 

@@ -68,14 +68,19 @@ impl<'a> Case<'a> {
                 .is_some_and(|(at, _)| setup.read_at.since(*at) <= RECENT)
         };
         let marked = setup.tags.get(ownership::CONTROLLER_TAG);
+        let published = signal.and_then(|signal| Published::new(signal, setup.read_at));
+        let in_service = setup.in_service().count();
+        let in_batches = published
+            .as_ref()
+            .is_some_and(|published| published.in_batches(in_service).is_some());
         Self {
             setup,
             doctor,
-            published: signal.and_then(|signal| Published::new(signal, setup.read_at)),
+            published,
             controlled: doctor.memory.is_some()
                 || marked.is_some_and(|tag| ownership::is_fresh(&tag.value, setup.read_at))
                 || signal.is_some_and(|signal| is_recent(&signal.wanted_spare)),
-            agents_publish: signal.is_some_and(|signal| is_recent(&signal.by_agents)),
+            agents_publish: in_batches || signal.is_some_and(|signal| is_recent(&signal.by_agents)),
         }
     }
 

@@ -134,16 +134,19 @@ pub(super) fn warm_pool(case: &Case<'_>) -> Vec<Sign> {
         return Vec::new();
     };
     let what = if pool.reuse_on_scale_in {
-        "an instance that was drained returns to the warm pool in place of ending, with its restart latch set, and is launched \
-         later with a Jibri that does not start"
+        "an instance that was drained returns to the warm pool in place of ending, with its restart latch set. Unless an agent of \
+         now clears the latch and starts Jibri when its instance is to be in service, it is launched later with a Jibri that does \
+         not start; and one that starts by itself joins Jicofo's choice while still in the pool, where a recording ends when the \
+         instance is stopped"
     } else {
-        "a Jibri that starts in the warm pool joins Jicofo's choice, and a recording on it ends when its instance is stopped; \
-         launching hooks run there too"
+        "a Jibri that starts by itself in the warm pool joins Jicofo's choice, and a recording on it ends when its instance is \
+         stopped; launching hooks run there too"
     };
     vec![
         Sign::new(
             format!("the group has a warm pool ({}): {what}", pool.state),
-            "delete it, unless Jibri is started by an agent when its instance is to be in service, and instances are not reused",
+            "let nothing but the agent start Jibri (`systemctl disable jibri` in the image; docs/native.md), which can't be seen from \
+             here, and accept this finding; or delete the pool",
         )
         .command(command::of_group(case.setup, "delete-warm-pool", &[])),
     ]

@@ -162,7 +162,8 @@ pub(super) fn human_alarms(setup: &GroupSetup, topic: &str, options: &Options) -
     let mut publishing = alarm(
         "publishers",
         group,
-        "An instance in service does not publish: its agent is not there, or may not.",
+        "An instance in service does not publish: its agent is not there, may not, or drains it in service, as before a scheduled \
+         event and after its Jibri has crashed. Its log says which.",
     );
     publishing.queries = vec![
         publishers(),

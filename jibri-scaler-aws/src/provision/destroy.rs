@@ -24,7 +24,9 @@ const AGENTS_ACT_WITHIN: Duration = Duration::from_mins(20);
 /// What is to be done to take away what provisioning has made, in the reverse order, and nothing else. It changes nothing.
 ///
 /// The hooks stay until agents have had 20 minutes to see that they may no longer end themselves, and to protect their instances: their deletion is for
-/// [later](ProvisionPlan::later), so plan and apply again then. What was changed goes back to what it was. Instances keep their protection: to take it away is the business of their agents,
+/// [later](ProvisionPlan::later), so plan and apply again then. Settings of the group that were changed go back to what they were. What had our
+/// name before provisioning was there (a hook, a policy, an alarm, a dashboard, as of a template) was not made by it: it was changed in place, and stays as
+/// it is. Instances keep their protection: to take it away is the business of their agents,
 /// or of who knows that they are idle.
 ///
 /// # Errors
