@@ -68,19 +68,18 @@ mod aws {
                  --sessions"
             ));
         }
-        let estimated = history.estimated;
+        let (estimated, all) = (history.estimated, history.periods.len());
         let periods = history
             .periods
             .into_iter()
             .map(|period| BusyPeriod::new(period.at, period.length, period.busy));
         let found = sessions_from_busy(periods, BRIDGE);
         let mut notes = vec![found.exactness()];
-        if estimated {
-            notes.push(
-                "No controller published how many Jibris are busy; it was estimated from what agents publish, where all that are not idle \
-                 count as busy, those that boot too"
-                    .to_owned(),
-            );
+        if estimated > 0 {
+            notes.push(format!(
+                "In {estimated} of {all} periods no controller published how many Jibris are busy; it was estimated from what agents \
+                 publish, where all that are not idle count as busy, those that boot too"
+            ));
         }
         Ok(Input {
             trace: Trace::new(found.sessions),

@@ -1,6 +1,6 @@
 //! How many Jibris were busy in the past.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jibri_scaler_core::{Timestamp, native::metric, port::PortError};
 
@@ -27,9 +27,9 @@ const KEPT: [(Duration, Duration); 3] = [
 pub struct BusyHistory {
     /// Oldest first, those without a point left out.
     pub periods: Vec<BusyAverage>,
-    /// Whether the number was estimated from what agents publish, since no controller published `Busy`: all Jibris that are not idle
-    /// count as busy, those that boot or are unhealthy too.
-    pub estimated: bool,
+    /// For how many of the periods the number was estimated from what agents publish, since no controller published `Busy` then: all
+    /// Jibris that are not idle count as busy, those that boot or are unhealthy too.
+    pub estimated: usize,
 }
 
 /// How many Jibris were busy on average in a period.
@@ -57,8 +57,8 @@ impl Inspector {
     /// Reads how many Jibris were busy from a time on until now, in the shortest periods that CloudWatch still has: by the minute for 15
     /// days, by five minutes for 63, by the hour for 455; what is older is gone.
     ///
-    /// A controller publishes the number as `Busy`. Where it has no point at all, it is estimated from what agents publish: the average of
-    /// `InService`, times the share that is not `Idle`.
+    /// A controller publishes the number as `Busy`. In periods without a point of it, it is estimated from what agents publish: `InService`,
+    /// times the share that is not `Idle`.
     ///
     /// Harmless and cancel-safe. The timeout is that of each of the three parts. Priced by CloudWatch as up to nine metrics requested.
     ///
@@ -85,33 +85,30 @@ impl Inspector {
         from: Timestamp,
         now: Timestamp,
     ) -> Result<BusyHistory, PortError> {
-        let mut published = Vec::new();
-        let mut estimated = Vec::new();
+        let mut history = BusyHistory::default();
         for (from, until, length) in parts(from, now) {
             let queries = vec![
                 self.query("busy", "Busy", "Average", length),
-                self.query("inservice", metric::IN_SERVICE, "Average", length),
+                // Agents that have not counted of late publish 1, so that an average would be far too low.
+                self.query("inservice", metric::IN_SERVICE, "Maximum", length),
                 self.query("idle", metric::IDLE, "Average", length),
             ];
             let results = self.metrics(queries, (from, until), length).await?;
-            let average = |at, busy| BusyAverage { at, length, busy };
-            let busy = values(&results, "busy").into_iter();
-            published.extend(busy.map(|(at, busy)| average(at, busy)));
+            let published = values(&results, "busy");
             let idle = values(&results, "idle");
             let in_service = values(&results, "inservice").into_iter();
-            estimated.extend(in_service.filter_map(|(at, number)| {
-                let idle = idle.get(&at)?;
-                Some(average(at, number * (1.0 - idle).clamp(0.0, 1.0)))
-            }));
+            let mut busy: BTreeMap<Timestamp, f64> = in_service
+                .filter(|(at, _)| !published.contains_key(at))
+                .filter_map(|(at, number)| {
+                    Some((at, number * (1.0 - idle.get(&at)?).clamp(0.0, 1.0)))
+                })
+                .collect();
+            history.estimated += busy.len();
+            busy.extend(published);
+            let average = |(at, busy)| BusyAverage { at, length, busy };
+            history.periods.extend(busy.into_iter().map(average));
         }
-        Ok(BusyHistory {
-            estimated: published.is_empty() && !estimated.is_empty(),
-            periods: if published.is_empty() {
-                estimated
-            } else {
-                published
-            },
-        })
+        Ok(history)
     }
 }
 

@@ -89,7 +89,7 @@ async fn every_part_is_read_page_by_page_in_the_periods_that_are_kept() {
             (60, 60, 0.5)
         ]
     );
-    assert!(!history.estimated);
+    assert_eq!(history.estimated, 0);
 
     let requests = server.requests();
     let asked: Vec<_> = requests
@@ -111,11 +111,11 @@ async fn every_part_is_read_page_by_page_in_the_periods_that_are_kept() {
     );
     for (number, period) in [(0, 300.0), (1, 300.0), (2, 60.0)] {
         let queries = [
-            ("busy", "Busy"),
-            ("inservice", "InService"),
-            ("idle", "Idle"),
+            ("busy", "Busy", "Average"),
+            ("inservice", "InService", "Maximum"),
+            ("idle", "Idle", "Average"),
         ];
-        let queries = queries.map(|(id, name)| query(id, name, period));
+        let queries = queries.map(|(id, name, statistic)| query(id, name, statistic, period));
         assert_eq!(
             asked[number]["MetricDataQueries"],
             Value::List(queries.into()),
@@ -124,7 +124,7 @@ async fn every_part_is_read_page_by_page_in_the_periods_that_are_kept() {
     }
 }
 
-fn query(id: &str, name: &str, period: f64) -> Value {
+fn query(id: &str, name: &str, statistic: &str, period: f64) -> Value {
     let dimension = Value::map([
         ("Name", "AutoScalingGroupName".into()),
         ("Value", "jibri".into()),
@@ -137,7 +137,7 @@ fn query(id: &str, name: &str, period: f64) -> Value {
     let statistic = Value::map([
         ("Metric", metric),
         ("Period", period.into()),
-        ("Stat", "Average".into()),
+        ("Stat", statistic.into()),
     ]);
     Value::map([("Id", id.into()), ("MetricStat", statistic)])
 }
@@ -163,7 +163,23 @@ async fn without_a_controller_it_is_estimated_from_what_agents_publish() {
         .map(|period| (period.busy * 1e6).round() / 1e6)
         .collect();
     assert_eq!(busy, [0.0, 3.0]);
-    assert!(history.estimated);
+    assert_eq!(history.estimated, 2);
+}
+
+#[tokio::test]
+async fn what_agents_published_before_there_was_a_controller_counts_too() {
+    let server = Server::always(page(
+        vec![
+            result("busy", "Complete", &[(60, 4.0)]),
+            result("inservice", "Complete", &[(60, 10.0), (120, 8.0)]),
+            result("idle", "Complete", &[(60, 0.7), (120, 0.5)]),
+        ],
+        None,
+    ));
+    let history = history(&server, 1).await.unwrap();
+    let busy: Vec<_> = history.periods.iter().map(|period| period.busy).collect();
+    assert_eq!(busy, [4.0, 4.0]);
+    assert_eq!(history.estimated, 1);
 }
 
 #[tokio::test]
