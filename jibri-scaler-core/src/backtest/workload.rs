@@ -7,7 +7,7 @@ mod scenario;
 
 pub use lengths::Lengths;
 pub use rates::Rates;
-pub use scenario::Scenario;
+pub use scenario::{Scenario, Unforeseen};
 
 use std::time::Duration;
 

@@ -30,6 +30,30 @@ pub struct Scenario {
     pub cold_start: bool,
     /// By whose clock the demand comes.
     pub zone: TimeZone,
+    /// What nothing that came before could have foretold.
+    pub unforeseen: Option<Unforeseen>,
+}
+
+/// A time in which more starts than what came before can foretell, so that only somebody who is told of it can be ready.
+///
+/// ```
+/// use jibri_scaler_core::{Timestamp, backtest::workload::Scenario};
+///
+/// let monday: Timestamp = "2026-10-05T00:00:00Z".parse()?;
+/// let all = Scenario::all(30.0, monday, 28)?;
+/// let burst = all.iter().find_map(|scenario| scenario.unforeseen).expect("all hands");
+/// assert_eq!((burst.from.to_string().as_str(), burst.starts), ("2026-10-19T10:00:00Z", 30.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Unforeseen {
+    /// When it begins.
+    pub from: Timestamp,
+    /// When all is as before, or known.
+    pub until: Timestamp,
+    /// So many starts are to be expected in one lead time at most, beside those that were foretold.
+    pub starts: f64,
 }
 
 impl Scenario {
@@ -42,6 +66,7 @@ impl Scenario {
             return Err(OutOfRange::new("peak", peak.to_string(), "0–10000"));
         }
         let middle = start + DAY * (days / 2);
+        let burst = middle + 10 * HOUR;
         let office = || Workload::office(peak);
         let clustered = || Workload::clustered(peak);
         let plain = Self::new;
@@ -53,13 +78,26 @@ impl Scenario {
             plain("clustered", clustered()?),
             plain("random days", office()?.with_random_days(0.3)?),
             plain("timetable", Workload::timetable(peak)?),
-            plain(
-                "all hands",
-                office()?.with_burst(middle + 10 * HOUR, peak, Duration::from_secs(120))?,
-            ),
+            Self {
+                unforeseen: Some(Unforeseen {
+                    from: burst,
+                    until: burst + 600 * SECOND,
+                    starts: peak,
+                }),
+                ..plain(
+                    "all hands",
+                    office()?.with_burst(burst, peak, 120 * SECOND)?,
+                )
+            },
             plain("growth", clustered()?.with_growth(1.2)?),
             Self {
                 cold_start: true,
+                unforeseen: Some(Unforeseen {
+                    from: start,
+                    until: start + 7 * DAY,
+                    // The cluster of a half hour.
+                    starts: 0.3 * peak,
+                }),
                 ..plain("cold start", clustered()?)
             },
             Self {
@@ -90,6 +128,7 @@ impl Scenario {
             launch_failure: 0.0,
             cold_start: false,
             zone: TimeZone::default(),
+            unforeseen: None,
         }
     }
 
