@@ -9,11 +9,15 @@ use jibri_scaler_core::{
         bound::RateOracle,
         peers::{Baseline, Peer},
         simulate,
-        workload::{Rates, Scenario},
+        workload::{Rates, Scenario, Unforeseen},
     },
+    erlang::servers_for,
     learned::Learned,
-    policy::{Lead, MaxOf, MinIdle, Policy, Slo},
+    policy::{Lead, MaxOf, MinIdle, Policy, Reservation, Reserved, Slo},
 };
+use serde::{Deserialize, Serialize};
+
+use crate::score::{Played, Score, Share};
 
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -23,7 +27,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// A kind of demand, drawn from some seeds.
 pub(crate) struct Load {
-    pub(crate) name: &'static str,
     pub(crate) draws: Vec<Draw>,
 }
 
@@ -35,6 +38,7 @@ pub(crate) struct Draw {
     zone: TimeZone,
     /// What the policy has learned before.
     learned: Learned,
+    unforeseen: Option<Unforeseen>,
 }
 
 impl Load {
@@ -49,9 +53,13 @@ impl Load {
             .into_iter()
             .map(|seed| Draw::new(scenario, start, days, seed));
         Ok(Self {
-            name: scenario.name,
             draws: draws.collect::<Result<_>>()?,
         })
+    }
+
+    /// Whether something comes that nothing foretells.
+    pub(crate) fn has_unforeseen(&self) -> bool {
+        self.draws.iter().any(|draw| draw.unforeseen.is_some())
     }
 }
 
@@ -64,7 +72,10 @@ impl Draw {
         let plain = Environment::new(1, 1000)?
             .with_drain(DrainPath::Agent)
             .with_seed(seed);
-        let environment = scenario.in_environment(plain)?.with_warm_up(DAY);
+        let mut environment = scenario.in_environment(plain)?;
+        if !scenario.cold_start {
+            environment = environment.with_warm_up(DAY);
+        }
         let mut learned = Learned::default();
         if !scenario.cold_start {
             let past = Trace::new(past.iter().copied());
@@ -79,7 +90,19 @@ impl Draw {
             environment,
             zone: scenario.zone.clone(),
             learned,
+            unforeseen: scenario.unforeseen,
         })
+    }
+
+    /// How many recordings were asked for in what nothing foretold.
+    fn unforeseen_requests(&self) -> u64 {
+        let sessions = self.trace.sessions().iter();
+        sessions.filter(|s| self.is_unforeseen(s.start())).count() as u64
+    }
+
+    fn is_unforeseen(&self, at: Timestamp) -> bool {
+        self.unforeseen
+            .is_some_and(|it| (it.from..it.until).contains(&at))
     }
 }
 
@@ -89,6 +112,11 @@ pub(crate) enum Contender {
     Peer(Baseline),
     /// Refuse at most so many percent, and retire what was too many, and idle, for so many seconds.
     Slo {
+        percent: f64,
+        hold: u64,
+    },
+    /// The same with a reservation for what nothing foretells.
+    Reserved {
         percent: f64,
         hold: u64,
     },
@@ -116,14 +144,6 @@ fn ours(policy: impl Policy + 'static, hold: u64) -> Result<PolicyScaler<'static
 }
 
 impl Contender {
-    pub(crate) const fn family(&self) -> Family {
-        match self {
-            Self::Peer(baseline) => Family::Peer(baseline.peer()),
-            Self::Slo { .. } => Family::Slo,
-            Self::Oracle { .. } => Family::Oracle,
-        }
-    }
-
     fn scaler(&self, draw: &Draw) -> Result<Box<dyn Scaler>> {
         Ok(match *self {
             Self::Peer(ref baseline) => baseline.scaler(),
@@ -131,6 +151,17 @@ impl Contender {
                 let slo = Slo::new(percent, Lead::default(), draw.zone.clone())?;
                 let memory = Memory::default().with_learned(draw.learned.clone());
                 Box::new(ours(slo, hold)?.with_memory(memory))
+            }
+            Self::Reserved { percent, hold } => {
+                let mut reservations = Vec::new();
+                if let Some(it) = draw.unforeseen {
+                    let spare = servers_for(it.starts, percent / 100.0);
+                    reservations.push(Reservation::new(it.from, it.until, spare)?);
+                }
+                let slo = Slo::new(percent, Lead::default(), draw.zone.clone())?;
+                let memory = Memory::default().with_learned(draw.learned.clone());
+                let policy = Reserved::new(slo, reservations, Lead::default());
+                Box::new(ours(policy, hold)?.with_memory(memory))
             }
             Self::Oracle { percent, hold } => {
                 // As the policy takes it: the interval, the delay of reports, nine of ten boots.
@@ -153,60 +184,23 @@ impl Contender {
             score.launches += outcome.launches;
             let weeks = outcome.span().as_secs_f64() / (7.0 * 86_400.0);
             score.weeks += weeks;
+            let refused = outcome.refused.iter();
             score.each.push(Played {
                 refused: outcome.refused.len() as u64,
                 requests: outcome.requests,
                 hours: outcome.overhead().as_secs_f64() / 3600.0 / weeks,
+                unforeseen: Share {
+                    refused: refused.filter(|at| draw.is_unforeseen(**at)).count() as u64,
+                    requests: draw.unforeseen_requests(),
+                },
             });
         }
         Ok(score)
     }
 }
 
-/// What came of all draws.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Score {
-    pub(crate) requests: u64,
-    launches: u64,
-    weeks: f64,
-    pub(crate) each: Vec<Played>,
-}
-
-/// What came of one draw.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Played {
-    pub(crate) refused: u64,
-    pub(crate) requests: u64,
-    /// Hours of instances beside recording, in a week.
-    pub(crate) hours: f64,
-}
-
-#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-impl Score {
-    pub(crate) fn refused(&self) -> u64 {
-        self.each.iter().map(|played| played.refused).sum()
-    }
-
-    pub(crate) fn percent(&self) -> f64 {
-        self.refused() as f64 * 100.0 / self.requests.max(1) as f64
-    }
-
-    /// The share refused, of which half a recording is the least that can be told from none.
-    pub(crate) fn at_least_half(&self) -> f64 {
-        (self.refused() as f64).max(0.5) * 100.0 / self.requests.max(1) as f64
-    }
-
-    /// Hours of instances beside recording, in a week.
-    pub(crate) fn hours(&self) -> f64 {
-        self.each.iter().map(|played| played.hours).sum::<f64>() / self.each.len().max(1) as f64
-    }
-
-    pub(crate) fn launches_per_day(&self) -> f64 {
-        self.launches as f64 / (7.0 * self.weeks)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub(crate) enum Family {
     Slo,
     Peer(Peer),
@@ -261,6 +255,22 @@ impl Family {
     }
 }
 
+impl From<Family> for String {
+    fn from(family: Family) -> Self {
+        family.to_string()
+    }
+}
+
+impl TryFrom<String> for Family {
+    type Error = String;
+
+    fn try_from(name: String) -> std::result::Result<Self, String> {
+        let mut all = Self::all();
+        all.find(|family| family.to_string() == name)
+            .ok_or_else(|| format!("there is no family {name}"))
+    }
+}
+
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -277,6 +287,12 @@ impl fmt::Display for Contender {
             Self::Peer(baseline) => baseline.fmt(f),
             Self::Slo { percent, hold } | Self::Oracle { percent, hold } => {
                 write!(f, "at most {percent}%, surplus held for {hold} s")
+            }
+            Self::Reserved { percent, hold } => {
+                write!(
+                    f,
+                    "at most {percent}% with a reservation, surplus held for {hold} s"
+                )
             }
         }
     }

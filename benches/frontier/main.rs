@@ -1,14 +1,16 @@
 //! Peers and the `slo` policy on the same recordings: what each needs to refuse at most 5 %, 1 % and 0.1 %.
 //!
-//! `cargo bench --bench frontier` puts the figures into `docs/frontier.md`, and its pictures beside it, kind of demand by kind of demand.
-//! After `--`: `--quick` plays briefly, on two kinds, and writes into `target/frontier`; `--threads N` (1 unless told); `--seeds N` of the
-//! long run (20 unless told, 4 where no goal is set); `--peak N` starts
-//! in a peak hour (30 unless told); names of kinds play these alone. Progress goes to standard error.
+//! `cargo bench --bench frontier` plays kind of demand by kind of demand. What came of one goes into `docs/frontier/` as JSON with its
+//! picture, and the figures of all kinds that are there into `docs/frontier.md`: kinds can be played one at a time.
+//! After `--`: `--quick` plays briefly, on two kinds, and writes into `target/frontier`; `--report` plays nothing, and writes the document
+//! from what is there; `--threads N` kinds at a time (1 unless told); `--seeds N` of the long run (20 unless told); `--peak N` starts in a
+//! peak hour (30 unless told); names of kinds play these alone, in this order. Progress goes to standard error.
 
 mod contest;
 mod picture;
 mod report;
 mod results;
+mod score;
 mod search;
 
 use std::{
@@ -22,8 +24,8 @@ use std::{
 
 use contest::{Load, Result};
 use jibri_scaler_core::{Timestamp, backtest::workload::Scenario};
-use report::{GOAL_LOADS, Setup};
-use results::Results;
+use report::GOAL_LOADS;
+use results::{Results, Setup};
 
 /// The day on which Central Europe goes over to winter time is in the middle of what is played.
 const MIDDLE: &str = "2026-10-25T00:00:00Z";
@@ -33,6 +35,7 @@ const GROWS_FROM: f64 = 0.25;
 struct Options {
     setup: Setup,
     quick: bool,
+    report: bool,
     threads: usize,
     kinds: Vec<String>,
 }
@@ -46,12 +49,31 @@ fn main() -> Result<()> {
     } else {
         docs.clone()
     };
-    let document = read(&docs.join("frontier.md"))?;
     let pictures = out.join("frontier");
     fs::create_dir_all(&pictures)
         .map_err(|error| format!("making {}: {error}", pictures.display()))?;
 
-    let names = names(&options)?;
+    let every = all_names()?;
+    let rewrite = || -> Result<()> {
+        let mut all = Vec::new();
+        for name in &every {
+            all.extend(Results::read(&file(&pictures, name, "json"))?);
+        }
+        for results in &all {
+            write(
+                &file(&pictures, &results.name, "svg"),
+                &picture::svg(results),
+            )?;
+        }
+        let document = read(&docs.join("frontier.md"))?;
+        let text = report::put_between_markers(&document, &report::markdown(&all))
+            .ok_or("docs/frontier.md has lost the markers between which the figures stand")?;
+        write(&out.join("frontier.md"), &text)
+    };
+    if options.report {
+        return rewrite();
+    }
+    let names = names(&options, &every)?;
     let waiting = Mutex::new(names.iter());
     let begun = Instant::now();
     let (done, finished) = mpsc::channel();
@@ -69,18 +91,10 @@ fn main() -> Result<()> {
             });
         }
         drop(done);
-        let mut all: Vec<Results> = Vec::new();
         for results in finished {
             let results = results?;
-            let picture = pictures.join(format!("{}.svg", report::file_name(results.name)));
-            write(&picture, &picture::svg(&results))?;
-            all.push(results);
-            all.sort_by_key(|results| names.iter().position(|name| *name == results.name));
-            let text =
-                report::put_between_markers(&document, &report::markdown(&options.setup, &all));
-            let text = text
-                .ok_or("docs/frontier.md has lost the markers between which the figures stand")?;
-            write(&out.join("frontier.md"), &text)?;
+            results.write(&file(&pictures, &results.name, "json"))?;
+            rewrite()?;
         }
         Ok(())
     })
@@ -93,47 +107,61 @@ fn play(name: &'static str, setup: &Setup, begun: Instant) -> Result<Results> {
         let days = 7 * weeks;
         let middle: Timestamp = MIDDLE.parse()?;
         let start = middle.before(Duration::from_secs(86_400) * (days / 2));
-        let peak = if name == "growth" {
-            setup.peak * GROWS_FROM
-        } else {
-            setup.peak
-        };
-        let all = Scenario::all(peak, start, days)?;
+        let all = Scenario::all(peak_of(name, setup.peak), start, days)?;
         let scenario = all.into_iter().find(|scenario| scenario.name == name);
         let scenario = scenario.ok_or("a kind of demand is gone")?;
         Load::new(&scenario, start, days, seeds)
     };
-    let (search, seeds) = setup.seeds(name);
-    let short = load((setup.short.0, 1..=search))?;
+    let short = load((setup.short.0, 1..=setup.short.1))?;
     note("learned, for the search");
     let entries = results::enter(&short, &mut note)?;
     // Other seeds, so that what was chosen was not chosen for its luck.
-    let long = load((setup.long.0, 101..=100 + seeds))?;
+    let long = load((setup.long.0, 101..=100 + setup.long.1))?;
     note("learned, for the long run");
-    results::play(entries, &long, &mut note)
+    let setup = Setup {
+        peak: peak_of(name, setup.peak),
+        ..setup.clone()
+    };
+    results::play(name, &setup, entries, &long, &mut note)
 }
 
-/// The kinds of demand to play, in the order of the document.
-fn names(options: &Options) -> Result<Vec<&'static str>> {
+/// How many starts a peak hour has in the beginning.
+fn peak_of(name: &str, peak: f64) -> f64 {
+    if name == "growth" {
+        peak * GROWS_FROM
+    } else {
+        peak
+    }
+}
+
+/// Where something of one kind of demand is kept.
+fn file(directory: &Path, name: &str, extension: &str) -> PathBuf {
+    directory.join(format!("{}.{extension}", report::file_name(name)))
+}
+
+/// All kinds of demand, in the order of the document.
+fn all_names() -> Result<Vec<&'static str>> {
     let all = Scenario::all(1.0, MIDDLE.parse()?, 1)?;
     let mut names: Vec<_> = all.into_iter().map(|scenario| scenario.name).collect();
     // What has a goal comes first.
     names.sort_by_key(|name| !GOAL_LOADS.contains(name));
-    let unknown = options
-        .kinds
-        .iter()
-        .find(|kind| !names.contains(&kind.as_str()));
-    if let Some(kind) = unknown {
-        return Err(format!(
-            "there is no demand of the kind `{kind}`; there are {}",
-            names.join(", ")
-        )
-        .into());
+    Ok(names)
+}
+
+/// The kinds of demand to play.
+fn names(options: &Options, every: &[&'static str]) -> Result<Vec<&'static str>> {
+    let known = |kind: &String| {
+        let found = every.iter().copied().find(|name| name == kind);
+        found.ok_or_else(|| {
+            let every = every.join(", ");
+            format!("there is no demand of the kind `{kind}`; there are {every}").into()
+        })
+    };
+    if !options.kinds.is_empty() {
+        return options.kinds.iter().map(known).collect();
     }
-    names.retain(|name| {
-        let asked = options.kinds.iter().any(|kind| kind == name);
-        asked || options.kinds.is_empty() && (!options.quick || GOAL_LOADS.contains(name))
-    });
+    let mut names = every.to_vec();
+    names.retain(|name| !options.quick || GOAL_LOADS.contains(name));
     Ok(names)
 }
 
@@ -142,10 +170,10 @@ fn options() -> Result<Options> {
         setup: Setup {
             short: (2, 4),
             long: (8, 20),
-            elsewhere: (2, 4),
             peak: 30.0,
         },
         quick: false,
+        report: false,
         threads: 1,
         kinds: Vec::new(),
     };
@@ -162,13 +190,11 @@ fn options() -> Result<Options> {
             "--quick" => {
                 options.quick = true;
                 (options.setup.short, options.setup.long) = ((1, 1), (1, 2));
-                options.setup.elsewhere = (1, 2);
             }
+            "--report" => options.report = true,
             "--threads" => options.threads = number()?.parse::<usize>()?.max(1),
             "--seeds" => {
-                let seeds = number()?.parse::<u64>()?.max(1);
-                options.setup.long.1 = seeds;
-                options.setup.elsewhere.1 = options.setup.elsewhere.1.min(seeds);
+                options.setup.long.1 = number()?.parse::<u64>()?.max(1);
             }
             "--peak" => options.setup.peak = number()?.parse()?,
             other if other.starts_with('-') => {

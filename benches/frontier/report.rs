@@ -5,28 +5,9 @@ use std::fmt::Write as _;
 use crate::{
     contest::Family,
     results::{Results, Row, paired, refused},
-    search::TARGETS,
+    score::Score,
+    search::{Point, TARGETS},
 };
-
-/// How it was run.
-pub(crate) struct Setup {
-    pub(crate) short: (u32, u64),
-    pub(crate) long: (u32, u64),
-    /// How many seeds, for the search and then, where no goal is set.
-    pub(crate) elsewhere: (u64, u64),
-    pub(crate) peak: f64,
-}
-
-impl Setup {
-    /// How many seeds to search on, and how many to play on then.
-    pub(crate) fn seeds(&self, load: &str) -> (u64, u64) {
-        if GOAL_LOADS.contains(&load) {
-            (self.short.1, self.long.1)
-        } else {
-            self.elsewhere
-        }
-    }
-}
 
 /// The share of the best peer's hours that ours are to need at most.
 const GOAL: f64 = 0.7;
@@ -34,23 +15,39 @@ const GOAL: f64 = 0.7;
 pub(crate) const GOAL_LOADS: [&str; 2] = ["office", "clustered"];
 
 /// What stands between the markers of the document.
-pub(crate) fn markdown(setup: &Setup, all: &[Results]) -> String {
+pub(crate) fn markdown(all: &[Results]) -> String {
     let mut out = String::new();
-    let _ = head(&mut out, setup, all);
+    let _ = played(&mut out, all);
+    let _ = target(&mut out, all);
+    let _ = promise(&mut out, all);
     for results in all {
         let _ = load(&mut out, results);
     }
     out
 }
 
-fn head(out: &mut String, setup: &Setup, all: &[Results]) -> std::fmt::Result {
-    let (short, long) = (setup.short, setup.long);
+fn played(out: &mut String, all: &[Results]) -> std::fmt::Result {
     writeln!(
         out,
-        "Searched on {} weeks × {} seeds, then played on {} weeks × {} other seeds (where no goal is set on {} and {}), with {} starts in a peak \
-         hour (a quarter of that before it grows).\n",
-        short.0, short.1, long.0, long.1, setup.elsewhere.0, setup.elsewhere.1, setup.peak
+        "### What was played\n\nEach setting is searched on short draws, and what is chosen is then played on longer ones from other seeds. Weeks × seeds:\n"
     )?;
+    writeln!(
+        out,
+        "| demand | searched on | played on | starts in a peak hour | settings searched |\n|---|---|---|---|---|"
+    )?;
+    for results in all {
+        let setup = &results.setup;
+        let ((short, few), (long, seeds)) = (setup.short, setup.long);
+        writeln!(
+            out,
+            "| {} | {short} × {few} | {long} × {seeds} | {} | {} |",
+            results.name, setup.peak, results.searched
+        )?;
+    }
+    writeln!(out)
+}
+
+fn target(out: &mut String, all: &[Results]) -> std::fmt::Result {
     writeln!(out, "### The target\n")?;
     writeln!(
         out,
@@ -62,10 +59,10 @@ fn head(out: &mut String, setup: &Setup, all: &[Results]) -> std::fmt::Result {
     )?;
     for results in all
         .iter()
-        .filter(|results| GOAL_LOADS.contains(&results.name))
+        .filter(|results| GOAL_LOADS.contains(&results.name.as_str()))
     {
         for (number, target) in TARGETS.iter().enumerate() {
-            let ours = results.row(Family::Slo).and_then(|row| row.hours[number]);
+            let ours = results.row(Family::Slo).and_then(|row| row.hours(number));
             let Some((best, theirs)) = results.best_peer(number) else {
                 continue;
             };
@@ -84,7 +81,11 @@ fn head(out: &mut String, setup: &Setup, all: &[Results]) -> std::fmt::Result {
             )?;
         }
     }
-    writeln!(out, "\n### The promise\n")?;
+    writeln!(out)
+}
+
+fn promise(out: &mut String, all: &[Results]) -> std::fmt::Result {
+    writeln!(out, "### The promise\n")?;
     writeln!(
         out,
         "What `slo` refuses that is told to refuse at most x, with the interval of 95 % over the seeds, and the hours a week that costs.\n"
@@ -94,32 +95,46 @@ fn head(out: &mut String, setup: &Setup, all: &[Results]) -> std::fmt::Result {
         "| demand | recordings | 5 % | 1 % | 0.1 % |\n|---|---|---|---|---|"
     )?;
     for results in all {
-        let recordings = results
-            .promised
-            .first()
-            .map_or(0, |point| point.score.requests);
-        write!(out, "| {} | {recordings} |", results.name)?;
-        for (point, target) in results.promised.iter().zip(TARGETS) {
-            let (percent, half) = refused(&point.score);
-            let broken = if percent > target { " **above**" } else { "" };
-            write!(
-                out,
-                " {percent:.3} ± {half:.3} %{broken}, {:.0} h |",
-                point.score.hours()
-            )?;
+        let name = &results.name;
+        let scores = |points: &[Point<String>]| -> Vec<Score> {
+            points.iter().map(|point| point.score.clone()).collect()
+        };
+        let told = scores(&results.promised);
+        promises(out, name, &told)?;
+        if !results.reserved.is_empty() {
+            let foreseen: Vec<Score> = told.iter().map(Score::foreseen).collect();
+            let name = format!("{name}, without what nothing foretold");
+            promises(out, &name, &foreseen)?;
+            let name = format!("{}, with a reservation", results.name);
+            promises(out, &name, &scores(&results.reserved))?;
         }
-        writeln!(out)?;
+    }
+    writeln!(out)
+}
+
+/// A row of what was refused by those who were told the targets.
+fn promises(out: &mut String, name: &str, scores: &[Score]) -> std::fmt::Result {
+    let recordings = scores.first().map_or(0, |score| score.requests);
+    write!(out, "| {name} | {recordings} |")?;
+    for (score, target) in scores.iter().zip(TARGETS) {
+        if score.requests == 0 {
+            write!(out, " |")?;
+            continue;
+        }
+        let (percent, half) = refused(score);
+        let broken = if percent > target { " **above**" } else { "" };
+        let hours = score.hours();
+        write!(out, " {percent:.3} ± {half:.3} %{broken}, {hours:.0} h |")?;
     }
     writeln!(out)
 }
 
 fn load(out: &mut String, results: &Results) -> std::fmt::Result {
     writeln!(out, "### {}\n", results.name)?;
-    writeln!(out, "![](frontier/{}.svg)\n", file_name(results.name))?;
+    writeln!(out, "![](frontier/{}.svg)\n", file_name(&results.name))?;
     writeln!(
         out,
-        "Hours a week beside recording that each family needs, times those of `slo` tuned, and how much more than the rate oracle. {} settings were searched.\n",
-        results.searched
+        "Hours a week beside recording that each family needs, times those of `slo` tuned, and how much more than the rate oracle.\n"
     )?;
     writeln!(
         out,
@@ -135,24 +150,22 @@ fn load(out: &mut String, results: &Results) -> std::fmt::Result {
                 cell(row, number, results.row(Family::Slo), oracle)
             )?;
         }
-        let met = row
-            .frontier
-            .iter()
-            .find(|point| point.score.percent() <= TARGETS[1]);
-        match met {
+        match row.setting(1) {
             Some(point) => writeln!(out, " {} |", point.contender)?,
             None => writeln!(out, " none found |")?,
         }
     }
     for (number, target) in TARGETS.iter().enumerate() {
         let promised = results.promised.get(number);
-        if let Some((ours, theirs)) = promised.zip(results.best_setting(number)) {
+        let best = results.best_peer(number).map(|(row, _)| row);
+        let best = best.and_then(|row| Some((row.family, row.setting(number)?)));
+        if let Some((ours, (family, theirs))) = promised.zip(best) {
             let (more, half) = paired(&ours.score, &theirs.score);
             writeln!(
                 out,
                 "\n- Told to refuse at most {target} %, `slo` refuses {:.3} % and needs {more:+.1} ± {half:.1} hours a week beside `{}` ({}), which refuses {:.3} %.",
                 ours.score.percent(),
-                theirs.contender.family(),
+                family,
                 theirs.contender,
                 theirs.score.percent()
             )?;
@@ -163,12 +176,12 @@ fn load(out: &mut String, results: &Results) -> std::fmt::Result {
         out,
         "| | refused | hours a week | launches a day | settings |\n|---|---|---|---|---|"
     )?;
-    for point in &results.documented {
+    for (family, point) in &results.documented {
         let score = &point.score;
         writeln!(
             out,
             "| {} | {:.2} % | {:.0} | {:.0} | {} |",
-            point.contender.family(),
+            family,
             score.percent(),
             score.hours(),
             score.launches_per_day(),
@@ -179,10 +192,10 @@ fn load(out: &mut String, results: &Results) -> std::fmt::Result {
 }
 
 fn cell(row: &Row, target: usize, ours: Option<&Row>, oracle: Option<&Row>) -> String {
-    let Some(hours) = row.hours[target] else {
+    let Some(hours) = row.hours(target) else {
         return "not reached".into();
     };
-    let of = |row: Option<&Row>| row.and_then(|row| row.hours[target]);
+    let of = |row: Option<&Row>| row.and_then(|row| row.hours(target));
     let mut cell = format!("{hours:.0} h");
     if let Some(ours) = of(ours).filter(|_| row.family != Family::Slo) {
         let _ = write!(cell, ", {:.2}×", hours / ours);

@@ -1,29 +1,48 @@
-//! What the long runs gave.
+//! What the long runs gave: a file for each kind of demand, so that kinds can be played one at a time.
+
+use std::{fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    contest::{Contender, Family, Load, Result, Score},
+    contest::{Contender, Family, Load, Result},
+    score::Score,
     search::{self, Point, TARGETS},
 };
 
+/// How it was played.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Setup {
+    /// Weeks and seeds of the search.
+    pub(crate) short: (u32, u64),
+    /// Weeks and seeds of what was played then.
+    pub(crate) long: (u32, u64),
+    /// Starts in a peak hour.
+    pub(crate) peak: f64,
+}
+
 /// One kind of demand.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Results {
-    pub(crate) name: &'static str,
-    pub(crate) families: Vec<Row>,
-    /// What the policy refuses that is told to refuse at most each target.
-    pub(crate) promised: Vec<Point>,
-    /// The peers as they are shipped or documented.
-    pub(crate) documented: Vec<Point>,
+    pub(crate) name: String,
+    pub(crate) setup: Setup,
     /// Settings that were played in the search.
     pub(crate) searched: usize,
+    /// What the policy refuses that is told to refuse at most each target.
+    pub(crate) promised: Vec<Point<String>>,
+    /// The same with a reservation for what nothing foretells; empty where there is no such thing.
+    pub(crate) reserved: Vec<Point<String>>,
+    pub(crate) families: Vec<Row>,
+    /// All as they are shipped or documented.
+    pub(crate) documented: Vec<(Family, Point<String>)>,
 }
 
 /// One family.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) family: Family,
     /// The frontier of what was played at length.
-    pub(crate) frontier: Vec<Point>,
-    /// The hours in a week that each target needs.
-    pub(crate) hours: [Option<f64>; TARGETS.len()],
+    pub(crate) frontier: Vec<Point<String>>,
 }
 
 /// What is played at length on one kind of demand.
@@ -51,40 +70,105 @@ pub(crate) fn enter(short: &Load, note: &mut impl FnMut(&str)) -> Result<Entries
 }
 
 /// Plays all entries on a long load.
-pub(crate) fn play(entries: Entries, long: &Load, note: &mut impl FnMut(&str)) -> Result<Results> {
-    let point = |contender: Contender| -> Result<Point> {
-        let score = contender.play(&long.draws)?;
-        Ok(Point { contender, score })
+pub(crate) fn play(
+    name: &str,
+    setup: &Setup,
+    entries: Entries,
+    long: &Load,
+    note: &mut impl FnMut(&str),
+) -> Result<Results> {
+    // Some are chosen that are told a target, too.
+    let mut known: Vec<(Contender, Score)> = Vec::new();
+    let mut all = |contenders: Vec<Contender>| -> Result<Vec<Point<String>>> {
+        let mut points = Vec::new();
+        for contender in contenders {
+            let before = known.iter().find(|(other, _)| *other == contender);
+            let score = match before {
+                Some((_, score)) => score.clone(),
+                None => contender.play(&long.draws)?,
+            };
+            points.push(Point {
+                contender: contender.to_string(),
+                score: score.clone(),
+            });
+            known.push((contender, score));
+        }
+        Ok(points)
     };
     let promised = TARGETS.map(|percent| Contender::Slo { percent, hold: 60 });
-    let promised: Vec<Point> = promised.map(point).into_iter().collect::<Result<_>>()?;
+    let promised = all(promised.to_vec())?;
+    let mut reserved = Vec::new();
+    if long.has_unforeseen() {
+        let told = TARGETS.map(|percent| Contender::Reserved { percent, hold: 60 });
+        reserved = all(told.to_vec())?;
+    }
     note("slo: told the targets");
     let mut families = Vec::new();
     for (family, chosen) in entries.chosen {
-        let mut points = chosen.into_iter().map(point).collect::<Result<Vec<_>>>()?;
+        let mut points = all(chosen)?;
         if family == Family::Slo {
             points.extend(promised.iter().cloned());
         }
-        let frontier = search::frontier(points);
-        let hours = TARGETS.map(|target| search::hours_for(target, &frontier));
         note(&format!("{family}: played"));
         families.push(Row {
             family,
-            frontier,
-            hours,
+            frontier: search::frontier(points),
         });
     }
-    let documented = Family::all().filter_map(Family::documented);
+    let mut documented = Vec::new();
+    for family in Family::all() {
+        let points = all(family.documented().into_iter().collect())?;
+        documented.extend(points.into_iter().map(|point| (family, point)));
+    }
     Ok(Results {
-        name: long.name,
-        families,
-        promised,
-        documented: documented.map(point).collect::<Result<_>>()?,
+        name: name.to_owned(),
+        setup: setup.clone(),
         searched: entries.searched,
+        promised,
+        reserved,
+        families,
+        documented,
     })
 }
 
+impl Row {
+    /// The hours in a week that a target needs, by its number.
+    pub(crate) fn hours(&self, target: usize) -> Option<f64> {
+        search::hours_for(TARGETS[target], &self.frontier)
+    }
+
+    /// The cheapest setting that meets a target, by its number.
+    pub(crate) fn setting(&self, target: usize) -> Option<&Point<String>> {
+        let mut points = self.frontier.iter();
+        points.find(|point| point.score.percent() <= TARGETS[target])
+    }
+}
+
 impl Results {
+    /// What was written down of one kind of demand, if that was played.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
+        let said = |error: &dyn std::fmt::Display| {
+            format!(
+                "reading {}: {error}; remove it, and play its kind anew",
+                path.display()
+            )
+        };
+        match fs::read(path) {
+            Ok(text) => Ok(serde_json::from_slice(&text).map_err(|error| said(&error))?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(said(&error).into()),
+        }
+    }
+
+    /// Writes it down.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string(self)? + "\n";
+        Ok(
+            fs::write(path, text)
+                .map_err(|error| format!("writing {}: {error}", path.display()))?,
+        )
+    }
+
     pub(crate) fn row(&self, family: Family) -> Option<&Row> {
         self.families.iter().find(|row| row.family == family)
     }
@@ -96,20 +180,13 @@ impl Results {
             .iter()
             .filter(|row| matches!(row.family, Family::Peer(_)));
         peers
-            .filter_map(|row| Some((row, row.hours[target]?)))
+            .filter_map(|row| Some((row, row.hours(target)?)))
             .min_by(|(_, a), (_, b)| a.total_cmp(b))
-    }
-
-    /// The cheapest setting of the best peer that meets a target.
-    pub(crate) fn best_setting(&self, target: usize) -> Option<&Point> {
-        let (row, _) = self.best_peer(target)?;
-        let mut points = row.frontier.iter();
-        points.find(|point| point.score.percent() <= TARGETS[target])
     }
 
     /// The hours that our family needs for a target, and times those of the best peer.
     pub(crate) fn ratio(&self, target: usize) -> Option<f64> {
-        let ours = self.row(Family::Slo)?.hours[target]?;
+        let ours = self.row(Family::Slo)?.hours(target)?;
         Some(ours / self.best_peer(target)?.1)
     }
 }

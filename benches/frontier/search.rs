@@ -1,6 +1,11 @@
 //! Finds the settings that are worth a long run.
 
-use crate::contest::{Contender, Draw, Family, Load, Result, Score};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    contest::{Contender, Draw, Family, Load, Result},
+    score::Score,
+};
 
 /// At most so many percent are to be refused.
 pub(crate) const TARGETS: [f64; 3] = [5.0, 1.0, 0.1];
@@ -9,10 +14,10 @@ const MIDDLE: usize = 1;
 /// A curve that needs so many times the hours of the best one there is not followed further.
 const HOPELESS: f64 = 1.1;
 
-/// Settings that were played.
-#[derive(Clone, Debug)]
-pub(crate) struct Point {
-    pub(crate) contender: Contender,
+/// Settings that were played: as they are, or in words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Point<C> {
+    pub(crate) contender: C,
     pub(crate) score: Score,
 }
 
@@ -65,7 +70,7 @@ impl<'d> Curve<'d> {
     }
 
     /// The settings that were played.
-    fn played(self) -> impl Iterator<Item = Point> {
+    fn played(self) -> impl Iterator<Item = Point<Contender>> {
         let all = self.settings.into_iter().zip(self.scores);
         all.filter_map(|(contender, score)| score.map(|score| Point { contender, score }))
     }
@@ -116,8 +121,8 @@ pub(crate) fn search(family: Family, load: &Load) -> Result<(usize, Vec<Contende
 }
 
 /// Those that no other beats in both, from few hours to many.
-pub(crate) fn frontier(mut points: Vec<Point>) -> Vec<Point> {
-    let key = |point: &Point| (point.score.hours(), point.score.percent());
+pub(crate) fn frontier<C>(mut points: Vec<Point<C>>) -> Vec<Point<C>> {
+    let key = |point: &Point<C>| (point.score.hours(), point.score.percent());
     points.sort_by(|a, b| {
         key(a)
             .partial_cmp(&key(b))
@@ -134,7 +139,7 @@ pub(crate) fn frontier(mut points: Vec<Point>) -> Vec<Point> {
 
 /// The hours a family needs to refuse no more than a target: between the two points of its frontier around that, on the logarithm of the
 /// share. None where it is not reached.
-pub(crate) fn hours_for(target: f64, frontier: &[Point]) -> Option<f64> {
+pub(crate) fn hours_for<C>(target: f64, frontier: &[Point<C>]) -> Option<f64> {
     let met = frontier
         .iter()
         .position(|point| point.score.percent() <= target)?;
