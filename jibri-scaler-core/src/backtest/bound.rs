@@ -10,6 +10,6 @@ mod frontier;
 mod rate_oracle;
 mod stack;
 
-pub use frontier::{Priced, at_price, frontier};
+pub use frontier::{Priced, at_price, frontier, frontier_from};
 pub use rate_oracle::RateOracle;
-pub use stack::{Bound, without_refusals};
+pub use stack::{Bound, without_refusals, without_refusals_from};

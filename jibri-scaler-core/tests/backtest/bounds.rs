@@ -6,7 +6,7 @@ use jibri_scaler_core::{
     DrainPath,
     backtest::{
         BootTime, Environment, Session, Trace,
-        bound::{at_price, without_refusals},
+        bound::{Priced, at_price, frontier_from, without_refusals, without_refusals_from},
         peers::{Baseline, Peer},
         simulate,
     },
@@ -57,6 +57,40 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn nor_from_some_moment_on(
+        trace in logs(),
+        (boot, warm_up) in (0..400_u64, 0..4000_u64),
+        (min_idle, percent, initial) in (0..9_u32, 0.0..60.0, 0..12_u32),
+        agent in any::<bool>(),
+    ) {
+        let boot = secs(boot);
+        let environment = Environment::new(0, 60)
+            .and_then(|e| Ok(e.with_boot(BootTime::fixed(boot)?)))
+            .unwrap()
+            .with_initial(initial)
+            .with_lead_in(secs(600))
+            .with_warm_up(secs(warm_up))
+            .with_drain(if agent { DrainPath::Agent } else { DrainPath::Direct });
+        let outcome = simulate(&trace, &environment, &mut scaler(min_idle, percent));
+        let Some((from, _)) = outcome.counted else { return Ok(()) };
+        let refused = u32::try_from(outcome.refused.len()).unwrap();
+        if refused == 0 {
+            prop_assert!(without_refusals_from(&trace, from, boot).overhead <= outcome.overhead());
+        }
+        let corners = frontier_from(&trace, from, boot, 20);
+        prop_assert_eq!(corners.last().map_or(0, |corner| corner.refused), outcome.requests);
+        for price in [0, 60, 300, 3000].map(secs) {
+            let cost = |corner: &Priced| corner.overhead + price * u32::try_from(corner.refused).unwrap();
+            let bound = corners.iter().map(cost).min().unwrap();
+            prop_assert!(bound <= outcome.overhead() + price * refused);
+        }
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
@@ -85,6 +119,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn instances_that_are_there_when_counting_begins_cost_no_launch() {
+    // Eight that have booted before take the eight recordings ten seconds after counting began.
+    let trace = Trace::new((0..8).map(|_| Session::new(at(0), at(600)).unwrap()));
+    let boot = secs(180);
+    let environment = Environment::new(0, 60)
+        .and_then(|e| Ok(e.with_boot(BootTime::fixed(boot)?)))
+        .unwrap()
+        .with_initial(8)
+        .with_lead_in(secs(300))
+        .with_warm_up(secs(290));
+    let outcome = simulate(&trace, &environment, &mut scaler(0, 0.0));
+    let (from, _) = outcome.counted.unwrap();
+    assert_eq!((from, outcome.refused.len()), (at(-10), 0));
+    let bound = without_refusals_from(&trace, from, boot);
+    assert_eq!((bound.overhead, bound.launches), (secs(80), 0));
+    assert!(bound.overhead <= outcome.overhead());
+    assert!(outcome.overhead() < without_refusals(&trace, boot).overhead);
 }
 
 #[test]

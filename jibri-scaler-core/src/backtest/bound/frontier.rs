@@ -1,7 +1,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use super::flow::{Network, UNLIMITED};
-use crate::{Timestamp, backtest::Trace};
+use super::{
+    flow::{Network, UNLIMITED},
+    stack::{counted, under_way},
+};
+use crate::{
+    Timestamp,
+    backtest::{Session, Trace},
+};
 
 /// A point that no policy beats: with so few refused, nothing is cheaper.
 ///
@@ -43,11 +49,18 @@ pub struct Priced {
 /// ```
 #[must_use]
 pub fn at_price(trace: &Trace, boot: Duration, price: Duration) -> Priced {
-    let points = Points::new(trace);
-    let count = points.times.len();
-    if count == 0 {
+    at_price_from(trace, Timestamp::MIN, boot, price)
+}
+
+fn at_price_from(trace: &Trace, from: Timestamp, boot: Duration, price: Duration) -> Priced {
+    let mut sessions: Vec<_> = counted(trace, from).collect();
+    let asked = sessions.len();
+    if asked == 0 {
         return Priced::default();
     }
+    sessions.extend(under_way(trace, from));
+    let points = Points::new(&sessions, from);
+    let count = points.times.len();
     // For each point, an instance is out of service there, or in service; the last node is the end.
     let (out, serving) = (|point: usize| 2 * point, |point: usize| 2 * point + 1);
     let mut network = Network::new(2 * count + 1);
@@ -61,8 +74,15 @@ pub fn at_price(trace: &Trace, boot: Duration, price: Duration) -> Priced {
             network.edge(serving(point), serving(point + 1), UNLIMITED, idle);
         }
     }
-    let recordings: Vec<usize> = points
-        .sessions
+    // Any number is there in the beginning, and some come free later.
+    if points.times[0] == from {
+        network.edge(out(0), serving(0), UNLIMITED, 0);
+    }
+    let (asked, under_way) = points.sessions.split_at(asked);
+    for (from, to) in under_way {
+        network.edge(serving(*from), serving(*to), 1, 0);
+    }
+    let recordings: Vec<usize> = asked
         .iter()
         .map(|(from, to)| network.edge(serving(*from), serving(*to), 1, -price))
         .collect();
@@ -95,10 +115,28 @@ pub fn at_price(trace: &Trace, boot: Duration, price: Duration) -> Priced {
 /// ```
 #[must_use]
 pub fn frontier(trace: &Trace, boot: Duration, prices: usize) -> Vec<Priced> {
-    let all = trace.sessions().len() as u64;
+    frontier_from(trace, Timestamp::MIN, boot, prices)
+}
+
+/// The same for the time from some moment on, as [`without_refusals_from`](super::without_refusals_from) has it.
+///
+/// ```
+/// use std::time::Duration;
+/// use jibri_scaler_core::{Timestamp, backtest::{Session, Trace, bound::frontier_from}};
+///
+/// let (at, secs) = (Timestamp::from_secs, Duration::from_secs);
+/// let trace = Trace::new([Session::new(at(0), at(600))?, Session::new(at(100), at(200))?, Session::new(at(650), at(700))?]);
+/// let corners = frontier_from(&trace, at(50), secs(180), 100);
+/// // It waits 50 s for each of the two.
+/// assert_eq!((corners[0].overhead, corners.last().map(|corner| corner.refused)), (secs(50 + 50), Some(2)));
+/// # Ok::<(), jibri_scaler_core::backtest::NegativeSession>(())
+/// ```
+#[must_use]
+pub fn frontier_from(trace: &Trace, from: Timestamp, boot: Duration, prices: usize) -> Vec<Priced> {
+    let all = counted(trace, from).count() as u64;
     let none_refused = Priced {
         refused: 0,
-        overhead: super::without_refusals(trace, boot).overhead,
+        overhead: super::without_refusals_from(trace, from, boot).overhead,
     };
     let none_served = Priced {
         refused: all,
@@ -121,7 +159,7 @@ pub fn frontier(trace: &Trace, boot: Duration, prices: usize) -> Vec<Priced> {
             continue;
         }
         let price = saved / u32::try_from(refused).unwrap_or(u32::MAX);
-        let found = at_price(trace, boot, price);
+        let found = at_price_from(trace, from, boot, price);
         let inside = few.refused < found.refused && found.refused < many.refused;
         // Below the line between the two, by more than the price was rounded.
         let line = |point: Priced| {
@@ -145,9 +183,13 @@ struct Points {
 }
 
 impl Points {
-    fn new(trace: &Trace) -> Self {
+    /// Those of these recordings, after that of the beginning, if there is one.
+    fn new(all: &[Session], from: Timestamp) -> Self {
         let mut at_once: BTreeMap<Timestamp, usize> = BTreeMap::new();
-        for session in trace.sessions() {
+        if from > Timestamp::MIN {
+            at_once.insert(from, 0);
+        }
+        for session in all {
             let long = !session.length().is_zero();
             *at_once.entry(session.start()).or_default() += usize::from(!long);
             at_once.entry(session.end()).or_default();
@@ -162,7 +204,7 @@ impl Points {
         }
         let mut next_without_length: BTreeMap<Timestamp, usize> = BTreeMap::new();
         let place = |at: Timestamp| places.get(&at).copied().unwrap_or_default();
-        let sessions = trace.sessions().iter().map(|session| {
+        let sessions = all.iter().map(|session| {
             let (first, last) = place(session.start());
             if session.length().is_zero() {
                 let next = next_without_length.entry(session.start()).or_default();
@@ -184,16 +226,17 @@ fn micros(span: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backtest::bound::{stack::tests::small_log, without_refusals};
+    use crate::backtest::bound::{stack::tests::small_log, without_refusals_from};
 
-    /// The cheapest of all choices of what to refuse.
-    fn enumerated(trace: &Trace, boot: Duration, price: Duration) -> Duration {
-        let sessions = trace.sessions();
+    /// The cheapest of all choices of what to refuse from some time on.
+    fn enumerated(trace: &Trace, from: Timestamp, boot: Duration, price: Duration) -> Duration {
+        let sessions: Vec<_> = counted(trace, from).collect();
         let cost = |choice: u32| {
-            let served = (0..).zip(sessions).filter(|(n, _)| choice >> n & 1 == 1);
-            let served = Trace::new(served.map(|(_, session)| *session));
-            let refused = sessions.len() - served.sessions().len();
-            without_refusals(&served, boot).overhead + price * u32::try_from(refused).unwrap()
+            let served = (0..).zip(&sessions).filter(|(n, _)| choice >> n & 1 == 1);
+            let served: Vec<_> = served.map(|(_, session)| *session).collect();
+            let refused = u32::try_from(sessions.len() - served.len()).unwrap();
+            let played = Trace::new(served.into_iter().chain(under_way(trace, from)));
+            without_refusals_from(&played, from, boot).overhead + price * refused
         };
         (0..1 << sessions.len()).map(cost).min().unwrap()
     }
@@ -203,16 +246,19 @@ mod tests {
         for seed in 0..300 {
             let trace = small_log(seed, 7);
             let boot = Duration::from_secs(seed % 9);
+            let middle = Timestamp::from_secs(i64::try_from(seed % 31).unwrap());
             for price in [0, 1, 3, 6, 8, 12, 40] {
                 let price = Duration::from_secs(price);
-                let priced = at_price(&trace, boot, price);
-                let refused = u32::try_from(priced.refused).unwrap();
-                let cost = priced.overhead + price * refused;
-                assert_eq!(
-                    cost,
-                    enumerated(&trace, boot, price),
-                    "{trace:?} {boot:?} {price:?}"
-                );
+                for from in [Timestamp::MIN, middle] {
+                    let priced = at_price_from(&trace, from, boot, price);
+                    let refused = u32::try_from(priced.refused).unwrap();
+                    let cost = priced.overhead + price * refused;
+                    assert_eq!(
+                        cost,
+                        enumerated(&trace, from, boot, price),
+                        "{trace:?} {from} {boot:?} {price:?}"
+                    );
+                }
             }
         }
     }
@@ -222,7 +268,9 @@ mod tests {
         for seed in 0..60 {
             let trace = small_log(seed, 7);
             let boot = Duration::from_secs(5);
-            let corners = frontier(&trace, boot, 100);
+            let middle = Timestamp::from_secs(i64::try_from(seed % 31).unwrap());
+            let from = if seed < 30 { Timestamp::MIN } else { middle };
+            let corners = frontier_from(&trace, from, boot, 100);
             assert!(corners.is_sorted_by_key(|corner| corner.refused));
             // No choice lies below the line between two corners.
             for price in 0..20 {
@@ -233,7 +281,7 @@ mod tests {
                 let least = corners.iter().map(cost).min().unwrap();
                 assert_eq!(
                     least,
-                    enumerated(&trace, boot, price),
+                    enumerated(&trace, from, boot, price),
                     "{trace:?} {price:?}"
                 );
             }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     Timestamp,
-    backtest::{Trace, changes::Change},
+    backtest::{Session, Trace, changes::Change},
 };
 
 /// What a group costs beside its recordings, at least.
@@ -45,18 +45,41 @@ pub struct Bound {
 /// ```
 #[must_use]
 pub fn without_refusals(trace: &Trace, boot: Duration) -> Bound {
+    without_refusals_from(trace, Timestamp::MIN, boot)
+}
+
+/// The same for the time from some moment on, in the middle of things: what policies cost from then on is to be compared with this.
+///
+/// Whatever is of use then is there then: what it cost before to have it there is not counted, nor is it asked whether a policy had it.
+/// So nothing is cheaper from then on. Recordings that are under way at that moment free their instance when they end, and are
+/// not refused. [`Bound::peak`] counts them.
+///
+/// ```
+/// use std::time::Duration;
+/// use jibri_scaler_core::{Timestamp, backtest::{Session, Trace, bound::without_refusals_from}};
+///
+/// let at = Timestamp::from_secs;
+/// let trace = Trace::new([Session::new(at(0), at(600))?, Session::new(at(700), at(900))?, Session::new(at(710), at(720))?]);
+/// let bound = without_refusals_from(&trace, at(500), Duration::from_secs(180));
+/// // The first recording frees its instance at 600, and that which makes the third waits from 500 on, or boots.
+/// assert_eq!((bound.overhead.as_secs(), bound.launches, bound.peak), (100 + 180, 1, 2));
+/// # Ok::<(), jibri_scaler_core::backtest::NegativeSession>(())
+/// ```
+#[must_use]
+pub fn without_refusals_from(trace: &Trace, from: Timestamp, boot: Duration) -> Bound {
+    let trace = Trace::new(counted(trace, from).chain(under_way(trace, from)));
     let mut bound = Bound::default();
-    // When those that are free now became free, the latest on top.
+    // When those that are free now became free, the latest on top. Below them are any number that are free from the beginning.
     let mut free: Vec<Timestamp> = Vec::new();
     let mut recording = 0;
     for (at, change) in trace.changes() {
         if change != Change::End {
-            match free.pop().map(|since| at.since(since)) {
-                Some(gap) if gap < boot => bound.overhead += gap,
-                _ => {
-                    bound.overhead += boot;
-                    bound.launches += 1;
-                }
+            let gap = at.since(free.pop().unwrap_or(from));
+            if gap < boot {
+                bound.overhead += gap;
+            } else {
+                bound.overhead += boot;
+                bound.launches += 1;
             }
             recording += 1;
             bound.peak = bound.peak.max(recording);
@@ -67,6 +90,23 @@ pub fn without_refusals(trace: &Trace, boot: Duration) -> Bound {
         }
     }
     bound
+}
+
+/// The recordings that start at this time or later.
+pub(super) fn counted(trace: &Trace, from: Timestamp) -> impl Iterator<Item = Session> {
+    let sessions = trace.sessions().iter().copied();
+    sessions.skip_while(move |session| session.start() < from)
+}
+
+/// What is left of the recordings that are under way at this time.
+pub(super) fn under_way(trace: &Trace, from: Timestamp) -> impl Iterator<Item = Session> {
+    let before = trace.sessions().iter();
+    let before = before.take_while(move |session| session.start() < from);
+    let left = before.filter(move |session| session.end() > from);
+    left.map(move |session| Session {
+        start: from,
+        end: session.end(),
+    })
 }
 
 #[cfg(test)]
@@ -91,11 +131,11 @@ pub(super) mod tests {
         Trace::new(sessions)
     }
 
-    /// Over all paths of the number of instances, the cheapest.
-    fn brute_force(trace: &Trace, boot: Duration) -> Duration {
+    /// Over all paths of the number of instances, the cheapest; from some time on, those that begin with any number.
+    fn brute_force(trace: &Trace, from: Option<Timestamp>, boot: Duration) -> Duration {
         // Between events, and for a moment at each recording without a length.
         let mut steps: Vec<(Duration, u32)> = Vec::new();
-        let (mut recording, mut before) = (0, None);
+        let (mut recording, mut before) = (0, from);
         for (at, change) in trace.changes() {
             steps.push((
                 before.map_or(Duration::ZERO, |before| at.since(before)),
@@ -110,7 +150,8 @@ pub(super) mod tests {
         }
         let most = steps.iter().map(|(_, needed)| *needed).max().unwrap_or(0);
         let mut cheapest: Vec<Option<Duration>> = vec![None; most as usize + 1];
-        cheapest[0] = Some(Duration::ZERO);
+        let first = if from.is_some() { cheapest.len() } else { 1 };
+        cheapest[..first].fill(Some(Duration::ZERO));
         for (length, needed) in steps {
             let next = (0..=most).map(|count| {
                 let idle = length * count.checked_sub(needed)?;
@@ -132,10 +173,17 @@ pub(super) mod tests {
             let bound = without_refusals(&trace, boot);
             assert_eq!(
                 bound.overhead,
-                brute_force(&trace, boot),
+                brute_force(&trace, None, boot),
                 "{trace:?} {boot:?}"
             );
             assert_eq!(bound.peak, trace.most_at_once(), "{trace:?}");
+            let from = Timestamp::from_secs(i64::try_from(seed % 31).unwrap());
+            let later = Trace::new(counted(&trace, from).chain(under_way(&trace, from)));
+            assert_eq!(
+                without_refusals_from(&trace, from, boot).overhead,
+                brute_force(&later, Some(from), boot),
+                "{trace:?} {from} {boot:?}"
+            );
         }
     }
 }
