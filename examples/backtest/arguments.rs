@@ -32,8 +32,9 @@ pub(crate) struct Arguments {
     /// The `CloudWatch` namespace of the metrics.
     #[arg(long, requires = "from_cloudwatch", default_value = "Jibri")]
     pub(crate) namespace: String,
-    /// Write the recordings as they are played, as CSV, so that `CloudWatch` need not be asked again: with what is made up for those that
-    /// were refused, and with the upload. Read them without --upload.
+    /// Write the recordings as they are played, as CSV with `start,end`, so that `CloudWatch` need not be asked again. It is not a
+    /// copy of what was read: sorted, without other columns, each end with the upload of --upload, and those that were refused as
+    /// recordings with the lengths that were made up for them. Read it without --upload.
     #[arg(long, value_name = "FILE")]
     pub(crate) write_sessions: Option<PathBuf>,
 

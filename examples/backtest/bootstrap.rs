@@ -88,6 +88,20 @@ pub(crate) fn interval(weeks: &[Week], seed: u64) -> Option<Interval> {
     })
 }
 
+/// What must be known of intervals from so many weeks, where they are few: a sample of few weeks varies less than weeks do.
+pub(crate) fn caution(weeks: usize) -> Option<String> {
+    // Of weeks that vary by a normal law, 1500 times.
+    let covered = match weeks {
+        2 => 50,
+        3 => 75,
+        4 => 80,
+        _ => return None,
+    };
+    Some(format!(
+        "The 95 % intervals are drawn from {weeks} weeks, which is too few for that: about {covered} of 100 such intervals hold the true share"
+    ))
+}
+
 /// A whole number below this one.
 fn below(end: usize, chance: &mut ChaCha8Rng) -> usize {
     let scaled = u128::from(chance.next_u64()) * end as u128;
@@ -157,6 +171,20 @@ mod tests {
             "{found:?}"
         );
         assert_eq!(of(&weeks), Some(found), "the same seed");
+    }
+
+    #[test]
+    fn intervals_from_few_weeks_come_with_a_caution() {
+        let cautions = [0, 1, 2, 4, 5, 52].map(|weeks| caution(weeks).is_some());
+        assert_eq!(cautions, [false, false, true, true, false, false]);
+        // Half of all pairs lie on both sides of what they are drawn around: no interval from two weeks can hold it more often.
+        let mut chance = ChaCha8Rng::seed_from_u64(3);
+        let held = |_: &u32| {
+            let weeks = [0, 1].map(|_| (1000, 100 + below(21, &mut chance) as u64));
+            of(&weeks).is_some_and(|found| (found.low..=found.high).contains(&0.11))
+        };
+        let held = (0..200).filter(held).count();
+        assert!((80..=130).contains(&held), "{held} of 200");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jibri_scaler_core::{
     Timestamp,
     backtest::{
         Environment, Outcome, Trace,
-        bound::{Bound, Priced, frontier, without_refusals},
+        bound::{Bound, Priced, frontier_from, without_refusals_from},
     },
 };
 use rayon::prelude::*;
@@ -60,6 +60,8 @@ pub(crate) struct Comparison {
     pub(crate) rows: Vec<Row>,
     pub(crate) oracle: Vec<Row>,
     pub(crate) bounds: Bounds,
+    /// How many weeks were counted.
+    pub(crate) weeks: usize,
 }
 
 /// Plays the recordings to all candidates, and to who knows the average week.
@@ -89,13 +91,19 @@ pub(crate) fn compare(
         counted.map_or(Timestamp::MIN, |(from, _)| from),
         boot,
     );
+    let weeks: Vec<_> = outcomes
+        .iter()
+        .map(|outcome| bootstrap::weeks(trace, outcome))
+        .collect();
+    let weeks_counted = weeks.first().map_or(0, Vec::len);
     let rows = all
         .into_iter()
+        .zip(weeks)
         .zip(outcomes)
-        .map(|(candidate, outcome)| Row {
+        .map(|((candidate, weeks), outcome)| Row {
             name: candidate.name.clone(),
             source: candidate.source,
-            interval: bootstrap::interval(&bootstrap::weeks(trace, &outcome), seed),
+            interval: bootstrap::interval(&weeks, seed),
             times_bound: bounds.times(&outcome),
             over_oracle: None,
             outcome,
@@ -109,6 +117,7 @@ pub(crate) fn compare(
         rows,
         oracle,
         bounds,
+        weeks: weeks_counted,
     })
 }
 
@@ -120,18 +129,18 @@ pub(crate) fn span(trace: &Trace) -> Duration {
 }
 
 impl Bounds {
-    /// Those of the recordings that start at this time or later.
+    /// Those of the recordings that start at this time or later, and of what instances cost from then on.
     fn new(trace: &Trace, from: Timestamp, boot: Duration) -> Self {
         let counted = trace.sessions().iter().filter(|s| s.start() >= from);
-        let counted = Trace::new(counted.copied());
-        let recordings = counted.sessions().len() as u64;
+        let recordings = counted.count() as u64;
+        let none_refused = without_refusals_from(trace, from, boot);
         let work = recordings
-            .saturating_mul(u64::from(counted.most_at_once()))
+            .saturating_mul(u64::from(none_refused.peak))
             .max(1);
         let prices = usize::try_from((FRONTIER_WORK / work).min(PRICES)).unwrap_or(0);
         Self {
-            none_refused: without_refusals(&counted, boot),
-            corners: frontier(&counted, boot, prices),
+            none_refused,
+            corners: frontier_from(trace, from, boot, prices),
             recordings,
         }
     }
@@ -236,7 +245,10 @@ mod tests {
         assert_eq!(bounds.times(&row(1, 460).outcome), Some(2.0));
         assert_eq!(bounds.times(&row(3, 460).outcome), None, "no times nothing");
         let later = Bounds::new(&Trace::new(sessions), at(100), Duration::from_mins(3));
-        assert_eq!((later.recordings, later.none_refused.launches), (2, 2));
+        // The first recording is under way by then, and the third takes over from it.
+        let bound = later.none_refused;
+        assert_eq!((later.recordings, bound.launches), (2, 0));
+        assert_eq!(bound.overhead.as_secs(), 50);
     }
 
     #[test]

@@ -157,6 +157,7 @@ fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Stopped> {
     }
     let mut notes = input.notes;
     notes.extend(refusals_untold(arguments, &candidates));
+    notes.extend(bootstrap::caution(found.weeks));
     let mut report = Report::new(input.origin, notes, arguments, trace, found);
     (report.curves, report.tuned) = (search, tuned);
     if arguments.svg.is_some() || arguments.html.is_some() {
