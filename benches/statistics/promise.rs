@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use jibri_scaler_core::{
     DrainPath, Limits, Memory, Timestamp,
-    backtest::{Environment, Outcome, PolicyScaler, Trace, simulate, workload::Scenario},
-    policy::{Lead, MaxOf, MinIdle, Policy, Slo},
+    backtest::{
+        Environment, PolicyScaler, Trace, simulate,
+        workload::{Scenario, Unforeseen},
+    },
+    erlang::servers_for,
+    policy::{Lead, MaxOf, MinIdle, Policy, Reservation, Reserved, Slo},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -19,11 +23,17 @@ fn start() -> Timestamp {
     middle.before(DAY * (PLAYED / 2))
 }
 
-fn scaler(percent: f64, scenario: &Scenario) -> PolicyScaler<'static> {
-    let slo = Slo::new(percent, Lead::default(), scenario.zone.clone()).expect("in range");
+/// The policy, told of this beside what it learns.
+fn scaler(percent: f64, scenario: &Scenario, told: Option<Unforeseen>) -> PolicyScaler<'static> {
+    let lead = Lead::default();
+    let slo = Slo::new(percent, lead, scenario.zone.clone()).expect("in range");
+    let reservation = told.map(|it| {
+        let spare = servers_for(it.starts, percent / 100.0);
+        Reservation::new(it.from, it.until, spare).expect("it takes some time")
+    });
     let policy = MaxOf::new([
         Box::new(MinIdle::new(1).expect("in range")) as Box<dyn Policy>,
-        Box::new(slo),
+        Box::new(Reserved::new(slo, reservation, lead)),
     ]);
     let minute = Duration::from_secs(60);
     let limits = Limits::default()
@@ -35,40 +45,37 @@ fn scaler(percent: f64, scenario: &Scenario) -> PolicyScaler<'static> {
     PolicyScaler::new(policy, limits)
 }
 
-/// Recordings and refusals, those in the first days and on the day in the middle apart.
+/// Recordings and refusals.
 #[derive(Clone, Copy, Default)]
 struct Counted {
-    requests: u64,
+    requests: usize,
     refused: usize,
-    refused_in_first_week: usize,
-    refused_in_the_middle: usize,
 }
 
 impl Counted {
-    fn add(&mut self, outcome: &Outcome) {
-        let middle = start() + DAY * (PLAYED / 2);
-        let between = |from: Timestamp, to: Timestamp| {
-            let refused = outcome.refused.iter();
-            refused.filter(|at| (from..to).contains(*at)).count()
-        };
-        self.requests += outcome.requests;
-        self.refused += outcome.refused.len();
-        self.refused_in_first_week += between(start(), start() + 7 * DAY);
-        self.refused_in_the_middle += between(middle, middle + DAY);
+    fn add(&mut self, requests: usize, refused: usize) {
+        self.requests += requests;
+        self.refused += refused;
     }
 
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-    fn percent(self, refused: usize) -> f64 {
-        refused as f64 * 100.0 / self.requests as f64
+    fn percent(self) -> f64 {
+        assert!(self.requests > 1000, "too few to tell");
+        self.refused as f64 * 100.0 / self.requests as f64
     }
 }
 
-fn played(scenario: &Scenario, percent: f64) -> Counted {
+/// What was counted in all, and without what nothing could have foretold.
+fn played(scenario: &Scenario, percent: f64, told: Option<Unforeseen>) -> [Counted; 2] {
     let environment = Environment::new(1, 1000)
         .expect("bounds")
         .with_drain(DrainPath::Agent);
     let environment = scenario.in_environment(environment).expect("in range");
-    let mut counted = Counted::default();
+    let foreseen = |at: Timestamp| {
+        let unforeseen = scenario.unforeseen;
+        !unforeseen.is_some_and(|it| (it.from..it.until).contains(&at))
+    };
+    let [mut all, mut without] = [Counted::default(); 2];
     for seed in SEEDS {
         let environment = environment.clone().with_seed(seed);
         let begin = start().before(DAY * LEARNED);
@@ -77,7 +84,7 @@ fn played(scenario: &Scenario, percent: f64) -> Counted {
         let (past, now) = sessions.split_at(sessions.partition_point(|s| s.start() < start()));
         let mut memory = Memory::default();
         if !scenario.cold_start {
-            let mut learning = scaler(percent, scenario);
+            let mut learning = scaler(percent, scenario, None);
             simulate(
                 &Trace::new(past.iter().copied()),
                 &environment,
@@ -85,13 +92,20 @@ fn played(scenario: &Scenario, percent: f64) -> Counted {
             );
             memory = memory.with_learned(learning.memory().learned().clone());
         }
-        let mut scaler = scaler(percent, scenario).with_memory(memory);
+        let mut scaler = scaler(percent, scenario, told).with_memory(memory);
         let outcome = simulate(&Trace::new(now.iter().copied()), &environment, &mut scaler);
         assert_eq!(outcome.lost, 0);
-        counted.add(&outcome);
+        let refused = &outcome.refused;
+        all.add(now.len(), refused.len());
+        without.add(
+            now.iter().filter(|s| foreseen(s.start())).count(),
+            refused.iter().filter(|at| foreseen(**at)).count(),
+        );
     }
-    counted
+    [all, without]
 }
+
+const ALL_TARGETS: [f64; 3] = [5.0, 1.0, 0.1];
 
 #[test]
 #[cfg_attr(
@@ -99,26 +113,17 @@ fn played(scenario: &Scenario, percent: f64) -> Counted {
     ignore = "half an hour without optimization; .ci/run runs it with"
 )]
 fn refusals_stay_below_what_was_promised_wherever_that_can_be() {
-    for percent in [5.0, 1.0, 0.1] {
+    for percent in ALL_TARGETS {
         for scenario in Scenario::all(30.0, start(), PLAYED).expect("a rate") {
-            let counted = played(&scenario, percent);
-            let all = counted.percent(counted.refused);
             // Nobody can know in advance what never came before.
-            let (reachable, why) = match scenario.name {
-                "cold start" => (
-                    counted.refused - counted.refused_in_first_week,
-                    "but for the first week, in which nothing has been learned",
-                ),
-                "all hands" => (
-                    counted.refused - counted.refused_in_the_middle,
-                    "but for the day of the burst, which comes once and unannounced",
-                ),
-                _ => (counted.refused, "all"),
-            };
-            let share = counted.percent(reachable);
+            let [all, counts] = played(&scenario, percent, None);
+            let share = counts.percent();
             println!(
-                "at most {percent} %: {all:.3} % of {} refused with {}; {share:.3} % count: {why}",
-                counted.requests, scenario.name
+                "at most {percent} %: {:.3} % of {} refused with {}; {share:.3} % of {} without what nothing foretold",
+                all.percent(),
+                all.requests,
+                scenario.name,
+                counts.requests
             );
             assert!(
                 share <= percent,
@@ -127,4 +132,33 @@ fn refusals_stay_below_what_was_promised_wherever_that_can_be() {
             );
         }
     }
+}
+
+#[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "minutes without optimization; .ci/run runs it with"
+)]
+fn with_a_reservation_for_what_nothing_foretold_the_promise_holds_for_all() {
+    let mut told = 0;
+    for scenario in Scenario::all(30.0, start(), PLAYED).expect("a rate") {
+        let Some(unforeseen) = scenario.unforeseen else {
+            continue;
+        };
+        told += 1;
+        for percent in ALL_TARGETS {
+            let [all, _] = played(&scenario, percent, Some(unforeseen));
+            let share = all.percent();
+            println!(
+                "at most {percent} %: {share:.3} % of {} refused with {} and a reservation",
+                all.requests, scenario.name
+            );
+            assert!(
+                share <= percent,
+                "{share} % of {} were refused, {percent} % promised",
+                scenario.name
+            );
+        }
+    }
+    assert_eq!(told, 2, "all hands, and a cold start");
 }
