@@ -5,6 +5,7 @@ mod cells;
 mod demand;
 mod estimate;
 mod level;
+mod lost;
 
 pub use boots::BootTimes;
 pub use demand::WeeklyDemand;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+use lost::{Lost, Saved};
 
 /// What has been learned of a group: how far apart the looks at it are, how long its instances boot, when recordings start, and
 /// whether any were refused.
@@ -21,6 +23,9 @@ use crate::Timestamp;
 /// It lives in the [`Memory`](crate::Memory), is brought up to date by [`decide`](fn@crate::decide) from the snapshots alone, and no
 /// safety rule looks at it: a policy may want more for it, and never less. Its size is bounded; see [`WeeklyDemand`] for the part that
 /// counts.
+///
+/// As a part of a memory that was written by another release it is read as far as it can be: nothing of a memory but what was
+/// learned can be learned anew, so what can't be read of it is left out, and the next decision has a finding that says so.
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,7 +40,7 @@ use crate::Timestamp;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(from = "Saved")]
 pub struct Learned {
     /// Microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,6 +55,9 @@ pub struct Learned {
     /// Whether any Jibri was spare at the last look.
     #[serde(skip_serializing_if = "Option::is_none")]
     open: Option<bool>,
+    /// What could not be read, until a decision has said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<Lost>,
 }
 
 /// What one look adds to what was seen at the one before.
@@ -76,7 +84,13 @@ impl Learned {
             demand: None,
             refusal: None,
             open: None,
+            lost: None,
         }
+    }
+
+    /// What could not be read, to be said once.
+    pub(crate) const fn take_lost(&mut self) -> Option<Lost> {
+        self.lost.take()
     }
 
     /// The same with this demand, in place of what was learned of it.

@@ -23,6 +23,10 @@ use crate::{
 /// delays shrinking by one idle timeout, and may leave an instance running whose Jibri was already told to go. So keep it, in a
 /// file for instance.
 ///
+/// What an older release wrote is read with all that it holds. A memory of a later version is refused, since it may hold retirements
+/// that this release does not understand. What can't be read of the [`Learned`] alone is left out, and the next decision has a finding
+/// that says so.
+///
 /// ```
 /// use jibri_scaler_core::Memory;
 ///

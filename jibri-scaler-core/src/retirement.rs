@@ -32,6 +32,7 @@
 //! | terminating | BUSY reported since | same, seen busy | its agent waits for the recording; that takes no place from others |
 //! | terminating | still listed in service later | requested | the act was lost: ask again, if the agent is still there |
 
+mod saved;
 mod sight;
 
 #[doc(hidden)]
@@ -46,6 +47,7 @@ use crate::{
     port::{Presence, Told},
     safeguard::{Safeguard, holds},
 };
+use saved::Saved;
 
 /// After so many returns of a Jibri that had been told to end, it is given up on.
 pub const MAX_RETURNS: u32 = 3;
@@ -183,6 +185,7 @@ pub enum Work {
 /// assert_eq!(retirement.next(), Act::Release);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Saved")]
 pub struct Retirement {
     phase: Phase,
     since: Timestamp,
@@ -195,7 +198,6 @@ pub struct Retirement {
     released_at: Option<Timestamp>,
     returns: u32,
     /// Whether the agent on the instance drains it.
-    #[serde(default)]
     by_agent: bool,
 }
 

@@ -14,6 +14,13 @@ pub(super) fn learn(
     memory: &mut Memory,
     explanation: &mut Explanation,
 ) {
+    if let Some(lost) = memory.learned.take_lost() {
+        explanation.find(
+            Severity::Warning,
+            format!("{lost}: it is learned anew"),
+            "raise min_idle for the weeks that takes; or stop, put back a copy of the memory from before, and start the release that wrote it",
+        );
+    }
     if let Some(zone) = policy.demand_zone()
         && let Some(before) = memory.learned.learn_demand_in(zone)
     {

@@ -67,6 +67,8 @@ struct Minute {
 const MICROS: i64 = MINUTE as i64;
 
 impl WeeklyDemand {
+    pub(super) const VERSION: u32 = 1;
+
     /// Nothing learned yet, in this zone.
     #[must_use]
     pub fn new(zone: TimeZone) -> Self {
@@ -163,8 +165,6 @@ impl WeeklyDemand {
     }
 }
 
-const VERSION: u32 = 1;
-
 #[derive(Serialize, Deserialize)]
 struct Saved {
     version: u32,
@@ -179,7 +179,7 @@ struct Saved {
 impl Serialize for WeeklyDemand {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Saved {
-            version: VERSION,
+            version: Self::VERSION,
             zone: self.zone.clone(),
             cells: self.cells.to_text(),
             minute: self.minute,
@@ -192,11 +192,12 @@ impl Serialize for WeeklyDemand {
 impl<'de> Deserialize<'de> for WeeklyDemand {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let saved = Saved::deserialize(deserializer)?;
-        let way_out = "use the release that wrote it, or remove `demand` from `learned` to learn anew (which takes weeks)";
-        if saved.version != VERSION {
+        let way_out = "use the release that wrote it, or learn anew (which takes weeks)";
+        if saved.version != Self::VERSION {
             return Err(de::Error::custom(format!(
-                "a learned demand of version {} can't be read, only version {VERSION}: {way_out}",
-                saved.version
+                "a learned demand of version {} can't be read, only version {}: {way_out}",
+                saved.version,
+                Self::VERSION
             )));
         }
         let cells = Cells::from_text(&saved.cells).ok_or_else(|| {

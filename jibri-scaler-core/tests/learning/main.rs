@@ -9,6 +9,7 @@ mod fleets;
 
 mod boots;
 mod demand;
+mod former;
 mod odd;
 mod refusals;
 mod restart;

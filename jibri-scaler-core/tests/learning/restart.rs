@@ -75,19 +75,3 @@ fn a_memory_from_before_learning_is_read_and_goes_on() {
     run.pass(90, &[Jibri::busy("i-00"), Jibri::idle("i-01")]);
     assert_eq!(run.tick(120, &many('i', 2, Jibri::idle)).tally.spare, 2);
 }
-
-#[test]
-fn a_demand_of_another_version_is_refused_with_the_way_out() {
-    let mut run = Run::new((0, 20, 2), POLICY);
-    run.pass(0, &[]);
-    let text = serde_json::to_string(&run.memory).unwrap();
-    let newer = text.replace("\"demand\":{\"version\":1", "\"demand\":{\"version\":2");
-    assert_ne!(newer, text);
-    let error = serde_json::from_str::<Memory>(&newer)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("demand of version 2") && error.contains("remove `demand`"),
-        "{error}"
-    );
-}
