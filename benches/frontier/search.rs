@@ -9,10 +9,9 @@ use crate::{
 
 /// At most so many percent are to be refused.
 pub(crate) const TARGETS: [f64; 3] = [5.0, 1.0, 0.1];
-/// The target by which curves are compared.
-const MIDDLE: usize = 1;
-/// A curve that needs so many times the hours of the best one there is not followed further.
-const HOPELESS: f64 = 1.1;
+/// A curve that needs so many times the hours of the best one at a target is not followed further there. One draw is off by a few
+/// percent.
+const HOPELESS: f64 = 1.15;
 
 /// Settings that were played: as they are, or in words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,32 +75,40 @@ impl<'d> Curve<'d> {
     }
 }
 
-/// Searches a family: each curve at the middle target on the first draw, and those that are near the best there at all targets on all
+/// Searches a family: each curve at all targets on the first draw, and those that are near the best at a target there on all
 /// draws. How many settings were played, and of those the ones on both sides of each target on the family's frontier.
 pub(crate) fn search(family: Family, load: &Load) -> Result<(usize, Vec<Contender>)> {
     let mut needs = Vec::new();
     let mut count = 0;
     for settings in family.curves() {
         let mut curve = Curve::new(settings.clone(), &load.draws[..1]);
-        needs.push((curve.hours(TARGETS[MIDDLE])?, settings));
+        let mut need = [None; TARGETS.len()];
+        for (need, target) in need.iter_mut().zip(TARGETS) {
+            *need = curve.hours(target)?;
+        }
+        needs.push((need, settings));
         count += curve.played().count();
     }
-    let met = needs.iter().filter_map(|(need, _)| *need);
-    let best = met.fold(f64::INFINITY, f64::min);
+    let mut best = [f64::INFINITY; TARGETS.len()];
+    for (need, _) in &needs {
+        for (best, need) in best.iter_mut().zip(need) {
+            *best = best.min(need.unwrap_or(f64::INFINITY));
+        }
+    }
     let mut played = Vec::new();
     for (need, settings) in needs {
-        // Where nobody meets it, all are followed.
-        if best.is_infinite() || need.is_some_and(|need| need <= HOPELESS * best) {
-            let mut curve = Curve::new(settings, &load.draws);
-            for target in TARGETS {
+        let mut curve = Curve::new(settings, &load.draws);
+        for ((target, best), need) in TARGETS.into_iter().zip(best).zip(need) {
+            // Where nobody meets it, all are followed.
+            if best.is_infinite() || need.is_some_and(|need| need <= HOPELESS * best) {
                 let met = curve.meet(target)?;
                 // The one before it bounds the target from the other side.
                 if let Some(before) = met.checked_sub(1) {
                     curve.play(before)?;
                 }
             }
-            played.extend(curve.played());
         }
+        played.extend(curve.played());
     }
     count += played.len();
     let mut chosen: Vec<Contender> = Vec::new();

@@ -1,6 +1,7 @@
 //! What simulations must give in the long run. `cargo test --release -p jibri-scaler-benches --test statistics`: long enough for chance to
 //! even out, so that it is built as benches are.
 
+mod estimate;
 mod promise;
 
 use std::time::Duration;
@@ -98,7 +99,10 @@ fn with_a_constant_rate_as_many_are_refused_as_the_loss_formula_says() {
         assert!((0.85..1.15).contains(&ratio), "{boot:?}: {ratio}");
         let policy = || PolicyScaler::new(MinIdle::new(SPARE).expect("in range"), eager());
         let decided = run(true, &mut policy());
-        println!("{boot:?}: {decided:.4} where the decision is the real one");
+        println!(
+            "{boot:?}: {decided:.4} where the decision is the real one, {:.3} of the formula",
+            decided / formula
+        );
         assert!(
             decided <= 1.15 * formula,
             "{boot:?}: {decided} is above {formula}"

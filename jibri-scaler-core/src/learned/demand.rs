@@ -124,10 +124,14 @@ impl WeeklyDemand {
         }
     }
 
-    /// How many starts are expected between two moments, by the weeks before; 0 where the second is not after the first, or nothing has been learned.
+    /// How many starts are expected between two moments, by the weeks before, and raised where more is asked for of late than before; 0 where
+    /// the second is not after the first, or nothing has been learned.
     #[must_use]
     pub fn expected_starts(&self, from: Timestamp, to: Timestamp) -> f64 {
-        Estimate::new(&self.cells, &self.zone).map_or(0.0, |estimate| estimate.between(from, to))
+        let estimate = Estimate::new(&self.cells, &self.zone);
+        estimate.map_or(0.0, |estimate| {
+            estimate.between(from, to) * self.level.factor()
+        })
     }
 
     /// The largest number of starts that is expected in any lead time within reach: the maximum over `s` from `now` to `now + lead` of
