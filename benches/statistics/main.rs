@@ -103,9 +103,11 @@ fn with_a_constant_rate_as_many_are_refused_as_the_loss_formula_says() {
             "{boot:?}: {decided:.4} where the decision is the real one, {:.3} of the formula",
             decided / formula
         );
+        // Where each recording uses its Jibri up, one that is used up in a tick that also grows is replaced besides, so that there is
+        // somewhat more than the rule that the formula is about would have.
         assert!(
-            decided <= 1.15 * formula,
-            "{boot:?}: {decided} is above {formula}"
+            (0.75..=1.15).contains(&(decided / formula)),
+            "{boot:?}: {decided} where the formula says {formula}"
         );
         let reused = run(false, &mut policy());
         println!("{boot:?}: {reused:.4} where Jibris are used again");
