@@ -21,6 +21,8 @@ const FORGET: u32 = 5;
 pub(super) struct Cells {
     starts: Vec<u16>,
     exposure: Vec<u8>,
+    /// The sums of both, since each tick asks for them.
+    week: (u32, u32),
 }
 
 impl Default for Cells {
@@ -28,6 +30,7 @@ impl Default for Cells {
         Self {
             starts: vec![0; WEEK],
             exposure: vec![0; WEEK],
+            week: (0, 0),
         }
     }
 }
@@ -36,28 +39,24 @@ impl Cells {
     /// Starts and minutes of exposure of a cell.
     pub(super) fn cell(&self, minute_of_week: usize) -> (f64, f64) {
         let at = minute_of_week % WEEK;
-        (
-            f64::from(self.starts[at]) / f64::from(START),
-            f64::from(self.exposure[at]) / f64::from(EXPOSED),
-        )
+        known((self.starts[at].into(), self.exposure[at].into()))
     }
 
     /// Starts and minutes of exposure of all cells in a range inside the week. In whole numbers, since each tick adds up thousands of them.
     pub(super) fn sum(&self, range: Range<usize>) -> (f64, f64) {
-        let starts: u32 = self.starts[range.clone()]
-            .iter()
-            .map(|n| u32::from(*n))
-            .sum();
-        let exposure: u32 = self.exposure[range].iter().map(|n| u32::from(*n)).sum();
-        (
-            f64::from(starts) / f64::from(START),
-            f64::from(exposure) / f64::from(EXPOSED),
-        )
+        known(sums(&self.starts[range.clone()], &self.exposure[range]))
+    }
+
+    /// Starts and minutes of exposure of the whole week.
+    pub(super) fn week(&self) -> (f64, f64) {
+        known(self.week)
     }
 
     /// Adds a minute, or the part of it that was observed, to a cell: starts in units, times in microseconds.
     pub(super) fn add(&mut self, minute_of_week: usize, starts: u32, open: u32, observed: u32) {
         let at = minute_of_week % WEEK;
+        self.week.0 -= u32::from(self.starts[at]);
+        self.week.1 -= u32::from(self.exposure[at]);
         let observed = u64::from(observed.min(MINUTE));
         // Rounded up, so that nothing is remembered for ever.
         let lost = |value: u32| {
@@ -70,6 +69,8 @@ impl Cells {
             / u64::from(MINUTE);
         let exposure = lost(self.exposure[at].into()) + u32::try_from(open).unwrap_or(0);
         self.exposure[at] = u8::try_from(exposure).unwrap_or(u8::MAX);
+        self.week.0 += u32::from(self.starts[at]);
+        self.week.1 += u32::from(self.exposure[at]);
     }
 
     /// As text: nights without a start and minutes as much exposed as those before cost next to nothing.
@@ -97,7 +98,7 @@ impl Cells {
         let starts = unpack(&mut rest)?
             .into_iter()
             .map(|starts| u16::try_from(starts).ok())
-            .collect::<Option<_>>()?;
+            .collect::<Option<Vec<_>>>()?;
         let mut before = 0_i32;
         let exposure = unpack(&mut rest)?
             .into_iter()
@@ -106,9 +107,30 @@ impl Cells {
                 before = before.checked_add(step)?;
                 u8::try_from(before).ok()
             })
-            .collect::<Option<_>>()?;
-        rest.is_empty().then_some(Self { starts, exposure })
+            .collect::<Option<Vec<_>>>()?;
+        let week = sums(&starts, &exposure);
+        rest.is_empty().then_some(Self {
+            starts,
+            exposure,
+            week,
+        })
     }
+}
+
+/// At most 10,080 times 65,535.
+fn sums(starts: &[u16], exposure: &[u8]) -> (u32, u32) {
+    (
+        starts.iter().map(|n| u32::from(*n)).sum(),
+        exposure.iter().map(|n| u32::from(*n)).sum(),
+    )
+}
+
+/// Units as starts and minutes.
+fn known((starts, exposure): (u32, u32)) -> (f64, f64) {
+    (
+        f64::from(starts) / f64::from(START),
+        f64::from(exposure) / f64::from(EXPOSED),
+    )
 }
 
 /// Each number in groups of seven bits, the lowest first; a run of zeros as a zero and its length.
@@ -221,6 +243,7 @@ mod tests {
         }
         let (starts, minutes) = cells.sum(70..140);
         assert_eq!((starts.round(), minutes.round()), (210.0, 70.0));
+        assert_eq!(cells.week(), cells.sum(0..WEEK));
         for _ in 0..10 {
             (0..WEEK).for_each(|minute| cells.add(minute, u32::MAX, MINUTE, MINUTE));
         }
@@ -229,6 +252,8 @@ mod tests {
             starts > 1000.0 * 10_080.0,
             "the largest week does not overflow"
         );
+        (0..WEEK).for_each(|minute| cells.add(minute, 3, MINUTE / 2, MINUTE / 3));
+        assert_eq!(cells.week(), cells.sum(0..WEEK));
     }
 
     #[test]

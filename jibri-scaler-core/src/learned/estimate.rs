@@ -50,7 +50,7 @@ pub(super) struct Estimate<'a> {
 impl<'a> Estimate<'a> {
     /// Absent where nothing has been learned.
     pub(super) fn new(cells: &'a Cells, zone: &'a TimeZone) -> Option<Self> {
-        let seen = Seen::default().and(1.0, cells.sum(0..WEEK));
+        let seen = Seen::default().and(1.0, cells.week());
         let overall = (seen.starts + PRIOR) / (seen.minutes + FIRST_MINUTES);
         (seen.minutes > 0.0).then_some(Self {
             cells,
