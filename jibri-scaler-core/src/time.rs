@@ -143,23 +143,35 @@ fn micros(span: Duration) -> i64 {
 }
 
 /// A duration as people write it: `1h 30m`, `45s`, `250ms`.
-pub(crate) fn readable(span: Duration) -> String {
-    let total = span.as_secs();
-    let parts = [
-        (total / 86_400, "d"),
-        (total / 3600 % 24, "h"),
-        (total / 60 % 60, "m"),
-        (total % 60, "s"),
-    ];
-    let text: Vec<String> = parts
-        .iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, unit)| format!("{n}{unit}"))
-        .collect();
-    match (text.is_empty(), span.subsec_millis()) {
-        (true, 0) => "0s".into(),
-        (true, millis) => format!("{millis}ms"),
-        (false, _) => text.join(" "),
+pub(crate) const fn readable(span: Duration) -> Readable {
+    Readable(span)
+}
+
+/// See [`readable`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Readable(Duration);
+
+impl fmt::Display for Readable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = self.0.as_secs();
+        if total == 0 {
+            return match self.0.subsec_millis() {
+                0 => f.write_str("0s"),
+                millis => write!(f, "{millis}ms"),
+            };
+        }
+        let parts = [
+            (total / 86_400, "d"),
+            (total / 3600 % 24, "h"),
+            (total / 60 % 60, "m"),
+            (total % 60, "s"),
+        ];
+        let mut space = "";
+        for (number, unit) in parts.into_iter().filter(|(number, _)| *number > 0) {
+            write!(f, "{space}{number}{unit}")?;
+            space = " ";
+        }
+        Ok(())
     }
 }
 
@@ -199,10 +211,12 @@ mod tests {
             (600, "10m"),
             (5400, "1h 30m"),
             (90_061, "1d 1h 1m 1s"),
+            (86_401, "1d 1s"),
         ];
         for (secs, text) in cases {
-            assert_eq!(readable(Duration::from_secs(secs)), text);
+            assert_eq!(readable(Duration::from_secs(secs)).to_string(), text);
         }
-        assert_eq!(readable(Duration::from_millis(250)), "250ms");
+        assert_eq!(readable(Duration::from_millis(250)).to_string(), "250ms");
+        assert_eq!(readable(Duration::from_millis(2500)).to_string(), "2s");
     }
 }
