@@ -13,6 +13,7 @@ mod formats;
 mod growing;
 mod jumps;
 mod replacing;
+mod sentences;
 mod shrinking;
 mod standing;
 mod victims;

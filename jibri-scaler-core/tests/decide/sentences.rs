@@ -1,0 +1,228 @@
+//! What the explanation says, to the letter: each sentence of each stage, and each clause of a policy.
+
+use jibri_scaler_core::{
+    Decision, Memory, Stage, TimeZone,
+    learned::{Learned, WeeklyDemand},
+};
+
+use crate::common::{Jibri, Run, all, at, many};
+
+/// What a decision says of one stage.
+fn says(decision: &Decision, stage: Stage) -> String {
+    decision
+        .explanation
+        .step(stage)
+        .unwrap()
+        .because
+        .to_string()
+}
+
+fn say(run: &mut Run, secs: i64, command: &str) {
+    let command = serde_json::from_str(command).unwrap();
+    run.memory.command(&command, at(secs)).unwrap();
+}
+
+#[test]
+fn each_policy_says_why_it_wants_so_many() {
+    let cases = [
+        (
+            "min_idle = 3",
+            "min_idle wants 3 spare (at least 3 are always wanted); 0 are spare and 3 are coming",
+        ),
+        (
+            "min_idle = 0\npercent_idle = 12.5",
+            "percent_idle wants 2 spare (12.5% of all are to be idle while 9 are in use); 0 are spare and 3 are coming",
+        ),
+        (
+            "min_idle = 0\npercent_idle = 50\npercent_idle_max = 2",
+            "percent_idle wants 2 spare (50% of all are to be idle while 9 are in use, but no more than 2); 0 are spare and 3 are coming",
+        ),
+        (
+            "min_idle = 0\nsquare_root = { base = 1, factor = 1.5 }",
+            "square_root wants 6 spare (1 and 1.5 times the square root of 9 in use); 0 are spare and 3 are coming",
+        ),
+        (
+            "min_idle = 0\n[[schedule]]\nspare = 4\ndays = 'sat-sun'\nfrom = '09:00'\nto = '12:30'\nzone = 'Europe/Berlin'",
+            "schedule wants 4 spare (sat-sun 09:00–12:30 Europe/Berlin wants 4); 0 are spare and 3 are coming",
+        ),
+        (
+            "min_idle = 0\nrefuse_at_most = '1%'",
+            "slo wants 14 spare (so many refuse at most 1% of the 7.32 starts expected in one lead time of 3m 40s); 0 are spare and 3 are coming",
+        ),
+        (
+            "min_idle = 1\nrefusal_step = 4",
+            "min_idle + refusal_step wants 5 spare (at least 1 are always wanted; 4 more, since 2 refused 30s ago); 0 are spare and 3 are coming",
+        ),
+        (
+            "min_idle = 1\n[[reservation]]\nspare = 5\nfrom = '2026-11-22T10:02:00Z'\nto = '2026-11-22T11:00:00Z'",
+            "min_idle + reservation wants 6 spare (at least 1 are always wanted; 5 more by 1 reservations); 0 are spare and 3 are coming",
+        ),
+        (
+            "min_idle = 1\nrefusal_step = 4\n[[reservation]]\nspare = 5\nfrom = '2026-11-22T10:02:00Z'\nto = '2026-11-22T11:00:00Z'",
+            "min_idle + refusal_step + reservation wants 10 spare (at least 1 are always wanted; 4 more, since 2 refused 30s ago; 5 more by 1 reservations); 0 are spare and 3 are coming",
+        ),
+    ];
+    for (policy, sentence) in cases {
+        let mut run = Run::new((0, 99, 12), policy);
+        run.refused = Some(2);
+        let busy = many('b', 9, Jibri::busy);
+        let mut demand = WeeklyDemand::new(TimeZone::default());
+        demand.observe(at(-600), at(600), 40, 1.0);
+        run.memory = Memory::default().with_learned(Learned::default().with_demand(demand));
+        run.pass(0, &busy);
+        run.refused = Some(0);
+        let decision = run.tick(30, &busy);
+        assert_eq!(says(&decision, Stage::WantedSpare), sentence, "{policy}");
+    }
+}
+
+/// A group that can't be seen, and one that an operator has paused, in which launches fail and some are kept.
+#[test]
+fn each_stage_says_why_it_changed_the_number() {
+    let run = |policy: &str| Run::new((1, 20, 4), policy);
+    let idle = many('i', 4, Jibri::idle);
+
+    let quiet = {
+        let mut run = run("min_idle = 2\nmax_retire = 3");
+        run.pass(0, &idle);
+        run.pass(30, &idle);
+        run.tick(60, &idle)
+    };
+    let young = run("min_idle = 2").tick(0, &idle);
+    let blind = {
+        let mut run = run("min_idle = 2");
+        run.pass(0, &idle);
+        run.tick(30, &many('i', 4, |id| Jibri::idle(id).refused()))
+    };
+    let by_hand = {
+        let mut run = run("min_idle = 3");
+        say(
+            &mut run,
+            0,
+            r#"{"kind":"pause","direction":"growing","until":"2026-11-22T12:00:00Z","reason":"full"}"#,
+        );
+        say(
+            &mut run,
+            0,
+            r#"{"kind":"keep","id":"i-00","reason":"its disk"}"#,
+        );
+        run.pass(0, &idle);
+        run.pass(30, &idle);
+        say(
+            &mut run,
+            60,
+            r#"{"kind":"retire","id":"i-01","reason":"old"}"#,
+        );
+        run.tick(60, &all(&[&idle, &[Jibri::unhealthy("x")]]))
+    };
+    let paused = {
+        let mut run = run("min_idle = 1");
+        say(
+            &mut run,
+            0,
+            r#"{"kind":"pause","direction":"shrinking","until":"2026-11-22T12:00:00Z","reason":"full"}"#,
+        );
+        run.quiet(0, 60, &idle)
+    };
+    let unsafe_group = {
+        let mut run = run("min_idle = 1");
+        run.group.safe_retirement = false;
+        run.quiet(0, 60, &idle)
+    };
+    let failing = {
+        let mut run = run("min_idle = 2\nmax_launch = 1");
+        let busy = many('b', 3, Jibri::busy);
+        run.pass(0, &busy);
+        let fleet = all(&[&busy, &[Jibri::silent("n").launched(30)]]);
+        for secs in (30..630).step_by(30) {
+            run.pass(secs, &fleet);
+        }
+        run.tick(630, &fleet)
+    };
+
+    let cases = [
+        (
+            &quiet,
+            Stage::Bounds,
+            "the group may have 1 to 20 instances",
+        ),
+        (
+            &quiet,
+            Stage::LaunchBudget,
+            "0 launches of at most 20 are outstanding",
+        ),
+        (
+            &blind,
+            Stage::LaunchBudget,
+            "blind, so 2 of 2 launches are left until sight returns, and 0 of 20 are outstanding",
+        ),
+        (
+            &by_hand,
+            Stage::LaunchBudget,
+            "0 launches of at most 20 are outstanding; but growing is paused until 2026-11-22T12:00:00Z",
+        ),
+        (
+            &failing,
+            Stage::LaunchBudget,
+            "0 launches of at most 1 are outstanding; 1 failed in a row, so 0 may be launched now",
+        ),
+        (
+            &quiet,
+            Stage::Surplus,
+            "4 are ready and 2 wanted; the smallest surplus of the last 1m is 2",
+        ),
+        (
+            &young,
+            Stage::Surplus,
+            "4 are ready and 2 wanted, observed for 0s of the 1m that a surplus must last",
+        ),
+        (
+            &blind,
+            Stage::Surplus,
+            "blind: nothing is retired until sight returns",
+        ),
+        (
+            &quiet,
+            Stage::Eligible,
+            "4 of 4 ready ones have been idle for 1m",
+        ),
+        (
+            &by_hand,
+            Stage::Eligible,
+            "2 of 3 ready ones have been idle for 1m, beside 1 that are kept by hand",
+        ),
+        (
+            &quiet,
+            Stage::Headroom,
+            "desired 4 is above the minimum size 1 by 3 after 0 that are leaving, and 3 of 3 retirements may begin",
+        ),
+        (
+            &paused,
+            Stage::Headroom,
+            "desired 4 is above the minimum size 1 by 3 after 0 that are leaving, and 10 of 10 retirements may begin; but shrinking is paused until 2026-11-22T12:00:00Z",
+        ),
+        (
+            &quiet,
+            Stage::SafeRetirement,
+            "4 of 4 that have been idle for long enough can be told to end",
+        ),
+        (
+            &unsafe_group,
+            Stage::SafeRetirement,
+            "no instance of this group can be retired safely: it only grows",
+        ),
+        (
+            &quiet,
+            Stage::Plan,
+            "2 idle and 0 broken ones go, 0 of them are replaced",
+        ),
+        (
+            &by_hand,
+            Stage::Plan,
+            "0 idle and 1 broken ones go, 0 of them are replaced; 1 more go by hand",
+        ),
+    ];
+    for (decision, stage, sentence) in cases {
+        assert_eq!(says(decision, stage), sentence);
+    }
+}
