@@ -68,7 +68,7 @@ fn numbers(view: &View) -> Markup {
     let tally = &view.tally;
     let shown = [
         ("spare", tally.spare, "now"),
-        ("wanted", view.wanted, view.winner.as_str()),
+        ("wanted", view.wanted, &*view.winner),
         ("coming", view.coming, ""),
         ("busy", tally.busy, ""),
         ("retiring", tally.retiring, ""),

@@ -1,6 +1,7 @@
 //! What is shown of a group.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, VecDeque},
     time::Instant,
 };
@@ -29,7 +30,7 @@ pub(crate) struct View {
     pub(crate) group: Option<Group>,
     pub(crate) tally: Tally,
     pub(crate) wanted: u32,
-    pub(crate) winner: String,
+    pub(crate) winner: Cow<'static, str>,
     pub(crate) coming: u32,
     pub(crate) steps: Vec<Step>,
     /// Spare and wanted spare, the newest last.

@@ -64,6 +64,7 @@ pub fn decide(
     mut memory: Memory,
 ) -> Decision {
     let mut explanation = Explanation::default();
+    explanation.steps.reserve_exact(Stage::ALL.len());
     let group = snapshot.group();
 
     let broken = continuity::follow(limits, now, &mut memory, &mut explanation);
@@ -85,9 +86,9 @@ pub fn decide(
     );
     let situation = Situation::new(now, *group, &survey.tally, survey.in_use);
     let vote = policy.vote(&situation.with_learned(&memory.learned));
-    let wanted = vote.spare;
+    let (wanted, winner) = (vote.spare, vote.policy.clone());
 
-    let capacity = grow::grow(limits, group, &survey, &vote, &mut memory, &mut explanation);
+    let capacity = grow::grow(limits, group, &survey, vote, &mut memory, &mut explanation);
     // The capacity is set before anything is retired.
     let grown = Group {
         desired: capacity.unwrap_or(group.desired),
@@ -150,7 +151,7 @@ pub fn decide(
     Decision {
         at: now,
         wanted_spare: wanted,
-        winner: vote.policy.into_owned(),
+        winner,
         plan: Plan { effects },
         tally: survey.tally,
         coming: survey.coming,

@@ -1,5 +1,7 @@
 //! What came out of deciding.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::{Effect, Explanation, Finding, Memory, Plan, Step, Tally, Timestamp};
@@ -28,7 +30,7 @@ pub struct Decision {
     /// How many idle Jibris are wanted, before any bound.
     pub wanted_spare: u32,
     /// The policy that wants so many. It is not part of the decision format; there the explanation of `wanted_spare` names it.
-    pub winner: String,
+    pub winner: Cow<'static, str>,
     /// What is to be done.
     pub plan: Plan,
     /// The instances by class.

@@ -1,5 +1,11 @@
 //! Why a decision is what it is, as data.
 
+mod because;
+mod sentence;
+
+pub use because::Because;
+pub(crate) use sentence::{Seen, Sentence};
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -84,7 +90,7 @@ pub struct Step {
     /// The number that came out.
     pub after: u32,
     /// Why, in one sentence with the numbers.
-    pub because: String,
+    pub because: Because,
 }
 
 /// How bad a finding is.
@@ -186,12 +192,12 @@ impl Explanation {
         self.steps.iter().find(|step| step.stage == stage)
     }
 
-    pub(crate) fn push(&mut self, stage: Stage, before: u32, after: u32, because: String) {
+    pub(crate) fn push(&mut self, stage: Stage, before: u32, after: u32, because: Sentence) {
         self.steps.push(Step {
             stage,
             before,
             after,
-            because,
+            because: because.into(),
         });
     }
 

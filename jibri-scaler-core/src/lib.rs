@@ -61,7 +61,7 @@ pub use config::{PolicyFile, PolicyFileError};
 pub use controller::Controller;
 pub use decide::{Standing, Verdict, decide, standings};
 pub use decision::Decision;
-pub use explain::{Explanation, Finding, Severity, Stage, Step};
+pub use explain::{Because, Explanation, Finding, Severity, Stage, Step};
 pub use instance::{DrainPath, EmptyInstanceId, Instance, InstanceId, Reachability, Report, Zone};
 pub use lifecycle::Lifecycle;
 pub use limits::{Limits, OutOfRange};

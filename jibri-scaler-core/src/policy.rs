@@ -7,6 +7,7 @@
 //! [`Reserved`] and [`AfterRefusal`] add to that.
 
 mod after_refusal;
+mod clause;
 mod days;
 mod lead;
 mod max_of;
@@ -20,6 +21,7 @@ mod square_root;
 mod window;
 
 pub use after_refusal::{AfterRefusal, RefusalStep};
+pub(crate) use clause::Clause;
 pub use days::{Days, ParseDaysError, ParseTimeOfDayError, TimeOfDay};
 pub use lead::Lead;
 pub use max_of::MaxOf;
@@ -34,7 +36,7 @@ pub use window::Window;
 
 use std::{borrow::Cow, fmt};
 
-use crate::{Group, Tally, TimeZone, Timestamp, learned::Learned};
+use crate::{Because, Group, Tally, TimeZone, Timestamp, learned::Learned};
 
 /// What a policy may look at.
 ///
@@ -85,6 +87,8 @@ impl<'a> Situation<'a> {
 
 /// How many idle Jibris a policy wants, and why.
 ///
+/// The reason is any text, or a value that becomes text only where it is printed: [`Because::display`].
+///
 /// ```
 /// use jibri_scaler_core::policy::Vote;
 ///
@@ -99,7 +103,7 @@ pub struct Vote {
     /// How many idle Jibris are wanted.
     pub spare: u32,
     /// Why, as a clause with the numbers.
-    pub because: String,
+    pub because: Because,
 }
 
 impl Vote {
@@ -107,7 +111,7 @@ impl Vote {
     pub fn new(
         policy: impl Into<Cow<'static, str>>,
         spare: u32,
-        because: impl Into<String>,
+        because: impl Into<Because>,
     ) -> Self {
         Self {
             policy: policy.into(),

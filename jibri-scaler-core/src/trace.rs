@@ -73,8 +73,10 @@ pub(crate) fn tick(group: &str, result: &Result<TickReport, TickError>) {
     };
     decision(group, report);
     for step in &report.decision.explanation.steps {
-        let (stage, because) = (step.stage.as_str(), &*step.because);
-        debug!(target: STEP, group, stage, before = step.before, after = step.after, because);
+        let stage = step.stage.as_str();
+        // Text is made only where somebody listens.
+        let because = || step.because.to_string();
+        debug!(target: STEP, group, stage, before = step.before, after = step.after, because = because());
     }
     for (effect, applied) in &report.effects {
         self::effect(group, effect, *applied);

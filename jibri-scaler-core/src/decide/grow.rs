@@ -3,7 +3,8 @@
 use super::{launching, operator, survey::Survey};
 use crate::{
     Explanation, Group, Limits, Memory, Severity, Stage,
-    operator::Direction,
+    explain::Sentence,
+    operator::{Direction, Pause},
     policy::Vote,
     safeguard::{Safeguard, holds},
 };
@@ -13,7 +14,7 @@ pub(super) fn grow(
     limits: &Limits,
     group: &Group,
     survey: &Survey<'_>,
-    vote: &Vote,
+    vote: Vote,
     memory: &mut Memory,
     explanation: &mut Explanation,
 ) -> Option<u32> {
@@ -30,10 +31,13 @@ pub(super) fn grow(
         Stage::WantedSpare,
         group.desired,
         asked,
-        format!(
-            "{} wants {} spare ({}); {spare} are spare and {coming} are coming",
-            vote.policy, vote.spare, vote.because
-        ),
+        Sentence::WantedSpare {
+            policy: vote.policy,
+            wanted: vote.spare,
+            clause: vote.because.into_clause(),
+            spare,
+            coming,
+        },
     );
 
     let bounded = asked.max(group.min_size).min(group.max_size);
@@ -41,10 +45,10 @@ pub(super) fn grow(
         Stage::Bounds,
         asked,
         bounded,
-        format!(
-            "the group may have {} to {} instances",
-            group.min_size, group.max_size
-        ),
+        Sentence::Bounds {
+            min_size: group.min_size,
+            max_size: group.max_size,
+        },
     );
     if short > 0 && asked > group.max_size {
         explanation.find(
@@ -79,29 +83,16 @@ pub(super) fn grow(
     if to.is_some() {
         memory.desired_set = to;
     }
-    let mut because = match blind_budget {
-        Some(left) => format!(
-            "blind, so {} of {} launches are left until sight returns, and {coming} of {} are outstanding",
-            left.max(0),
-            vote.spare,
-            limits.max_launch()
-        ),
-        None => format!(
-            "{coming} launches of at most {} are outstanding",
-            limits.max_launch()
-        ),
+    let because = Sentence::LaunchBudget {
+        blind: blind_budget.map(|left| (clamp(left), vote.spare)),
+        coming,
+        max_launch: limits.max_launch(),
+        paused: pause.map(Pause::until),
+        failed: memory
+            .back_off
+            .map(|back_off| (back_off.failures(), back_off.left())),
     };
-    if let Some(pause) = pause {
-        let paused = format!("; but growing is paused until {}", pause.until());
-        because.push_str(&paused);
-    }
     if let Some(back_off) = &mut memory.back_off {
-        let text = format!(
-            "; {} failed in a row, so {} may be launched now",
-            back_off.failures(),
-            back_off.left()
-        );
-        because.push_str(&text);
         let room = i64::from(group.max_size) - i64::from(base);
         let denied = short.min(allowed).min(room) - i64::from(back_off.left());
         launching::find(limits, *back_off, clamp(denied), explanation);

@@ -5,7 +5,7 @@ use super::{
     survey::{Survey, can_be_retired},
     to_u32,
 };
-use crate::{Group, InstanceId, Limits};
+use crate::{Group, InstanceId, Limits, explain::Sentence};
 
 /// The broken instances to retire, and whether each is to be replaced: where it is missed, and where the group would fall below
 /// its minimum size. `grown` is the group after the capacity of the same plan was set, `victims` are the idle ones that go in it.
@@ -40,15 +40,12 @@ pub(super) fn replace<'a>(
 }
 
 /// Why the plan retires what it retires.
-pub(super) fn because(idle: u32, broken: &[(&InstanceId, bool)], by_hand: usize) -> String {
+pub(super) fn because(idle: u32, broken: &[(&InstanceId, bool)], by_hand: usize) -> Sentence {
     let replaced = broken.iter().filter(|(_, replace)| *replace).count();
-    let by_hand = if by_hand > 0 {
-        format!("; {by_hand} more go by hand")
-    } else {
-        String::new()
-    };
-    format!(
-        "{idle} idle and {} broken ones go, {replaced} of them are replaced{by_hand}",
-        broken.len()
-    )
+    Sentence::Plan {
+        idle,
+        broken: to_u32(broken.len()),
+        replaced: to_u32(replaced),
+        by_hand: to_u32(by_hand),
+    }
 }

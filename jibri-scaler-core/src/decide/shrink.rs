@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     Explanation, Group, Instance, InstanceId, Limits, Memory, Severity, Stage, Timestamp, Zone,
-    operator::Direction,
+    explain::{Seen, Sentence},
+    operator::{Direction, Pause},
     safeguard::{Safeguard, holds},
-    time::readable,
 };
 
 /// The idle instances to retire, in order.
@@ -36,7 +36,7 @@ pub(super) fn shrink<'a>(
         Stage::Surplus,
         surplus,
         held,
-        because_surplus(limits, survey, wanted, now, memory, start),
+        why_surplus(limits, survey, wanted, now, memory, start),
     );
 
     let long_idle: Vec<_> = survey
@@ -46,32 +46,32 @@ pub(super) fn shrink<'a>(
         .copied()
         .collect();
     let eligible = held.min(to_u32(long_idle.len()));
-    let timeout = readable(limits.idle_timeout());
-    let mut because = format!(
-        "{} of {} ready ones have been idle for {timeout}",
-        long_idle.len(),
-        survey.ready
+    explanation.push(
+        Stage::Eligible,
+        held,
+        eligible,
+        Sentence::Eligible {
+            long_idle: to_u32(long_idle.len()),
+            ready: survey.ready,
+            timeout: limits.idle_timeout(),
+            kept: survey.kept_idle,
+        },
     );
-    if survey.kept_idle > 0 {
-        let kept = format!(", beside {} that are kept by hand", survey.kept_idle);
-        because.push_str(&kept);
-    }
-    explanation.push(Stage::Eligible, held, eligible, because);
 
     let headroom = headroom(group, survey);
     let slots = limits.max_retire().saturating_sub(survey.retiring);
     let mut allowed = eligible.min(headroom).min(slots);
-    let mut because = format!(
-        "desired {} is above the minimum size {} by {headroom} after {} that are leaving, and {slots} of {} \
-         retirements may begin",
-        group.desired,
-        group.min_size,
-        survey.leaving,
-        limits.max_retire()
-    );
-    if let Some(pause) = memory.operator.pause(Direction::Shrinking) {
-        let paused = format!("; but shrinking is paused until {}", pause.until());
-        because.push_str(&paused);
+    let pause = memory.operator.pause(Direction::Shrinking);
+    let because = Sentence::Headroom {
+        desired: group.desired,
+        min_size: group.min_size,
+        headroom,
+        leaving: survey.leaving,
+        slots,
+        max_retire: limits.max_retire(),
+        paused: pause.map(Pause::until),
+    };
+    if pause.is_some() {
         operator::find_shrinking(&memory.operator, allowed, survey, explanation);
         allowed = 0;
     }
@@ -85,13 +85,12 @@ pub(super) fn shrink<'a>(
         .collect();
     let number = allowed.min(to_u32(safe.len()));
     let because = if group.safe_retirement {
-        format!(
-            "{} of {} that have been idle for long enough can be told to end",
-            safe.len(),
-            long_idle.len()
-        )
+        Sentence::SafeRetirement {
+            safe: to_u32(safe.len()),
+            long_idle: to_u32(long_idle.len()),
+        }
     } else {
-        "no instance of this group can be retired safely: it only grows".into()
+        Sentence::NoSafeRetirement
     };
     explanation.push(Stage::SafeRetirement, allowed, number, because);
     if allowed > number {
@@ -120,32 +119,27 @@ pub(super) fn headroom(group: &Group, survey: &Survey<'_>) -> u32 {
         .saturating_sub(survey.leaving)
 }
 
-fn because_surplus(
+fn why_surplus(
     limits: &Limits,
     survey: &Survey<'_>,
     wanted: u32,
     now: Timestamp,
     memory: &Memory,
     start: Timestamp,
-) -> String {
-    let hold = readable(limits.surplus_hold());
-    let ready = survey.ready;
+) -> Sentence {
     if survey.blind {
-        return "blind: nothing is retired until sight returns".into();
+        return Sentence::BlindSurplus;
     }
-    match memory.window.lowest(start) {
-        Some(low) => format!(
-            "{ready} are ready and {wanted} wanted; the smallest surplus of the last {hold} is {low}"
-        ),
-        None => format!(
-            "{ready} are ready and {wanted} wanted, observed for {} of the {hold} that a surplus must last",
-            readable(
-                memory
-                    .window
-                    .since
-                    .map_or(Duration::ZERO, |since| now.since(since))
-            )
-        ),
+    let since = memory.window.since;
+    let observed = || Seen::For(since.map_or(Duration::ZERO, |since| now.since(since)));
+    Sentence::Surplus {
+        ready: survey.ready,
+        wanted,
+        hold: limits.surplus_hold(),
+        seen: memory
+            .window
+            .lowest(start)
+            .map_or_else(observed, Seen::Lowest),
     }
 }
 

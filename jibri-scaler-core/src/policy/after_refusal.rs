@@ -1,7 +1,7 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use super::{NotProportional, Policy, Proportional, Situation, Vote};
-use crate::{OutOfRange, TimeZone, time::readable};
+use crate::{Because, OutOfRange, TimeZone, time::readable};
 
 /// So many more for a while after a recording was refused, falling evenly to none.
 ///
@@ -83,11 +83,12 @@ impl<P: Policy> Policy for AfterRefusal<P> {
             more => Vote::new(
                 format!("{} + refusal_step", vote.policy),
                 vote.spare.saturating_add(more),
-                format!(
-                    "{}; {more} more, since {refused} refused {} ago",
-                    vote.because,
-                    readable(age)
-                ),
+                Because::display(More {
+                    because: vote.because,
+                    more,
+                    refused,
+                    age,
+                }),
             ),
         }
     }
@@ -99,6 +100,25 @@ impl<P: Policy> Policy for AfterRefusal<P> {
 
     fn demand_zone(&self) -> Option<&TimeZone> {
         self.policy.demand_zone()
+    }
+}
+
+/// Why so many more are wanted than another policy wants.
+struct More {
+    because: Because,
+    more: u32,
+    refused: u32,
+    age: Duration,
+}
+
+impl fmt::Display for More {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (because, more, refused) = (&self.because, self.more, self.refused);
+        let age = readable(self.age);
+        write!(
+            f,
+            "{because}; {more} more, since {refused} refused {age} ago"
+        )
     }
 }
 

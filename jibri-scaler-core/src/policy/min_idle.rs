@@ -1,4 +1,4 @@
-use super::{NotProportional, Percent, Policy, Proportional, Situation, Vote};
+use super::{Clause, NotProportional, Percent, Policy, Proportional, Situation, Vote};
 use crate::OutOfRange;
 
 /// At least so many idle Jibris, always.
@@ -36,11 +36,7 @@ impl Default for MinIdle {
 
 impl Policy for MinIdle {
     fn vote(&self, _: &Situation<'_>) -> Vote {
-        Vote::new(
-            "min_idle",
-            self.0,
-            format!("at least {} are always wanted", self.0),
-        )
+        Vote::new("min_idle", self.0, Clause::MinIdle(self.0))
     }
     fn proportional(&self) -> Result<Proportional, NotProportional> {
         Ok(Proportional::new(self.0, Percent::default()))

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::{NotProportional, Policy, Proportional, Situation, Vote};
+use super::{Clause, NotProportional, Policy, Proportional, Situation, Vote};
 use crate::OutOfRange;
 
 /// A share of 0 to 95 percent, exact to six decimals.
@@ -121,11 +121,11 @@ impl Policy for PercentIdle {
             .unwrap_or(u32::MAX)
             .max(u32::from(!self.share.is_zero()));
         let cap = self.most.filter(|most| *most < spare);
-        let but = cap.map_or_else(String::new, |most| format!(", but no more than {most}"));
-        let because = format!(
-            "{} of all are to be idle while {in_use} are in use{but}",
-            self.share
-        );
+        let because = Clause::PercentIdle {
+            share: self.share,
+            in_use: situation.in_use,
+            cap,
+        };
         let spare = cap.unwrap_or(spare);
         Vote::new("percent_idle", spare, because)
     }
@@ -192,8 +192,8 @@ mod tests {
         };
         let spare = [0, 1, 2, 3, 4, u32::MAX].map(|in_use| vote(in_use).spare);
         assert_eq!(spare, [1, 1, 2, 3, 3, 3]);
-        assert!(vote(4).because.ends_with("no more than 3"));
-        assert!(!vote(3).because.contains("no more"));
+        assert!(vote(4).because.to_string().ends_with("no more than 3"));
+        assert!(!vote(3).because.to_string().contains("no more"));
         let refused = capped.proportional().unwrap_err().to_string();
         assert!(refused.contains("percent_idle_max"), "{refused}");
         assert!(PercentIdle::default().with_most(0).is_err());

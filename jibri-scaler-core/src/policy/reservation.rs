@@ -1,5 +1,7 @@
+use std::fmt;
+
 use super::{Lead, NotProportional, Policy, Proportional, Situation, Vote};
-use crate::{TimeZone, Timestamp};
+use crate::{Because, TimeZone, Timestamp};
 
 /// So many more idle Jibris for one event.
 ///
@@ -105,7 +107,7 @@ impl<P: Policy> Policy for Reserved<P> {
         let vote = self.policy.vote(situation);
         let soon = situation.now + self.lead.of(situation.learned);
         let open = |one: &&Reservation| one.from <= soon && situation.now < one.to;
-        let (mut count, mut more) = (0, 0_u32);
+        let (mut count, mut more) = (0_u32, 0_u32);
         for one in self.reservations.iter().filter(open) {
             count += 1;
             more = more.saturating_add(one.spare);
@@ -116,7 +118,11 @@ impl<P: Policy> Policy for Reserved<P> {
         Vote::new(
             format!("{} + reservation", vote.policy),
             vote.spare.saturating_add(more),
-            format!("{}; {more} more by {count} reservations", vote.because),
+            Because::display(More {
+                because: vote.because,
+                more,
+                count,
+            }),
         )
     }
 
@@ -130,6 +136,20 @@ impl<P: Policy> Policy for Reserved<P> {
 
     fn demand_zone(&self) -> Option<&TimeZone> {
         self.policy.demand_zone()
+    }
+}
+
+/// Why so many more are wanted than another policy wants.
+struct More {
+    because: Because,
+    more: u32,
+    count: u32,
+}
+
+impl fmt::Display for More {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (because, more, count) = (&self.because, self.more, self.count);
+        write!(f, "{because}; {more} more by {count} reservations")
     }
 }
 

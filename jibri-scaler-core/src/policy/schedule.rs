@@ -1,4 +1,4 @@
-use super::{Lead, NotProportional, Policy, Proportional, Situation, Vote, Window};
+use super::{Clause, Lead, NotProportional, Policy, Proportional, Situation, Vote, Window};
 
 /// So many idle Jibris at certain times of the week: the largest of the windows that last.
 ///
@@ -54,11 +54,7 @@ impl Policy for Schedule {
             }
         }
         match best {
-            Some(window) => Vote::new(
-                "schedule",
-                window.spare(),
-                format!("{window} wants {}", window.spare()),
-            ),
+            Some(window) => Vote::new("schedule", window.spare(), Clause::Schedule(window.clone())),
             None => Vote::new("schedule", 0, "no window lasts or begins soon"),
         }
     }
@@ -116,7 +112,7 @@ mod tests {
             let vote = vote(&policy, &format!("2026-11-23T{time}Z"), 0);
             assert_eq!(vote.spare, spare, "at {time}");
             assert!(
-                vote.because.contains(because),
+                vote.because.to_string().contains(because),
                 "at {time}: {}",
                 vote.because
             );

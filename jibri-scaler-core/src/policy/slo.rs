@@ -1,5 +1,5 @@
-use super::{Lead, NotProportional, Policy, Proportional, Situation, Vote};
-use crate::{OutOfRange, TimeZone, erlang::servers_for, time::readable};
+use super::{Clause, Lead, NotProportional, Policy, Proportional, Situation, Vote};
+use crate::{OutOfRange, TimeZone, erlang::servers_for};
 
 /// At most so large a share of recordings is to be refused for want of an idle Jibri.
 ///
@@ -17,7 +17,7 @@ use crate::{OutOfRange, TimeZone, erlang::servers_for, time::readable};
 /// let policy = Slo::new(1.0, Lead::default(), "Europe/Berlin".parse()?)?;
 /// let tally = Tally::default();
 /// let vote = policy.vote(&Situation::new(Timestamp::from_secs(0), Group::new(0, 99, 0), &tally, 5));
-/// assert_eq!((vote.spare, vote.because.as_str()), (0, "when recordings start has not been learned yet"));
+/// assert_eq!((vote.spare, vote.because), (0, "when recordings start has not been learned yet".into()));
 /// assert!(Slo::new(0.0, Lead::default(), Default::default()).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -69,11 +69,11 @@ impl Policy for Slo {
             return Vote::new("slo", 0, because);
         };
         let spare = servers_for(starts, self.percent() / 100.0);
-        let because = format!(
-            "so many refuse at most {}% of the {starts:.2} starts expected in one lead time of {}",
-            self.percent(),
-            readable(lead)
-        );
+        let because = Clause::Slo {
+            percent: self.percent(),
+            starts,
+            lead,
+        };
         Vote::new("slo", spare, because)
     }
 
@@ -136,8 +136,9 @@ mod tests {
             );
         }
         let vote = vote(1.0, &learned, 539, 0);
+        let because = vote.because.to_string();
         assert!(
-            vote.because.contains("at most 1% of the 4.8") && vote.because.contains("3m"),
+            because.contains("at most 1% of the 4.8") && because.contains("3m"),
             "{vote:?}"
         );
     }

@@ -1,4 +1,4 @@
-use super::{NotProportional, Policy, Proportional, Situation, Vote};
+use super::{Clause, NotProportional, Policy, Proportional, Situation, Vote};
 use crate::OutOfRange;
 
 /// A base, and a factor times the square root of what is in use.
@@ -57,11 +57,11 @@ impl Policy for SquareRoot {
         let root = square.isqrt();
         let root = root + u128::from(root * root < square);
         let part = u32::try_from(root.div_ceil(1000)).unwrap_or(u32::MAX);
-        let because = format!(
-            "{} and {} times the square root of {in_use} in use",
-            self.base,
-            f64::from(self.factor) / 1e3
-        );
+        let because = Clause::SquareRoot {
+            base: self.base,
+            factor: f64::from(self.factor) / 1e3,
+            in_use: situation.in_use,
+        };
         Vote::new("square_root", self.base.saturating_add(part), because)
     }
 

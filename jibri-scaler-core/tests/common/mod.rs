@@ -252,6 +252,12 @@ pub(crate) fn step(decision: &Decision, stage: Stage) -> (u32, u32) {
     (step.before, step.after)
 }
 
+/// What a stage says, as text.
+pub(crate) fn because(decision: &Decision, stage: Stage) -> String {
+    let step = decision.explanation.step(stage).unwrap();
+    step.because.to_string()
+}
+
 /// Whether a finding says this.
 pub(crate) fn finds(decision: &Decision, what: &str) -> bool {
     let findings = &decision.explanation.findings;

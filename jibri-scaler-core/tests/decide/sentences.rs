@@ -1,21 +1,20 @@
 //! What the explanation says, to the letter: each sentence of each stage, and each clause of a policy.
 
-use jibri_scaler_core::{
-    Decision, Memory, Stage, TimeZone,
-    learned::{Learned, WeeklyDemand},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
-use crate::common::{Jibri, Run, all, at, many};
+use jibri_scaler_core::{
+    Because, Memory, Stage, TimeZone, decide,
+    learned::{Learned, WeeklyDemand},
+    policy::{Lead, MaxOf, Policy, Reservation, Reserved, Situation, Vote},
+};
 
-/// What a decision says of one stage.
-fn says(decision: &Decision, stage: Stage) -> String {
-    decision
-        .explanation
-        .step(stage)
-        .unwrap()
-        .because
-        .to_string()
-}
+use crate::common::{Jibri, Run, all, at, because, many};
 
 fn say(run: &mut Run, secs: i64, command: &str) {
     let command = serde_json::from_str(command).unwrap();
@@ -72,7 +71,7 @@ fn each_policy_says_why_it_wants_so_many() {
         run.pass(0, &busy);
         run.refused = Some(0);
         let decision = run.tick(30, &busy);
-        assert_eq!(says(&decision, Stage::WantedSpare), sentence, "{policy}");
+        assert_eq!(because(&decision, Stage::WantedSpare), sentence, "{policy}");
     }
 }
 
@@ -223,6 +222,50 @@ fn each_stage_says_why_it_changed_the_number() {
         ),
     ];
     for (decision, stage, sentence) in cases {
-        assert_eq!(says(decision, stage), sentence);
+        assert_eq!(because(decision, stage), sentence);
     }
+}
+
+/// A policy whose reason counts how often it was printed.
+#[derive(Debug)]
+struct Counting(Arc<AtomicU32>);
+
+impl Policy for Counting {
+    fn vote(&self, _: &Situation<'_>) -> Vote {
+        Vote::new("counting", 1, Because::display(Printed(self.0.clone())))
+    }
+}
+
+struct Printed(Arc<AtomicU32>);
+
+impl fmt::Display for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        f.write_str("somebody asks")
+    }
+}
+
+#[test]
+fn a_reason_is_printed_where_somebody_reads_it_and_nowhere_else() {
+    let printed = Arc::new(AtomicU32::new(0));
+    let times = || printed.load(Ordering::Relaxed);
+    let counting = || Box::new(Counting(Arc::clone(&printed))) as Box<dyn Policy>;
+    let event = Reservation::new(at(0), at(600), 1).unwrap();
+    let policy = Reserved::new(
+        MaxOf::new([counting(), counting()]),
+        [event],
+        Lead::default(),
+    );
+    let mut run = Run::new((0, 9, 1), "");
+    let memory = std::mem::take(&mut run.memory);
+    let snapshot = run.snapshot(0, &[Jibri::idle("i")]);
+    let decision = decide(&policy, &run.limits, &snapshot, at(0), memory);
+    let decision = decision.clone();
+    assert_eq!(times(), 0);
+    let sentence = "counting + reservation wants 2 spare (somebody asks; 1 more by 1 reservations); 1 are spare and 0 are coming";
+    assert_eq!(because(&decision, Stage::WantedSpare), sentence);
+    assert_eq!(times(), 1);
+    let json = serde_json::to_value(&decision).unwrap();
+    assert_eq!(json["explanation"][0]["because"], sentence);
+    assert_eq!(times(), 2);
 }

@@ -2,17 +2,13 @@
 
 use jibri_scaler_core::Stage;
 
-use crate::common::{Jibri, Run, many, plan, step};
+use crate::common::{Jibri, Run, because, many, plan, step};
 
 fn wanted(policy: &str, busy: usize) -> (u32, String) {
     let size = u32::try_from(busy).unwrap();
     let decision = Run::new((0, 99_999, size), policy).tick(0, &many('b', busy, Jibri::busy));
-    let because = &decision
-        .explanation
-        .step(Stage::WantedSpare)
-        .unwrap()
-        .because;
-    (decision.wanted_spare, because.clone())
+    let because = because(&decision, Stage::WantedSpare);
+    (decision.wanted_spare, because)
 }
 
 #[test]

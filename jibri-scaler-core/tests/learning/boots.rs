@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::common::{Jibri, Run};
+use jibri_scaler_core::Stage;
+
+use crate::common::{Jibri, Run, because};
 
 fn run() -> Run {
     Run::new((0, 99, 0), "min_idle = 0")
@@ -87,8 +89,7 @@ fn the_lead_of_the_slo_follows_the_boots() {
     );
     let lead = |run: &mut Run, secs| {
         let decision = run.tick(secs, &[Jibri::idle("z")]);
-        let because = decision.explanation.steps[0].because.clone();
-        because
+        because(&decision, Stage::WantedSpare)
             .split("one lead time of ")
             .nth(1)
             .unwrap()

@@ -1,8 +1,8 @@
 //! When recordings start, from what is seen.
 
-use jibri_scaler_core::Decision;
+use jibri_scaler_core::{Decision, Stage};
 
-use crate::common::{Jibri, Run, finds, many};
+use crate::common::{Jibri, Run, because, finds, many};
 
 const SLO: &str = "min_idle = 0\nrefuse_at_most = '1%'\ntime_zone = 'Europe/Berlin'";
 
@@ -96,7 +96,7 @@ fn a_peak_that_comes_each_morning_is_ordered_before_it_comes() {
     assert!((9..=13).contains(&wanted(537)), "{}", wanted(537));
     assert!((9..=13).contains(&wanted(539)), "{}", wanted(539));
     assert!(wanted(550) <= 2, "{}", wanted(550));
-    let step = &friday[539 - 525].explanation.steps[0].because;
+    let step = because(&friday[539 - 525], Stage::WantedSpare);
     assert!(
         step.starts_with("slo wants") && step.contains("at most 1%"),
         "{step}"

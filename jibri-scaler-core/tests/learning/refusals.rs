@@ -2,7 +2,7 @@
 
 use jibri_scaler_core::Stage;
 
-use crate::common::{Jibri, Run, many, plan, step};
+use crate::common::{Jibri, Run, because, many, plan, step};
 
 const STEP: &str =
     "min_idle = 2\nmax_launch = 3\nrefusal_step = 8\nrefusal_step_for = '10m'\nidle_timeout = '7d'";
@@ -16,7 +16,7 @@ fn a_refusal_grows_the_group_inside_the_launch_budget() {
     assert_eq!(decision.wanted_spare, 10);
     assert_eq!(step(&decision, Stage::WantedSpare), (2, 12));
     assert_eq!(plan(&decision), "set 5", "no more than max_launch");
-    let because = &decision.explanation.steps[0].because;
+    let because = because(&decision, Stage::WantedSpare);
     assert!(
         because.starts_with("min_idle + refusal_step wants 10 spare"),
         "{because}"

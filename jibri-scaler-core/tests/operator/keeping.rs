@@ -3,7 +3,7 @@
 use jibri_scaler_core::{Severity, Stage};
 
 use crate::{
-    common::{Jibri, Run, all, finds, many, plan, step},
+    common::{Jibri, Run, all, because, finds, many, plan, step},
     say, severity,
 };
 
@@ -17,7 +17,7 @@ fn one_that_is_kept_stays_and_another_goes_in_its_place() {
     let decision = run.quiet(0, 60, &fleet);
     assert_eq!(plan(&decision), "retire a-01, retire a-02");
     assert_eq!(step(&decision, Stage::Eligible), (2, 2));
-    let because = &decision.explanation.step(Stage::Eligible).unwrap().because;
+    let because = because(&decision, Stage::Eligible);
     assert!(
         because.ends_with("beside 1 that are kept by hand"),
         "{because}"

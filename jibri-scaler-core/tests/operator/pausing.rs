@@ -3,7 +3,7 @@
 use jibri_scaler_core::{Severity, Stage};
 
 use crate::{
-    common::{Jibri, Run, all, at, finds, many, plan, step},
+    common::{Jibri, Run, all, at, because, finds, many, plan, step},
     say, severity,
 };
 
@@ -21,11 +21,7 @@ fn while_growing_is_paused_the_capacity_stays_and_each_decision_says_so() {
         let decision = run.tick(secs, &fleet);
         assert_eq!(plan(&decision), "", "at {secs}");
         assert_eq!(step(&decision, Stage::LaunchBudget), (4, 1));
-        let because = &decision
-            .explanation
-            .step(Stage::LaunchBudget)
-            .unwrap()
-            .because;
+        let because = because(&decision, Stage::LaunchBudget);
         assert!(
             because.ends_with(&format!("but growing is paused until {}", at(90))),
             "{because}"

@@ -1,9 +1,9 @@
 //! Retirements by hand.
 
-use jibri_scaler_core::{DrainPath, Severity, retirement::Phase};
+use jibri_scaler_core::{DrainPath, Severity, Stage, retirement::Phase};
 
 use crate::{
-    common::{Jibri, Run, all, at, finds, many, plan},
+    common::{Jibri, Run, all, at, because, finds, many, plan},
     say, severity,
 };
 
@@ -26,7 +26,7 @@ fn whoever_can_be_told_is_retired_at_once_also_a_busy_one() {
             assert_eq!(plan(&decision), format!("{verb} a"), "{name}");
             let what = "a: its retirement by hand begins: no sound";
             assert_eq!(severity(&decision, what), Some(Severity::Info));
-            let because = &decision.explanation.steps[7].because;
+            let because = because(&decision, Stage::Plan);
             assert!(because.ends_with("1 more go by hand"), "{because}");
             // Once, and a finding while it lasts.
             let decision = run.tick(90, &fleet);

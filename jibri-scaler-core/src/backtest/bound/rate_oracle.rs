@@ -1,7 +1,7 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
-    OutOfRange,
+    Because, OutOfRange,
     backtest::workload::Rates,
     erlang::servers_for,
     policy::{Policy, Situation, Vote},
@@ -68,10 +68,26 @@ impl Policy for RateOracle {
         } else {
             0
         };
-        let because = format!(
-            "{offered:.2} starts are expected in the worst lead time, and at most {} of them refused",
-            self.refuse_at_most
-        );
-        Vote::new("rate_oracle", spare, because)
+        let because = Expected {
+            offered,
+            refuse_at_most: self.refuse_at_most,
+        };
+        Vote::new("rate_oracle", spare, Because::display(because))
+    }
+}
+
+/// Why it wants so many.
+struct Expected {
+    offered: f64,
+    refuse_at_most: f64,
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (offered, most) = (self.offered, self.refuse_at_most);
+        write!(
+            f,
+            "{offered:.2} starts are expected in the worst lead time, and at most {most} of them refused"
+        )
     }
 }
