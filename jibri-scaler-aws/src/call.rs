@@ -45,7 +45,6 @@ impl Deadline {
 
     /// For the next of so many parts that are still to come: its share of what is left, so that one that hangs leaves the others
     /// theirs.
-    #[cfg(any(feature = "ec2", test))]
     pub(crate) fn share(self, parts: usize) -> Self {
         let parts = u32::try_from(parts).unwrap_or(u32::MAX).max(1);
         Self::after(self.remaining().unwrap_or_default() / parts)

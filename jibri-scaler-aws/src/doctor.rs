@@ -17,7 +17,7 @@
 //! | `elb_health_check` | health checks other than EC2's own replace instances |
 //! | `az_rebalance` | instances are moved between zones |
 //! | `max_lifetime` | instances end at an age |
-//! | `spot` | capacity may be Spot by the mixed instances policy (what a launch template asks for only EC2 knows) |
+//! | `spot` | instances can be taken back in two minutes: by the mixed instances policy, what the group launches from, or what they are |
 //! | `warm_pool` | there is a warm pool |
 //! | `too_many_instances` | more instances count than are desired: who loses protection ends |
 //! | `two_scalers` | a controller and scaling policies |
@@ -40,7 +40,7 @@
 //! | `held_long` | a termination waits for longer than a recording takes, or for an agent that is not heard |
 //! | `desired_stuck` | more than wanted have been idle for an hour |
 //! | `jicofo_sees_more` | Jicofo can use more Jibris than this group has idle |
-//! | `unread` | a section, or Jicofo's count, could not be read |
+//! | `unread` | a section, whether there is Spot, or Jicofo's count could not be read |
 
 mod agents;
 mod alarms;
@@ -57,6 +57,7 @@ mod retirement;
 #[cfg(test)]
 mod sample;
 mod signal;
+mod spot;
 mod unread;
 
 use std::{collections::BTreeSet, fmt, time::Duration};
@@ -169,7 +170,7 @@ const RULES: &[Rule] = {
         ("elb_health_check", LostRecording, replacement::health_check),
         ("az_rebalance", LostRecording, replacement::az_rebalance),
         ("max_lifetime", LostRecording, replacement::max_lifetime),
-        ("spot", LostRecording, replacement::spot),
+        ("spot", LostRecording, spot::there),
         ("warm_pool", LostRecording, replacement::warm_pool),
         ("too_many_instances", LostRecording, capacity::too_many),
         ("two_scalers", RefusedRecording, policies::two_scalers),

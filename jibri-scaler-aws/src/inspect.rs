@@ -7,11 +7,13 @@ mod alarm;
 mod group;
 mod history;
 mod hook;
+mod market;
 mod policy;
 mod refresh;
 mod section;
 mod setup;
 mod signal;
+mod spot;
 mod warm_pool;
 
 use std::time::Duration;
@@ -30,11 +32,13 @@ use crate::{
 pub use alarm::{Alarm, MetricQuery, QuerySource};
 pub use history::{BusyAverage, BusyHistory};
 pub use hook::Hook;
+pub use market::{LaunchSource, LaunchedFrom, Market};
 pub use policy::{PolicyKind, ScalingPolicy, StepAdjustment};
 pub use refresh::{Refresh, Treatment};
 pub use section::{Section, Unread};
 pub use setup::{DeletionProtection, GroupSetup, MaintenancePolicy, Member, MixedInstances, Tag};
 pub use signal::Signal;
+pub(crate) use spot::{Reason, Spot, Unknown};
 pub use warm_pool::WarmPool;
 
 /// An account can have thousands of alarms, all of which must be looked at, a hundred to a page.
@@ -51,10 +55,11 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 /// | [`warm_pool`](GroupSetup::warm_pool) | `autoscaling:DescribeWarmPool` |
 /// | [`alarms`](GroupSetup::alarms) | `cloudwatch:DescribeAlarms` |
 /// | [`signal`](GroupSetup::signal) | `cloudwatch:GetMetricData` |
+/// | the terms of [`launch_sources`](GroupSetup::launch_sources) | with the feature `ec2` `ec2:DescribeLaunchTemplateVersions`; of a launch configuration `autoscaling:DescribeLaunchConfigurations` |
+/// | the terms of the [instances](Member::market) | with the feature `ec2` `ec2:DescribeInstances` |
 ///
 /// The calls are made one after the other, since all Auto Scaling calls of an account share one rate limit; each is tried up to
-/// three times. What cannot be read from these: whether a launch template asks for Spot instances, and when an instance was
-/// launched.
+/// three times. What cannot be read from these: when an instance was launched.
 ///
 /// ```no_run
 /// use jibri_scaler_aws::inspect::Inspector;
@@ -78,6 +83,8 @@ pub struct Inspector {
     sdk: SdkConfig,
     autoscaling: autoscaling::Client,
     cloudwatch: cloudwatch::Client,
+    #[cfg(feature = "ec2")]
+    ec2: aws_sdk_ec2::Client,
     timeout: Duration,
 }
 
@@ -97,6 +104,10 @@ impl Inspector {
             ),
             cloudwatch: cloudwatch::Client::from_conf(
                 cloudwatch::config::Builder::from(sdk).counted().build(),
+            ),
+            #[cfg(feature = "ec2")]
+            ec2: aws_sdk_ec2::Client::from_conf(
+                aws_sdk_ec2::config::Builder::from(sdk).counted().build(),
             ),
             timeout: DEFAULT_TIMEOUT,
         })
@@ -130,6 +141,7 @@ impl Inspector {
         setup.policies = section::of(self.policies().await);
         setup.refresh = section::of(self.refresh().await);
         setup.warm_pool = section::of(self.warm_pool().await);
+        self.markets(&mut setup).await;
         let policies = setup.policies.as_deref().unwrap_or_default();
         setup.alarms = section::of(self.alarms(policies).await);
         setup.signal = section::of(self.signal(now).await);

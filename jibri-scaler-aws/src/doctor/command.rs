@@ -25,6 +25,11 @@ pub(super) fn cloudwatch(operation: &str, more: &[&str]) -> String {
     line(&[&["aws", "cloudwatch", operation], more].concat())
 }
 
+/// `aws ec2 OPERATION …`
+pub(super) fn ec2(operation: &str, more: &[&str]) -> String {
+    line(&[&["aws", "ec2", operation], more].concat())
+}
+
 /// Protects these instances from scale-in.
 pub(super) fn protect(setup: &GroupSetup, ids: &[InstanceId]) -> Vec<String> {
     ids.chunks(IDS_PER_CALL)

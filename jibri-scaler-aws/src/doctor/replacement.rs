@@ -106,28 +106,6 @@ pub(super) fn max_lifetime(case: &Case<'_>) -> Vec<Sign> {
     ]
 }
 
-/// Instances are taken back by Spot.
-pub(super) fn spot(case: &Case<'_>) -> Vec<Sign> {
-    let Some(mix) = case.setup.mixed_instances.filter(|mix| mix.has_spot()) else {
-        return Vec::new();
-    };
-    let rebalance = if case.setup.capacity_rebalance {
-        ", and capacity rebalancing replaces them even before"
-    } else {
-        ""
-    };
-    vec![Sign::new(
-        format!(
-            "{} % of the capacity above {} On-Demand instances is Spot: AWS takes such an instance back two minutes after it says \
-             so, which no hook and no protection delays, and which is less than a recording{rebalance}",
-            100 - mix.on_demand_percent_above_base.min(100),
-            mix.on_demand_base,
-        ),
-        "set OnDemandPercentageAboveBaseCapacity to 100 in the mixed instances policy of the group; what runs on Spot by then \
-         is replaced when it is retired",
-    )]
-}
-
 /// Instances wait in a warm pool.
 pub(super) fn warm_pool(case: &Case<'_>) -> Vec<Sign> {
     let Ok(Some(pool)) = &case.setup.warm_pool else {
@@ -157,7 +135,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::{Doctor, sample};
-    use crate::inspect::{MixedInstances, Refresh, Treatment, WarmPool};
+    use crate::inspect::{Refresh, Treatment, WarmPool};
 
     #[test]
     fn a_refresh_must_spare_what_is_protected() {
@@ -218,20 +196,6 @@ mod tests {
         setup.max_instance_lifetime = Some(Duration::from_hours(24 * 7));
         let finding = sample::only(&setup, "max_lifetime");
         assert!(finding.what.contains("168 h old"), "{}", finding.what);
-    }
-
-    #[test]
-    fn spot_takes_recordings() {
-        let mut setup = sample::native();
-        setup.mixed_instances = Some(MixedInstances::new(2, 30));
-        let finding = sample::only(&setup, "spot");
-        assert!(
-            finding.what.starts_with("70 % of the capacity above 2"),
-            "{}",
-            finding.what
-        );
-        setup.mixed_instances = Some(MixedInstances::new(0, 100));
-        assert_eq!(Doctor::default().examine(&setup), []);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The rule about what could not be looked at.
 
-use super::case::{Case, Sign};
+use super::{
+    case::{Case, Sign},
+    spot,
+};
 use crate::inspect::Section;
 
 /// A section could not be read, so that nothing can be said of it.
@@ -23,7 +26,10 @@ pub(super) fn sections(case: &Case<'_>) -> Vec<Sign> {
                  or try again",
             ))
         });
-    sections.chain(jicofo(case)).collect()
+    sections
+        .chain(spot::not_excluded(case))
+        .chain(jicofo(case))
+        .collect()
 }
 
 fn jicofo(case: &Case<'_>) -> Option<Sign> {

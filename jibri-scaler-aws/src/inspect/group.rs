@@ -11,7 +11,8 @@ use jibri_scaler_core::{
 };
 
 use super::{
-    DeletionProtection, GroupSetup, Inspector, MaintenancePolicy, Member, MixedInstances, Tag, page,
+    DeletionProtection, GroupSetup, Inspector, LaunchedFrom, MaintenancePolicy, Member,
+    MixedInstances, Tag, market, page,
 };
 use crate::{failure::Failure, group::retains_abandoned};
 
@@ -95,6 +96,7 @@ impl Inspector {
             seconds(row.max_instance_lifetime).filter(|lifetime| !lifetime.is_zero());
         setup.default_instance_warmup = seconds(row.default_instance_warmup);
         setup.launched_from = launched_from(row.launch_template(), row.launch_configuration_name());
+        setup.launch_sources = market::sources(row);
         setup.mixed_instances = row.mixed_instances_policy().map(mixed_instances);
         setup.capacity_rebalance = row.capacity_rebalance() == Some(true);
         setup.retains_abandoned = retains_abandoned(row);
@@ -119,7 +121,7 @@ impl Inspector {
     }
 }
 
-/// The instance of a row, also of one in the warm pool.
+/// The instance of a row, also of one in the warm pool. Its terms are not read yet.
 pub(super) fn member(row: &Instance) -> Result<Member, String> {
     let id: InstanceId = row
         .instance_id()
@@ -134,6 +136,7 @@ pub(super) fn member(row: &Instance) -> Result<Member, String> {
         .is_none_or(|health| health.eq_ignore_ascii_case("healthy"));
     member.protected = row.protected_from_scale_in() == Some(true);
     member.instance_type.clone_from(&row.instance_type);
+    member.market = Err(market::unasked());
     member.launched_from = launched_from(row.launch_template(), row.launch_configuration_name());
     Ok(member)
 }
@@ -153,14 +156,11 @@ fn launched_from(
     template: Option<&LaunchTemplateSpecification>,
     configuration: Option<&str>,
 ) -> Option<String> {
-    if let Some(template) = template {
-        let name = template
-            .launch_template_name()
-            .or_else(|| template.launch_template_id())?;
-        let version = template.version().unwrap_or("$Default");
-        return Some(format!("launch template {name}, version {version}"));
-    }
-    configuration.map(|name| format!("launch configuration {name}"))
+    let from = match template {
+        Some(template) => LaunchedFrom::template(template),
+        None => LaunchedFrom::configuration(configuration?),
+    };
+    Some(from.to_string())
 }
 
 fn mixed_instances(policy: &MixedInstancesPolicy) -> MixedInstances {

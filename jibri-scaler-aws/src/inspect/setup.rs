@@ -7,7 +7,7 @@ use std::{
 
 use jibri_scaler_core::{InstanceId, Lifecycle, Timestamp, Zone};
 
-use super::{Alarm, Hook, Refresh, ScalingPolicy, Section, Signal, WarmPool};
+use super::{Alarm, Hook, LaunchSource, Market, Refresh, ScalingPolicy, Section, Signal, WarmPool};
 use crate::{GroupName, Namespace};
 
 /// How an Auto Scaling group is set up.
@@ -57,6 +57,9 @@ pub struct GroupSetup {
     pub default_instance_warmup: Option<Duration>,
     /// What new instances are launched from, for a human: the name and version of a launch template, or a launch configuration.
     pub launched_from: Option<String>,
+    /// All that new instances are launched from, and whether it asks for Spot: the launch template or configuration of the group,
+    /// or the launch templates of its mixed instances policy and of the overrides in it.
+    pub launch_sources: Vec<LaunchSource>,
     /// How instance types and Spot are mixed, where they are.
     pub mixed_instances: Option<MixedInstances>,
     /// Whether Spot instances are replaced when they are at risk.
@@ -108,6 +111,7 @@ impl GroupSetup {
             max_instance_lifetime: None,
             default_instance_warmup: None,
             launched_from: None,
+            launch_sources: Vec::new(),
             mixed_instances: None,
             capacity_rebalance: false,
             retains_abandoned: false,
@@ -186,10 +190,12 @@ pub struct Member {
     pub instance_type: Option<String>,
     /// What it was launched from, for a human: the name and version of a launch template, or a launch configuration.
     pub launched_from: Option<String>,
+    /// On which terms EC2 gives it. Read with the feature `ec2` alone.
+    pub market: Section<Market>,
 }
 
 impl Member {
-    /// A healthy, unprotected instance.
+    /// A healthy, unprotected On-Demand instance.
     #[must_use]
     pub const fn new(id: InstanceId, lifecycle: Lifecycle) -> Self {
         Self {
@@ -200,6 +206,7 @@ impl Member {
             protected: false,
             instance_type: None,
             launched_from: None,
+            market: Ok(Market::OnDemand),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
     there::There,
     words,
 };
-use crate::inspect::{Alarm, GroupSetup, MixedInstances};
+use crate::inspect::{Alarm, GroupSetup, Spot};
 
 /// The longest name of a group with which the names of its alarms stay under 255 characters.
 const LONGEST_NAME: usize = 220;
@@ -96,8 +96,10 @@ fn checked(setup: &GroupSetup, options: &Options) -> Result<Growth, Refusal> {
         options.limits.max_launch(),
         setup.min_size,
     )?;
-    if has_spot(setup) && !options.allow_spot {
-        return Err(Refusal::Spot);
+    let spot = Spot::of(setup);
+    if !spot.reasons().is_empty() && !options.allow_spot {
+        let reasons = spot.reasons().iter().map(ToString::to_string);
+        return Err(Refusal::Spot(reasons.collect()));
     }
     let deadline = options.limits.boot_deadline();
     if !HOOK_SECONDS.contains(&deadline.as_secs()) {
@@ -108,10 +110,6 @@ fn checked(setup: &GroupSetup, options: &Options) -> Result<Growth, Refusal> {
         return Err(Refusal::LongName(length));
     }
     Ok(growth)
-}
-
-fn has_spot(setup: &GroupSetup) -> bool {
-    setup.mixed_instances.is_some_and(MixedInstances::has_spot)
 }
 
 /// The record as the first step: what is written before it is made is found again, whatever happens between.
@@ -381,11 +379,7 @@ impl Diff<'_> {
                 "without an SNS topic no human is told when publishers are missing, an instance is retained, or growth stops".into(),
             );
         }
-        if has_spot(&self.current.setup) {
-            notes.push(
-                "Spot instances are taken back in the middle of a recording, hook or not".into(),
-            );
-        }
+        notes.extend(self.spot_notes());
         let others = self.there.policies.iter();
         for policy in others.filter(|policy| policy.name != desired::POLICY && policy.enabled) {
             notes.push(format!(
@@ -394,6 +388,26 @@ impl Diff<'_> {
             ));
         }
         notes
+    }
+
+    /// Nothing where On-Demand instances are all there is, or where Spot is allowed and not known of.
+    fn spot_notes(&self) -> Vec<String> {
+        let spot = Spot::of(&self.current.setup);
+        if !spot.reasons().is_empty() {
+            let known = "Spot instances are taken back in the middle of a recording, hook or not";
+            return vec![known.into()];
+        }
+        if self.options.allow_spot {
+            return Vec::new();
+        }
+        let not_excluded = spot.not_excluded().iter().map(|unknown| {
+            format!(
+                "Spot, which ends recordings, could not be excluded for {unknown}: {}; see to that, or look by hand (the doctor \
+                 says how)",
+                unknown.why
+            )
+        });
+        not_excluded.collect()
     }
 }
 

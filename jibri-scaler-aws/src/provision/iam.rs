@@ -206,8 +206,8 @@ pub const fn limits(role: Role) -> &'static str {
         Role::Provision => {
             "What IAM cannot limit: UpdateAutoScalingGroup is one right for all settings, the launch template and the bounds \
              included; the scaling policies and alarms it makes may do anything that an alarm or policy of these names can, an \
-             alarm with the policy of another group as its action included; and it can read all groups, alarms and metrics of the \
-             account in this region. Give it to people and pipelines, never to instances."
+             alarm with the policy of another group as its action included; and it can read all groups, alarms, metrics, instances and \
+             launch templates, with the user data in them, of the account in this region. Give it to people and pipelines, never to instances."
         }
     }
 }

@@ -81,8 +81,9 @@ impl Options {
         Ok(self)
     }
 
-    /// Whether a group with Spot instances is taken, though Spot ends a recording after two minutes. Spot is seen in a mixed
-    /// instances policy; a launch template that asks for it is not looked into.
+    /// Whether a group with Spot instances is taken, though Spot ends a recording after two minutes. It is seen in a mixed
+    /// instances policy and in a launch configuration, and with the feature `ec2` in launch templates and in the instances. Where
+    /// one of these could not be read, the plan has a note that says so.
     #[must_use]
     pub const fn with_spot_allowed(mut self, allowed: bool) -> Self {
         self.allow_spot = allowed;

@@ -24,12 +24,14 @@ pub enum Refusal {
          with --publish each, or run the controller"
     )]
     Batched,
-    /// Spot ends recordings.
+    /// Spot ends recordings. Who says that there is some: the mixed instances policy, launch templates or configurations, or
+    /// instances.
     #[error(
-        "the group has Spot instances, which AWS takes back two minutes after a notice, in the middle of a recording; use On-Demand \
-         instances only, or allow it with --allow-spot"
+        "{}; AWS takes Spot instances back two minutes after a notice, in the middle of a recording: use On-Demand instances only, or \
+         allow it with --allow-spot",
+        .0.join("; ")
     )]
-    Spot,
+    Spot(Vec<String>),
     /// The launching hook can't wait that long or that short.
     #[error(
         "boot_deadline is {}, but a lifecycle hook waits from 30s to 2h; set boot_deadline in the policy to what it may wait",

@@ -1,4 +1,4 @@
-//! `Ec2Listing` on the wire: against answers in the words of EC2, and against the emulator moto.
+//! `Ec2Listing`, and whether a group has Spot instances, on the wire: against answers in the words of EC2, and against the emulator moto.
 //!
 //! A target of its own, since the EC2 SDK takes minutes and gigabytes to build. What needs no SDK (which instances are asked for,
 //! what is kept) is tested in the crate.
@@ -14,4 +14,5 @@ mod fixture;
 mod moto;
 #[path = "../moto/server.rs"]
 mod server;
+mod spot;
 mod wire;

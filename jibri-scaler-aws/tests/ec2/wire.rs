@@ -31,7 +31,7 @@ fn listing(server: &Server, ids: &'static [&'static str]) -> Ec2Listing<Listed> 
 }
 
 /// A page of `DescribeInstances`, a reservation for each instance.
-fn page(instances: &[String], next_token: Option<&str>) -> Answer {
+pub(crate) fn page(instances: &[String], next_token: Option<&str>) -> Answer {
     let token = next_token.map_or_else(String::new, |t| format!("<nextToken>{t}</nextToken>"));
     let reservations = if instances.is_empty() {
         String::new()
@@ -52,7 +52,7 @@ fn page(instances: &[String], next_token: Option<&str>) -> Answer {
     )
 }
 
-fn instance(id: &str, more: &str) -> String {
+pub(crate) fn instance(id: &str, more: &str) -> String {
     format!(
         "<item><instanceId>{id}</instanceId><imageId>ami-1</imageId><instanceState><code>16</code><name>running</name>\
          </instanceState><instanceType>t3.large</instanceType>{more}</item>"
@@ -67,7 +67,7 @@ fn whole(id: &str, ip: &str) -> String {
 }
 
 /// EC2's own shape of a refusal.
-fn refusal(status: u16, code: &str, message: &str) -> Answer {
+pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Answer {
     Answer::http(
         status,
         format!(

@@ -19,11 +19,14 @@ async fn rules(sdk: &SdkConfig, name: &GroupName, now: Timestamp) -> Vec<&'stati
         .unwrap()
         .with_timeout(Duration::from_mins(1));
     let setup = inspector.inspect(now).await.unwrap();
-    Doctor::default()
+    let mut rules: Vec<_> = Doctor::default()
         .examine(&setup)
         .iter()
         .map(|finding| finding.rule)
-        .collect()
+        .collect();
+    // Without the feature `ec2` nobody asks whether the instances are Spot, which is another one that is unread.
+    rules.dedup();
+    rules
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jibri_scaler_aws::{
-    inspect::{GroupSetup, MixedInstances, Unread},
+    inspect::{GroupSetup, LaunchSource, LaunchedFrom, Market, MixedInstances, Section, Unread},
     provision::{Current, Options, Refusal, plan},
 };
 use jibri_scaler_core::{
@@ -13,6 +13,10 @@ use jibri_scaler_core::{
 };
 
 use crate::fixture::{group, options};
+
+fn unread() -> Unread {
+    Unread::new(PortErrorKind::Permanent, "AWS answered AccessDenied")
+}
 
 #[track_caller]
 fn refused(current: &Current, options: &Options, texts: &[&str]) -> Refusal {
@@ -58,13 +62,65 @@ fn batched_publishing_cannot_drive_an_alarm() {
     );
 }
 
-#[test]
-fn spot_must_be_allowed() {
+/// The group as it launches from a template, with these terms of the template and of one instance.
+fn launching(template: Section<Market>, instance: Section<Market>) -> Current {
     let mut current = group();
-    current.setup.mixed_instances = Some(MixedInstances::new(2, 50));
-    refused(&current, &options(), &["Spot", "--allow-spot"]);
-    let plan = plan(&current, &options().with_spot_allowed(true)).unwrap();
-    assert!(plan.notes.iter().any(|note| note.contains("Spot")));
+    let from = LaunchedFrom::Template {
+        id: Some("lt-1".into()),
+        name: Some("jibri".into()),
+        version: "7".into(),
+    };
+    current.setup.launch_sources = vec![LaunchSource::new(from, template)];
+    current.setup.instances[0].market = instance;
+    current
+}
+
+#[test]
+fn spot_must_be_allowed_whoever_says_that_there_is_some() {
+    let mut mixed = group();
+    mixed.setup.mixed_instances = Some(MixedInstances::new(2, 50));
+    for (current, reason) in [
+        (mixed, "50 % of the capacity above 2"),
+        (
+            launching(Ok(Market::Spot), Ok(Market::OnDemand)),
+            "Spot is asked for by launch template jibri, version 7;",
+        ),
+        (
+            launching(Ok(Market::OnDemand), Ok(Market::Spot)),
+            "instance i-a runs on Spot;",
+        ),
+        (
+            launching(Ok(Market::Spot), Err(unread())),
+            "Spot is asked for by launch template jibri, version 7;",
+        ),
+    ] {
+        let texts = [reason, "On-Demand instances only", "--allow-spot"];
+        refused(&current, &options(), &texts);
+        let plan = plan(&current, &options().with_spot_allowed(true)).unwrap();
+        assert!(plan.notes.iter().any(|note| note.contains("Spot")));
+    }
+    let on_demand = launching(Ok(Market::OnDemand), Ok(Market::OnDemand));
+    let plan = plan(&on_demand, &options()).unwrap();
+    assert!(!plan.notes.iter().any(|note| note.contains("Spot")));
+}
+
+#[test]
+fn spot_that_could_not_be_excluded_is_noted_unless_it_is_allowed() {
+    for (current, what) in [
+        (
+            launching(Err(unread()), Ok(Market::OnDemand)),
+            "for launch template jibri, version 7: AWS answered AccessDenied",
+        ),
+        (
+            launching(Ok(Market::OnDemand), Err(unread())),
+            "for instance i-a: AWS answered AccessDenied",
+        ),
+    ] {
+        let notes = plan(&current, &options()).unwrap().notes;
+        assert!(notes.iter().any(|note| note.contains(what)), "{notes:?}");
+        let allowed = plan(&current, &options().with_spot_allowed(true)).unwrap();
+        assert!(!allowed.notes.iter().any(|note| note.contains("Spot")));
+    }
 }
 
 #[test]
@@ -94,7 +150,6 @@ fn a_name_must_leave_room_for_those_of_its_alarms() {
 #[test]
 fn what_could_not_be_read_is_not_taken_for_missing() {
     type Lose = fn(&mut GroupSetup, Unread);
-    let unread = || Unread::new(PortErrorKind::Permanent, "AWS answered AccessDenied");
     let losses: [(&str, Lose); 4] = [
         ("the lifecycle hooks", |setup, why| setup.hooks = Err(why)),
         ("the scaling policies", |setup, why| {

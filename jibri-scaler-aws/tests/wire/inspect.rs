@@ -1,5 +1,7 @@
 //! Reading how a group is set up: what the emulator does not keep, pages, and sections that fail.
 
+mod spot;
+
 use std::time::Duration;
 
 use aws_sdk_cloudwatch::primitives::DateTime;

@@ -82,6 +82,11 @@ pub(super) const CALLS: &[Call] = &[
         &[Provision],
     ),
     call(
+        "autoscaling:DescribeLaunchConfigurations",
+        On::Anything,
+        &[Provision],
+    ),
+    call(
         "autoscaling:DescribeLifecycleHooks",
         On::Anything,
         &[Agent, Controller, Provision],
@@ -148,7 +153,16 @@ pub(super) const CALLS: &[Call] = &[
     call("cloudwatch:TagResource", On::Alarms, &[Provision]),
     call("dynamodb:GetItem", On::Lead, &[Controller]),
     call("dynamodb:PutItem", On::Lead, &[Controller]),
-    call("ec2:DescribeInstances", On::Anything, &[Controller]),
+    call(
+        "ec2:DescribeInstances",
+        On::Anything,
+        &[Controller, Provision],
+    ),
+    call(
+        "ec2:DescribeLaunchTemplateVersions",
+        On::Anything,
+        &[Provision],
+    ),
 ];
 
 #[cfg(test)]
@@ -454,6 +468,22 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn the_readme_gives_the_doctor_what_inspecting_calls() {
+        let readme = include_str!("../../../README.md");
+        let (_, policy) = readme.split_once("\"Sid\": \"Inspect\"").unwrap();
+        let (policy, _) = policy.split_once("\"Resource\"").unwrap();
+        let texts = policy.split('"');
+        let given: Vec<_> = texts
+            .filter(|text| text.contains(':') && !text.contains(' '))
+            .collect();
+        let sites = sites().into_iter();
+        let inspecting = sites.filter(|site| site.file.starts_with("inspect/"));
+        let called: BTreeSet<_> = inspecting.filter_map(|site| site.action).collect();
+        assert_eq!(given, called.into_iter().collect::<Vec<_>>());
+    }
+
     #[test]
     fn the_template_in_the_documentation_gives_agents_the_same() {
         let template =
