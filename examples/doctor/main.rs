@@ -1,10 +1,11 @@
 //! Says what is wrong with an EC2 Auto Scaling group of Jibris, in order of danger, each with its fix. It changes nothing.
 //!
 //! Credentials, region and endpoint come from the usual AWS environment; the rights that it needs are in the README of
-//! jibri-scaler-aws. The exit code is 0 where all is well, 1 where something was found, 2 where the group could not be examined.
+//! jibri-scaler-aws. With the feature `aws` in place of `ec2` (an SDK that takes minutes and 7 GB of memory to build) it can't see
+//! whether there are Spot instances, which is a finding then. The exit code is 0 where all is well, 1 where something was found, 2 where the group could not be examined.
 //!
 //! ```sh
-//! cargo run --example doctor --features aws -- --group jibri-production --jicofo http://jicofo.example:8888
+//! cargo run --example doctor --features ec2 -- --group jibri-production --jicofo http://jicofo.example:8888
 //! ```
 
 mod agents;

@@ -49,7 +49,8 @@ pub(crate) struct Arguments {
     /// The `CloudWatch` namespace that the agents publish in.
     #[arg(long, default_value = "Jibri")]
     pub(crate) namespace: Namespace,
-    /// Provision a group with Spot instances too, though Spot ends recordings.
+    /// Provision a group with Spot instances too, though Spot ends recordings. Without `--features ec2` those that a launch template
+    /// asks for are not seen; the plan has a note then.
     #[arg(long)]
     pub(crate) allow_spot: bool,
     /// With --iam controller: the `DynamoDB` table in which replicas agree which of them leads.

@@ -3,14 +3,15 @@
 //!
 //! Credentials, region and endpoint come from the usual AWS environment; `AWS_ENDPOINT_URL` points it at an emulator. Without
 //! `--apply` it prints what it would change, and changes nothing. Run `--apply`, or `--destroy`, again while it says that something
-//! waits.
+//! waits. With the feature `aws` in place of `ec2` (an SDK that takes minutes and 7 GB of memory to build) it can't see whether there
+//! are Spot instances but by a mixed instances policy or a launch configuration; the plan has a note then.
 //!
 //! ```sh
-//! cargo run --example provision --features aws -- --group jibri-production --policy examples/data/policy.toml
-//! cargo run --example provision --features aws -- --group jibri-production --policy examples/data/policy.toml \
+//! cargo run --example provision --features ec2 -- --group jibri-production --policy examples/data/policy.toml
+//! cargo run --example provision --features ec2 -- --group jibri-production --policy examples/data/policy.toml \
 //!     --boot-p95 3m --sns arn:aws:sns:eu-central-1:123456789012:jibri --apply
-//! cargo run --example provision --features aws -- --group jibri-production --destroy
-//! cargo run --example provision --features aws -- --group jibri-production --iam agent
+//! cargo run --example provision --features ec2 -- --group jibri-production --destroy
+//! cargo run --example provision --features ec2 -- --group jibri-production --iam agent
 //! ```
 //!
 //! | exit code | |
