@@ -4,7 +4,7 @@ mod because;
 mod sentence;
 
 pub use because::Because;
-pub(crate) use sentence::{Seen, Sentence};
+pub(crate) use sentence::{LaunchBudget, Seen, Sentence};
 
 use std::fmt;
 

@@ -3,7 +3,7 @@
 use super::{launching, operator, survey::Survey};
 use crate::{
     Explanation, Group, Limits, Memory, Severity, Stage,
-    explain::Sentence,
+    explain::{LaunchBudget, Sentence},
     operator::{Direction, Pause},
     policy::Vote,
     safeguard::{Safeguard, holds},
@@ -83,7 +83,7 @@ pub(super) fn grow(
     if to.is_some() {
         memory.desired_set = to;
     }
-    let because = Sentence::LaunchBudget {
+    let because = LaunchBudget {
         blind: blind_budget.map(|left| (clamp(left), vote.spare)),
         coming,
         max_launch: limits.max_launch(),
@@ -102,7 +102,7 @@ pub(super) fn grow(
         Stage::LaunchBudget,
         bounded,
         to.unwrap_or(group.desired),
-        because,
+        Sentence::LaunchBudget(because),
     );
     to
 }

@@ -130,16 +130,17 @@ fn why_surplus(
     if survey.blind {
         return Sentence::BlindSurplus;
     }
+    let hold = limits.surplus_hold();
     let since = memory.window.since;
-    let observed = || Seen::For(since.map_or(Duration::ZERO, |since| now.since(since)));
+    let part = || Seen::Part {
+        hold,
+        span: since.map_or(Duration::ZERO, |since| now.since(since)),
+    };
+    let whole = |lowest| Seen::Whole { hold, lowest };
     Sentence::Surplus {
         ready: survey.ready,
         wanted,
-        hold: limits.surplus_hold(),
-        seen: memory
-            .window
-            .lowest(start)
-            .map_or_else(observed, Seen::Lowest),
+        seen: memory.window.lowest(start).map_or_else(part, whole),
     }
 }
 

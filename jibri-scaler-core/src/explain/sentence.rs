@@ -16,20 +16,11 @@ pub(crate) enum Sentence {
         min_size: u32,
         max_size: u32,
     },
-    LaunchBudget {
-        /// While blind: how many launches are left of how many.
-        blind: Option<(u32, u32)>,
-        coming: u32,
-        max_launch: u32,
-        paused: Option<Timestamp>,
-        /// How many have failed in a row, and how many may be launched nevertheless.
-        failed: Option<(u32, u32)>,
-    },
+    LaunchBudget(LaunchBudget),
     BlindSurplus,
     Surplus {
         ready: u32,
         wanted: u32,
-        hold: Duration,
         seen: Seen,
     },
     Eligible {
@@ -60,13 +51,25 @@ pub(crate) enum Sentence {
     },
 }
 
+/// How many may be launched, and why no more.
+#[derive(Clone, Copy)]
+pub(crate) struct LaunchBudget {
+    /// While blind: how many launches are left of how many.
+    pub(crate) blind: Option<(u32, u32)>,
+    pub(crate) coming: u32,
+    pub(crate) max_launch: u32,
+    pub(crate) paused: Option<Timestamp>,
+    /// How many have failed in a row, and how many may be launched nevertheless.
+    pub(crate) failed: Option<(u32, u32)>,
+}
+
 /// What has been seen of a surplus.
 #[derive(Clone, Copy)]
 pub(crate) enum Seen {
-    /// The smallest of the whole hold.
-    Lowest(u32),
-    /// Nothing yet of the whole hold, only so much of it.
-    For(Duration),
+    /// All of the hold, with the smallest surplus in it.
+    Whole { hold: Duration, lowest: u32 },
+    /// Only so much of it.
+    Part { hold: Duration, span: Duration },
 }
 
 impl fmt::Display for Sentence {
@@ -85,57 +88,13 @@ impl fmt::Display for Sentence {
             Self::Bounds { min_size, max_size } => {
                 write!(f, "the group may have {min_size} to {max_size} instances")
             }
-            Self::LaunchBudget {
-                blind,
-                coming,
-                max_launch,
-                paused,
-                failed,
-            } => {
-                match blind {
-                    Some((left, wanted)) => write!(
-                        f,
-                        "blind, so {left} of {wanted} launches are left until sight returns, and {coming} of {max_launch} \
-                         are outstanding"
-                    ),
-                    None => write!(
-                        f,
-                        "{coming} launches of at most {max_launch} are outstanding"
-                    ),
-                }?;
-                if let Some(until) = paused {
-                    write!(f, "; but growing is paused until {until}")?;
-                }
-                if let Some((failures, left)) = failed {
-                    write!(
-                        f,
-                        "; {failures} failed in a row, so {left} may be launched now"
-                    )?;
-                }
-                Ok(())
-            }
+            Self::LaunchBudget(budget) => budget.fmt(f),
             Self::BlindSurplus => f.write_str("blind: nothing is retired until sight returns"),
             Self::Surplus {
                 ready,
                 wanted,
-                hold,
                 seen,
-            } => {
-                let hold = readable(*hold);
-                write!(f, "{ready} are ready and {wanted} wanted")?;
-                match seen {
-                    Seen::Lowest(low) => {
-                        write!(f, "; the smallest surplus of the last {hold} is {low}")
-                    }
-                    Seen::For(span) => {
-                        let span = readable(*span);
-                        write!(
-                            f,
-                            ", observed for {span} of the {hold} that a surplus must last"
-                        )
-                    }
-                }
-            }
+            } => write!(f, "{ready} are ready and {wanted} wanted{seen}"),
             Self::Eligible {
                 long_idle,
                 ready,
@@ -192,6 +151,55 @@ impl fmt::Display for Sentence {
                     0 => Ok(()),
                     by_hand => write!(f, "; {by_hand} more go by hand"),
                 }
+            }
+        }
+    }
+}
+
+impl fmt::Display for LaunchBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (coming, max_launch) = (self.coming, self.max_launch);
+        match self.blind {
+            Some((left, wanted)) => write!(
+                f,
+                "blind, so {left} of {wanted} launches are left until sight returns, and {coming} of {max_launch} are outstanding"
+            ),
+            None => write!(
+                f,
+                "{coming} launches of at most {max_launch} are outstanding"
+            ),
+        }?;
+        if let Some(until) = self.paused {
+            write!(f, "; but growing is paused until {until}")?;
+        }
+        match self.failed {
+            Some((failures, left)) => {
+                write!(
+                    f,
+                    "; {failures} failed in a row, so {left} may be launched now"
+                )
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Whole { hold, lowest } => {
+                write!(
+                    f,
+                    "; the smallest surplus of the last {} is {lowest}",
+                    readable(hold)
+                )
+            }
+            Self::Part { hold, span } => {
+                let (hold, span) = (readable(hold), readable(span));
+                write!(
+                    f,
+                    ", observed for {span} of the {hold} that a surplus must last"
+                )
             }
         }
     }

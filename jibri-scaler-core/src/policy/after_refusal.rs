@@ -83,7 +83,7 @@ impl<P: Policy> Policy for AfterRefusal<P> {
             more => Vote::new(
                 format!("{} + refusal_step", vote.policy),
                 vote.spare.saturating_add(more),
-                Because::display(More {
+                Because::display(Added {
                     because: vote.because,
                     more,
                     refused,
@@ -104,14 +104,14 @@ impl<P: Policy> Policy for AfterRefusal<P> {
 }
 
 /// Why so many more are wanted than another policy wants.
-struct More {
+struct Added {
     because: Because,
     more: u32,
     refused: u32,
     age: Duration,
 }
 
-impl fmt::Display for More {
+impl fmt::Display for Added {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (because, more, refused) = (&self.because, self.more, self.refused);
         let age = readable(self.age);

@@ -118,7 +118,7 @@ impl<P: Policy> Policy for Reserved<P> {
         Vote::new(
             format!("{} + reservation", vote.policy),
             vote.spare.saturating_add(more),
-            Because::display(More {
+            Because::display(Added {
                 because: vote.because,
                 more,
                 count,
@@ -140,13 +140,13 @@ impl<P: Policy> Policy for Reserved<P> {
 }
 
 /// Why so many more are wanted than another policy wants.
-struct More {
+struct Added {
     because: Because,
     more: u32,
     count: u32,
 }
 
-impl fmt::Display for More {
+impl fmt::Display for Added {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (because, more, count) = (&self.because, self.more, self.count);
         write!(f, "{because}; {more} more by {count} reservations")

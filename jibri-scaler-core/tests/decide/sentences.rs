@@ -9,7 +9,7 @@ use std::{
 };
 
 use jibri_scaler_core::{
-    Because, Memory, Stage, TimeZone, decide,
+    Because, Decision, Memory, Stage, TimeZone, decide,
     learned::{Learned, WeeklyDemand},
     policy::{Lead, MaxOf, Policy, Reservation, Reserved, Situation, Vote},
 };
@@ -75,155 +75,137 @@ fn each_policy_says_why_it_wants_so_many() {
     }
 }
 
-/// A group that can't be seen, and one that an operator has paused, in which launches fail and some are kept.
-#[test]
-fn each_stage_says_why_it_changed_the_number() {
-    let run = |policy: &str| Run::new((1, 20, 4), policy);
-    let idle = many('i', 4, Jibri::idle);
+/// A group of four with this policy file.
+fn four(policy: &str) -> (Run, Vec<Jibri>) {
+    (Run::new((1, 20, 4), policy), many('i', 4, Jibri::idle))
+}
 
-    let quiet = {
-        let mut run = run("min_idle = 2\nmax_retire = 3");
-        run.pass(0, &idle);
-        run.pass(30, &idle);
-        run.tick(60, &idle)
-    };
-    let young = run("min_idle = 2").tick(0, &idle);
-    let blind = {
-        let mut run = run("min_idle = 2");
-        run.pass(0, &idle);
-        run.tick(30, &many('i', 4, |id| Jibri::idle(id).refused()))
-    };
-    let by_hand = {
-        let mut run = run("min_idle = 3");
-        say(
-            &mut run,
-            0,
-            r#"{"kind":"pause","direction":"growing","until":"2026-11-22T12:00:00Z","reason":"full"}"#,
-        );
-        say(
-            &mut run,
-            0,
-            r#"{"kind":"keep","id":"i-00","reason":"its disk"}"#,
-        );
-        run.pass(0, &idle);
-        run.pass(30, &idle);
-        say(
-            &mut run,
-            60,
-            r#"{"kind":"retire","id":"i-01","reason":"old"}"#,
-        );
-        run.tick(60, &all(&[&idle, &[Jibri::unhealthy("x")]]))
-    };
-    let paused = {
-        let mut run = run("min_idle = 1");
-        say(
-            &mut run,
-            0,
-            r#"{"kind":"pause","direction":"shrinking","until":"2026-11-22T12:00:00Z","reason":"full"}"#,
-        );
-        run.quiet(0, 60, &idle)
-    };
-    let unsafe_group = {
-        let mut run = run("min_idle = 1");
-        run.group.safe_retirement = false;
-        run.quiet(0, 60, &idle)
-    };
-    let failing = {
-        let mut run = run("min_idle = 2\nmax_launch = 1");
-        let busy = many('b', 3, Jibri::busy);
-        run.pass(0, &busy);
-        let fleet = all(&[&busy, &[Jibri::silent("n").launched(30)]]);
-        for secs in (30..630).step_by(30) {
-            run.pass(secs, &fleet);
-        }
-        run.tick(630, &fleet)
-    };
-
-    let cases = [
-        (
-            &quiet,
-            Stage::Bounds,
-            "the group may have 1 to 20 instances",
-        ),
-        (
-            &quiet,
-            Stage::LaunchBudget,
-            "0 launches of at most 20 are outstanding",
-        ),
-        (
-            &blind,
-            Stage::LaunchBudget,
-            "blind, so 2 of 2 launches are left until sight returns, and 0 of 20 are outstanding",
-        ),
-        (
-            &by_hand,
-            Stage::LaunchBudget,
-            "0 launches of at most 20 are outstanding; but growing is paused until 2026-11-22T12:00:00Z",
-        ),
-        (
-            &failing,
-            Stage::LaunchBudget,
-            "0 launches of at most 1 are outstanding; 1 failed in a row, so 0 may be launched now",
-        ),
-        (
-            &quiet,
-            Stage::Surplus,
-            "4 are ready and 2 wanted; the smallest surplus of the last 1m is 2",
-        ),
-        (
-            &young,
-            Stage::Surplus,
-            "4 are ready and 2 wanted, observed for 0s of the 1m that a surplus must last",
-        ),
-        (
-            &blind,
-            Stage::Surplus,
-            "blind: nothing is retired until sight returns",
-        ),
-        (
-            &quiet,
-            Stage::Eligible,
-            "4 of 4 ready ones have been idle for 1m",
-        ),
-        (
-            &by_hand,
-            Stage::Eligible,
-            "2 of 3 ready ones have been idle for 1m, beside 1 that are kept by hand",
-        ),
-        (
-            &quiet,
-            Stage::Headroom,
-            "desired 4 is above the minimum size 1 by 3 after 0 that are leaving, and 3 of 3 retirements may begin",
-        ),
-        (
-            &paused,
-            Stage::Headroom,
-            "desired 4 is above the minimum size 1 by 3 after 0 that are leaving, and 10 of 10 retirements may begin; but shrinking is paused until 2026-11-22T12:00:00Z",
-        ),
-        (
-            &quiet,
-            Stage::SafeRetirement,
-            "4 of 4 that have been idle for long enough can be told to end",
-        ),
-        (
-            &unsafe_group,
-            Stage::SafeRetirement,
-            "no instance of this group can be retired safely: it only grows",
-        ),
-        (
-            &quiet,
-            Stage::Plan,
-            "2 idle and 0 broken ones go, 0 of them are replaced",
-        ),
-        (
-            &by_hand,
-            Stage::Plan,
-            "0 idle and 1 broken ones go, 0 of them are replaced; 1 more go by hand",
-        ),
-    ];
-    for (decision, stage, sentence) in cases {
-        assert_eq!(because(decision, stage), sentence);
+fn assert_says(decision: &Decision, sentences: &[(Stage, &str)]) {
+    for (stage, sentence) in sentences {
+        assert_eq!(because(decision, *stage), *sentence);
     }
+}
+
+#[test]
+fn each_stage_says_its_numbers() {
+    let (mut run, idle) = four("min_idle = 2\nmax_retire = 3");
+    let young = run.tick(0, &idle);
+    let sentence = "4 are ready and 2 wanted, observed for 0s of the 1m that a surplus must last";
+    assert_says(&young, &[(Stage::Surplus, sentence)]);
+    run.pass(30, &idle);
+    assert_says(
+        &run.tick(60, &idle),
+        &[
+            (Stage::Bounds, "the group may have 1 to 20 instances"),
+            (
+                Stage::LaunchBudget,
+                "0 launches of at most 20 are outstanding",
+            ),
+            (
+                Stage::Surplus,
+                "4 are ready and 2 wanted; the smallest surplus of the last 1m is 2",
+            ),
+            (Stage::Eligible, "4 of 4 ready ones have been idle for 1m"),
+            (
+                Stage::Headroom,
+                "desired 4 is above the minimum size 1 by 3 after 0 that are leaving, and 3 of 3 retirements may begin",
+            ),
+            (
+                Stage::SafeRetirement,
+                "4 of 4 that have been idle for long enough can be told to end",
+            ),
+            (
+                Stage::Plan,
+                "2 idle and 0 broken ones go, 0 of them are replaced",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_stage_that_holds_back_says_what_it_waits_for() {
+    let (mut blind, idle) = four("min_idle = 2");
+    blind.pass(0, &idle);
+    let refusing = many('i', 4, |id| Jibri::idle(id).refused());
+    assert_says(
+        &blind.tick(30, &refusing),
+        &[
+            (
+                Stage::LaunchBudget,
+                "blind, so 2 of 2 launches are left until sight returns, and 0 of 20 are outstanding",
+            ),
+            (
+                Stage::Surplus,
+                "blind: nothing is retired until sight returns",
+            ),
+        ],
+    );
+    let (mut untold, idle) = four("min_idle = 1");
+    untold.group.safe_retirement = false;
+    let sentence = "no instance of this group can be retired safely: it only grows";
+    assert_says(
+        &untold.quiet(0, 60, &idle),
+        &[(Stage::SafeRetirement, sentence)],
+    );
+
+    let (mut failing, _) = four("min_idle = 2\nmax_launch = 1");
+    let busy = many('b', 3, Jibri::busy);
+    failing.pass(0, &busy);
+    let fleet = all(&[&busy, &[Jibri::silent("n").launched(30)]]);
+    for secs in (30..630).step_by(30) {
+        failing.pass(secs, &fleet);
+    }
+    let sentence =
+        "0 launches of at most 1 are outstanding; 1 failed in a row, so 0 may be launched now";
+    assert_says(
+        &failing.tick(630, &fleet),
+        &[(Stage::LaunchBudget, sentence)],
+    );
+}
+
+#[test]
+fn a_stage_that_heeds_an_operator_says_so() {
+    let pause = |direction| {
+        format!(
+            r#"{{"kind":"pause","direction":"{direction}","until":"2026-11-22T12:00:00Z","reason":"full"}}"#
+        )
+    };
+    let (mut run, idle) = four("min_idle = 3");
+    say(&mut run, 0, &pause("growing"));
+    say(
+        &mut run,
+        0,
+        r#"{"kind":"keep","id":"i-00","reason":"its disk"}"#,
+    );
+    run.pass(0, &idle);
+    run.pass(30, &idle);
+    say(
+        &mut run,
+        60,
+        r#"{"kind":"retire","id":"i-01","reason":"old"}"#,
+    );
+    assert_says(
+        &run.tick(60, &all(&[&idle, &[Jibri::unhealthy("x")]])),
+        &[
+            (
+                Stage::LaunchBudget,
+                "0 launches of at most 20 are outstanding; but growing is paused until 2026-11-22T12:00:00Z",
+            ),
+            (
+                Stage::Eligible,
+                "2 of 3 ready ones have been idle for 1m, beside 1 that are kept by hand",
+            ),
+            (
+                Stage::Plan,
+                "0 idle and 1 broken ones go, 0 of them are replaced; 1 more go by hand",
+            ),
+        ],
+    );
+    let (mut paused, idle) = four("min_idle = 1");
+    say(&mut paused, 0, &pause("shrinking"));
+    let sentence = "desired 4 is above the minimum size 1 by 3 after 0 that are leaving, and 10 of 10 retirements may begin; \
+                    but shrinking is paused until 2026-11-22T12:00:00Z";
+    assert_says(&paused.quiet(0, 60, &idle), &[(Stage::Headroom, sentence)]);
 }
 
 /// A policy whose reason counts how often it was printed.
@@ -260,7 +242,8 @@ fn a_reason_is_printed_where_somebody_reads_it_and_nowhere_else() {
     let memory = std::mem::take(&mut run.memory);
     let snapshot = run.snapshot(0, &[Jibri::idle("i")]);
     let decision = decide(&policy, &run.limits, &snapshot, at(0), memory);
-    let decision = decision.clone();
+    let copy = decision.clone();
+    assert_eq!(copy.wanted_spare, 2);
     assert_eq!(times(), 0);
     let sentence = "counting + reservation wants 2 spare (somebody asks; 1 more by 1 reservations); 1 are spare and 0 are coming";
     assert_eq!(because(&decision, Stage::WantedSpare), sentence);
