@@ -23,16 +23,27 @@ fn start() -> Timestamp {
     middle.before(DAY * (PLAYED / 2))
 }
 
-/// The policy, told of this beside what it learns.
-fn scaler(percent: f64, scenario: &Scenario, told: Option<Unforeseen>) -> PolicyScaler<'static> {
+/// What a policy is told beside what it learns.
+#[derive(Clone, Copy)]
+struct Told {
+    min_idle: u32,
+    reserved: Option<Unforeseen>,
+}
+
+const NOTHING: Told = Told {
+    min_idle: 1,
+    reserved: None,
+};
+
+fn scaler(percent: f64, scenario: &Scenario, told: Told) -> PolicyScaler<'static> {
     let lead = Lead::default();
     let slo = Slo::new(percent, lead, scenario.zone.clone()).expect("in range");
-    let reservation = told.map(|it| {
+    let reservation = told.reserved.map(|it| {
         let spare = servers_for(it.starts, percent / 100.0);
         Reservation::new(it.from, it.until, spare).expect("it takes some time")
     });
     let policy = MaxOf::new([
-        Box::new(MinIdle::new(1).expect("in range")) as Box<dyn Policy>,
+        Box::new(MinIdle::new(told.min_idle).expect("in range")) as Box<dyn Policy>,
         Box::new(Reserved::new(slo, reservation, lead)),
     ]);
     let minute = Duration::from_secs(60);
@@ -66,7 +77,7 @@ impl Counted {
 }
 
 /// What was counted in all, and without what nothing could have foretold.
-fn played(scenario: &Scenario, percent: f64, told: Option<Unforeseen>) -> [Counted; 2] {
+fn played(scenario: &Scenario, percent: f64, told: Told) -> [Counted; 2] {
     let environment = Environment::new(1, 1000)
         .expect("bounds")
         .with_drain(DrainPath::Agent);
@@ -84,7 +95,7 @@ fn played(scenario: &Scenario, percent: f64, told: Option<Unforeseen>) -> [Count
         let (past, now) = sessions.split_at(sessions.partition_point(|s| s.start() < start()));
         let mut memory = Memory::default();
         if !scenario.cold_start {
-            let mut learning = scaler(percent, scenario, None);
+            let mut learning = scaler(percent, scenario, NOTHING);
             simulate(
                 &Trace::new(past.iter().copied()),
                 &environment,
@@ -116,7 +127,7 @@ fn refusals_stay_below_what_was_promised_wherever_that_can_be() {
     for percent in ALL_TARGETS {
         for scenario in Scenario::all(30.0, start(), PLAYED).expect("a rate") {
             // Nobody can know in advance what never came before.
-            let [all, counts] = played(&scenario, percent, None);
+            let [all, counts] = played(&scenario, percent, NOTHING);
             let share = counts.percent();
             println!(
                 "at most {percent} %: {:.3} % of {} refused with {}; {share:.3} % of {} without what nothing foretold",
@@ -146,8 +157,12 @@ fn with_a_reservation_for_what_nothing_foretold_the_promise_holds_for_all() {
             continue;
         };
         told += 1;
+        let reserved = Told {
+            reserved: Some(unforeseen),
+            ..NOTHING
+        };
         for percent in ALL_TARGETS {
-            let [all, _] = played(&scenario, percent, Some(unforeseen));
+            let [all, _] = played(&scenario, percent, reserved);
             let share = all.percent();
             println!(
                 "at most {percent} %: {share:.3} % of {} refused with {} and a reservation",
@@ -161,4 +176,28 @@ fn with_a_reservation_for_what_nothing_foretold_the_promise_holds_for_all() {
         }
     }
     assert_eq!(told, 2, "all hands, and a cold start");
+}
+
+#[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "a minute without optimization; .ci/run runs it with"
+)]
+fn a_burst_of_which_nobody_is_told_takes_as_many_idle_at_all_times() {
+    let all = Scenario::all(30.0, start(), PLAYED).expect("a rate");
+    let scenario = all.into_iter().find(|it| it.name == "all hands");
+    let scenario = scenario.expect("one of them");
+    for (min_idle, kept) in [(1, false), (28, true)] {
+        let told = Told {
+            min_idle,
+            ..NOTHING
+        };
+        let [all, _] = played(&scenario, 0.1, told);
+        let share = all.percent();
+        println!(
+            "at least {min_idle} idle: {share:.3} % of {} refused",
+            all.requests
+        );
+        assert_eq!(share <= 0.1, kept, "{share} % with {min_idle}");
+    }
 }
