@@ -7,7 +7,8 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use jibri_scaler_core::metrics::{Kind, METRICS};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -19,18 +20,12 @@ use tokio::{
 const GRACE: Duration = Duration::from_secs(20);
 /// How often what was recorded for histograms is added up, so that it does not grow while nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
-/// Of the histograms, in seconds: of ticks, boots, and retirements.
-const BUCKETS: [f64; 12] = [
-    0.05, 0.25, 1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 3600.0,
-];
 
 pub(crate) type Stop = Shared<BoxFuture<'static, ()>>;
 
 /// Takes in the numbers of all groups.
 pub(crate) fn numbers() -> Result<PrometheusHandle, Box<dyn Error>> {
-    let numbers = PrometheusBuilder::new()
-        .set_buckets(&BUCKETS)?
-        .install_recorder()?;
+    let numbers = builder()?.install_recorder()?;
     jibri_scaler_core::metrics::describe();
     let kept = numbers.clone();
     tokio::spawn(async move {
@@ -41,6 +36,14 @@ pub(crate) fn numbers() -> Result<PrometheusHandle, Box<dyn Error>> {
         }
     });
     Ok(numbers)
+}
+
+/// What collects the numbers, each histogram in buckets of its own.
+pub(crate) fn builder() -> Result<PrometheusBuilder, BuildError> {
+    let histograms = METRICS.iter().filter(|m| m.kind == Kind::Histogram);
+    histograms.fold(Ok(PrometheusBuilder::new()), |builder, metric| {
+        builder?.set_buckets_for_metric(Matcher::Full(metric.name.into()), metric.buckets)
+    })
 }
 
 /// Ends when the service is told to: by SIGTERM or Ctrl-C.

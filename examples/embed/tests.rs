@@ -11,6 +11,7 @@ use axum::{
 use futures_util::{StreamExt as _, stream};
 use jibri_scaler_core::{
     Controller, Limits, Timestamp,
+    metrics::{Kind, METRICS},
     observe::{FleetObserver, JoinedObserver, Observation},
     policy::MinIdle,
     port::{HealthProbe, PortError, PortErrorKind, ProbeOutcome, Target},
@@ -122,6 +123,27 @@ fn ticks(secs: &'static [i64]) -> impl futures_util::Stream<Item = Timestamp> + 
 async fn until_seen(group: &Group) {
     while group.view().at.is_none() {
         tokio::task::yield_now().await;
+    }
+}
+
+/// Each histogram is served as buckets, and as those that fit it.
+#[test]
+fn each_histogram_has_its_own_buckets() {
+    let recorder = crate::serve::builder().unwrap().build_recorder();
+    let histograms = || METRICS.iter().filter(|m| m.kind == Kind::Histogram);
+    metrics::with_local_recorder(&recorder, || {
+        for metric in histograms() {
+            metrics::histogram!(metric.name).record(1.0);
+        }
+    });
+    let served = recorder.handle().render();
+    for metric in histograms() {
+        let start = format!("{}_bucket{{le=\"", metric.name);
+        let bounds = served.lines().filter_map(|line| line.strip_prefix(&start));
+        let bounds: Vec<_> = bounds.map(|rest| rest.split('"').next().unwrap()).collect();
+        let expected = metric.buckets.iter().map(ToString::to_string);
+        let expected: Vec<_> = expected.chain(["+Inf".into()]).collect();
+        assert_eq!(bounds, expected, "{served}");
     }
 }
 

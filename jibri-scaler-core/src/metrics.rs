@@ -1,8 +1,9 @@
 //! The numbers that a controller gives through the facade [`metrics`](https://docs.rs/metrics), and their names.
 //!
 //! The embedder installs a recorder, such as that of `metrics-exporter-prometheus`, and calls [`describe`] once. Without a recorder
-//! nothing is counted, and it costs next to nothing. [`METRICS`] has each metric with its kind, unit, labels and meaning; the names,
-//! kinds and labels are part of the public API.
+//! nothing is counted, and it costs next to nothing. [`METRICS`] has each metric with its kind, unit, labels and meaning, and each
+//! histogram with buckets that fit it, which a recorder must be told before it is installed; the names, kinds and labels are part
+//! of the public API.
 //!
 //! A gauge is set in each tick that has observed the group, and stays as it was where one could not. Each series has the label
 //! `group`: the name that [`Controller::with_group_name`](crate::Controller::with_group_name) was given.
@@ -86,7 +87,7 @@ impl fmt::Display for Unit {
 /// let instances = METRICS.iter().find(|metric| metric.name == INSTANCES).expect("it is in the list");
 /// assert_eq!(instances.labels, ["group", "class"]);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Metric {
     /// The name.
@@ -99,10 +100,23 @@ pub struct Metric {
     pub labels: &'static [&'static str],
     /// What it says.
     pub meaning: &'static str,
+    /// Of a histogram: the upper bounds of buckets that fit what it measures, in its unit and rising. Empty for other kinds.
+    pub buckets: &'static [f64],
 }
 
+/// Of ticks: from a group in memory to a listing that takes as long as it may.
+const TICK_BUCKETS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+/// Of boots: from a container that is started to an image that is overdue, and closest about the one to five minutes of an instance
+/// of EC2.
+const BOOT_BUCKETS: &[f64] = &[
+    5.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0, 150.0, 180.0, 240.0, 300.0, 420.0, 600.0, 900.0,
+    1800.0,
+];
+
 macro_rules! metrics {
-    ($($name:ident = $text:literal, $kind:ident, $unit:ident, [$($label:literal),*], $meaning:literal;)+) => {
+    ($($name:ident = $text:literal, $kind:ident, $unit:ident, [$($label:literal),*], $meaning:literal $(, $buckets:ident)?;)+) => {
         $(
             #[doc = concat!("`", $text, "`: ", $meaning, ".")]
             pub const $name: &str = $text;
@@ -115,8 +129,11 @@ macro_rules! metrics {
             unit: Unit::$unit,
             labels: &[$($label),*],
             meaning: $meaning,
+            buckets: metrics!(@buckets $($buckets)?),
         },)+];
     };
+    (@buckets) => { &[] };
+    (@buckets $buckets:ident) => { $buckets };
 }
 
 metrics! {
@@ -145,7 +162,7 @@ metrics! {
     TICKS = "jibri_scaler_ticks_total", Counter, Count, ["group", "outcome"],
         "ticks: `ok`, with `problems`, or `failed`, which could not observe";
     TICK_SECONDS = "jibri_scaler_tick_seconds", Histogram, Seconds, ["group"],
-        "how long a tick took; only where the controller has a stopwatch";
+        "how long a tick took; only where the controller has a stopwatch", TICK_BUCKETS;
     LAST_TICK = "jibri_scaler_last_tick_timestamp_seconds", Gauge, Seconds, ["group"],
         "when the group was observed last";
     EFFECTS = "jibri_scaler_effects_total", Counter, Count, ["group", "kind", "applied"],
@@ -161,9 +178,9 @@ metrics! {
     RETIREMENT_STEPS = "jibri_scaler_retirement_steps_total", Counter, Count, ["group", "phase"],
         "retirements that came into the phase";
     BOOT_SECONDS = "jibri_scaler_boot_seconds", Histogram, Seconds, ["group"],
-        "from the launch of an instance to the first answer of its Jibri";
+        "from the launch of an instance to the first answer of its Jibri", BOOT_BUCKETS;
     TIME_TO_READY = "jibri_scaler_time_to_ready_seconds", Histogram, Seconds, ["group"],
-        "from the launch of an instance to its first healthy IDLE, or BUSY where it was taken before";
+        "from the launch of an instance to its first healthy IDLE, or BUSY where it was taken before", BOOT_BUCKETS;
     EXPECTED_REFUSALS = "jibri_scaler_expected_refusals", Gauge, Count, ["group"],
         "recordings refused since the process began, as is to be expected; only where a policy learns the demand";
     REFUSED = "jibri_scaler_refused_total", Counter, Count, ["group"],

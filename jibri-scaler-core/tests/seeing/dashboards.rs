@@ -7,14 +7,14 @@ use serde_json::Value;
 
 const GRAFANA: &str = include_str!("../../../docs/dashboards/grafana.json");
 
-/// The metrics of an expression. A histogram is there as its sum and its count.
+/// The metrics of an expression. A histogram is there as its sum, its count and its buckets.
 fn metrics(expression: &str) -> Vec<&'static Metric> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = expression.split(|c| !is_name(c));
     let names = words.filter(|word| word.starts_with("jibri_scaler"));
     let metric = |name: &str| {
         let found = METRICS.iter().find(|metric| match metric.kind {
-            Kind::Histogram => ["_sum", "_count"]
+            Kind::Histogram => ["_sum", "_count", "_bucket"]
                 .iter()
                 .any(|part| name.strip_suffix(part) == Some(metric.name)),
             _ => metric.name == name,
@@ -32,13 +32,14 @@ fn labels(target: &Value) -> Vec<&str> {
     let legend = legend.map(|rest| rest.split("}}").next().unwrap());
     let by = expression.split("by (").skip(1);
     let by = by.flat_map(|rest| rest.split(')').next().unwrap().split(", "));
-    legend.chain(by).collect()
+    // `le` is that of the buckets.
+    legend.chain(by).filter(|label| *label != "le").collect()
 }
 
 #[test]
 fn it_shows_every_metric_and_no_other_with_labels_that_it_has() {
     let dashboard: Value = serde_json::from_str(GRAFANA).unwrap();
-    let mut shown = BTreeSet::new();
+    let (mut shown, mut spread) = (BTreeSet::new(), BTreeSet::new());
     let mut ids = BTreeSet::new();
     for panel in dashboard["panels"].as_array().unwrap() {
         assert!(ids.insert(panel["id"].as_u64()), "{panel}");
@@ -48,11 +49,18 @@ fn it_shows_every_metric_and_no_other_with_labels_that_it_has() {
             assert!(!metrics.is_empty(), "{expression}");
             for metric in metrics {
                 shown.insert(metric.name);
+                if expression.contains("_bucket{") {
+                    spread.insert(metric.name);
+                }
                 for label in labels(target) {
                     assert!(metric.labels.contains(&label), "{label} in {expression}");
                 }
                 let of_groups = expression.contains("$group");
                 assert_eq!(of_groups, metric.labels.contains(&"group"), "{expression}");
+                // A quantile is taken over buckets, and over nothing else.
+                let is_quantile = expression.contains("histogram_quantile(");
+                assert_eq!(is_quantile, expression.contains("_bucket{"), "{expression}");
+                assert_eq!(is_quantile, expression.contains("by (le"), "{expression}");
                 let is_rate = expression.contains("rate(");
                 assert_eq!(is_rate, metric.kind != Kind::Gauge, "{expression}");
             }
@@ -60,6 +68,8 @@ fn it_shows_every_metric_and_no_other_with_labels_that_it_has() {
     }
     let all: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
     assert_eq!(shown, all);
+    let histograms = METRICS.iter().filter(|m| m.kind == Kind::Histogram);
+    assert_eq!(spread, histograms.map(|metric| metric.name).collect());
     let variables = dashboard["templating"]["list"].to_string();
     assert!(
         !metrics(&variables).is_empty(),

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use jibri_scaler_core::{metrics::METRICS, trace};
+use jibri_scaler_core::{
+    metrics::{Kind, METRICS},
+    trace,
+};
 
 const OPERATING: &str = include_str!("../../../docs/operating.md");
 
@@ -27,6 +30,22 @@ fn the_table_of_the_metrics_is_that_of_the_code() {
         OPERATING.contains(&table),
         "docs/operating.md lacks:\n{table}"
     );
+}
+
+#[test]
+fn each_histogram_has_buckets_of_its_own_that_are_documented() {
+    for metric in METRICS {
+        let (name, buckets) = (metric.name, metric.buckets);
+        assert_eq!(buckets.is_empty(), metric.kind != Kind::Histogram, "{name}");
+        if buckets.is_empty() {
+            continue;
+        }
+        assert!(buckets.is_sorted_by(|a, b| a < b), "{name}: {buckets:?}");
+        assert!(buckets.iter().all(|b| *b > 0.0 && b.is_finite()), "{name}");
+        let shown: Vec<_> = buckets.iter().map(ToString::to_string).collect();
+        let row = format!("| `{name}` | {} |", shown.join(", "));
+        assert!(OPERATING.contains(&row), "docs/operating.md lacks:\n{row}");
+    }
 }
 
 #[test]
