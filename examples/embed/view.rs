@@ -108,7 +108,8 @@ impl View {
         }
         let memory = controller.memory().cloned().unwrap_or_default();
         self.retirements = retirements(&memory);
-        let standings = standings(controller.limits(), snapshot, now, memory);
+        let (policy, limits) = (controller.policy(), controller.limits());
+        let standings = standings(policy, limits, snapshot, now, memory);
         let rows: BTreeMap<_, _> = snapshot
             .instances()
             .iter()

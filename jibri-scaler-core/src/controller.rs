@@ -293,6 +293,12 @@ impl Controller {
         }
     }
 
+    /// The policy by which it decides.
+    #[must_use]
+    pub fn policy(&self) -> &dyn Policy {
+        &*self.policy
+    }
+
     /// The limits inside which it decides.
     #[must_use]
     pub const fn limits(&self) -> &Limits {

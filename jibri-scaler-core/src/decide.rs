@@ -61,8 +61,19 @@ pub fn decide(
     limits: &Limits,
     snapshot: &FleetSnapshot,
     now: Timestamp,
-    mut memory: Memory,
+    memory: Memory,
 ) -> Decision {
+    deliberate(policy, limits, snapshot, now, memory).0
+}
+
+/// The decision, with what it was made from.
+fn deliberate<'a>(
+    policy: &dyn Policy,
+    limits: &Limits,
+    snapshot: &'a FleetSnapshot,
+    now: Timestamp,
+    mut memory: Memory,
+) -> (Decision, Survey<'a>) {
     let mut explanation = Explanation::default();
     explanation.steps.reserve_exact(Stage::ALL.len());
     let group = snapshot.group();
@@ -148,16 +159,17 @@ pub fn decide(
     }
     memory.last_tick = Some(now);
 
-    Decision {
+    let decision = Decision {
         at: now,
         wanted_spare: wanted,
         winner,
         plan: Plan { effects },
-        tally: survey.tally,
+        tally: survey.tally.clone(),
         coming: survey.coming,
         explanation,
         memory,
-    }
+    };
+    (decision, survey)
 }
 
 /// Writes down that a retirement begins, before anything is done about it.

@@ -9,13 +9,14 @@ mod fleets;
 #[path = "properties/model.rs"]
 mod model;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::at;
 use fleets::{Scene, Settings, fleet, group, scenes, settings};
 use jibri_scaler_core::{
-    Decision, DrainPath, FleetSnapshot, Group, Instance, InstanceId, JibriStatus, Lifecycle,
-    Memory, Reachability, Report, Stage, Tally, Tick, Timestamp, Verdict, check, decide, standings,
+    Class, Decision, DrainPath, FleetSnapshot, Group, Instance, InstanceId, JibriStatus, Lifecycle,
+    Limits, Memory, Reachability, Report, Stage, Tally, Tick, Timestamp, Verdict, check, decide,
+    standings,
 };
 use proptest::prelude::*;
 
@@ -61,26 +62,74 @@ fn json(decision: &Decision) -> String {
 proptest! {
     #![proptest_config(cases(100))]
 
-    /// What people are shown is what was decided by: the classes add up to the tally, and whoever goes was said to be one that may.
+    /// What people are shown is what was decided by: the classes add up to the tally, whoever goes was said to go and nobody else was,
+    /// and what was said to hold the others back does.
     #[test]
     fn standings_agree_with_the_decision(settings in settings(), scenes in scenes(1..8)) {
         let mut memory = Memory::default();
         for scene in &scenes {
             memory.assume_told(scene.now);
-            let shown = standings(&settings.limits, &scene.snapshot(), scene.now, memory.clone());
+            let (snapshot, before) = (scene.snapshot(), memory.clone());
+            let judge = |limits: &Limits, memory: &Memory| {
+                let all = standings(&settings.policy, limits, &snapshot, scene.now, memory.clone());
+                all.into_iter().map(|standing| (standing.id.clone(), standing)).collect::<BTreeMap<_, _>>()
+            };
+            let shown = judge(&settings.limits, &memory);
             let decision = decision(&settings, scene, std::mem::take(&mut memory));
             let mut tally = Tally::default();
-            for standing in &shown {
+            for standing in shown.values() {
                 tally.add(standing.class);
             }
             prop_assert_eq!(&tally, &decision.tally);
-            for id in retired(&decision) {
-                let verdict = &shown.iter().find(|standing| standing.id == id).unwrap().verdict;
-                let may = matches!(verdict, Verdict::WhenSurplus { .. } | Verdict::Replaced | Verdict::AskedToGo { .. });
-                // Of the broken ones also those that are not heard at the moment go.
-                prop_assert!(may || *verdict == Verdict::DidNotAnswer, "{id}: {verdict}");
+            // Whoever goes was said to go, in the same way, and nobody else was.
+            let said: Vec<_> = shown
+                .values()
+                .filter_map(|standing| match standing.verdict {
+                    Verdict::Goes { replace } => Some((&standing.id, replace)),
+                    _ => None,
+                })
+                .collect();
+            let mut goes: Vec<_> = decision.plan.retires().collect();
+            goes.sort();
+            prop_assert_eq!(&said, &goes);
+            let counts = |row: &Instance| row.lifecycle.is_counting();
+            for standing in shown.values() {
+                match &standing.verdict {
+                    Verdict::Blind => prop_assert!(goes.is_empty()),
+                    Verdict::EnoughLeaving { leaving, max_retire } => {
+                        prop_assert_eq!(*max_retire, settings.limits.max_retire());
+                        let under_way = decision.memory.retirements().values().filter(|r| r.phase().is_under_way()).count();
+                        prop_assert!(leaving >= max_retire && under_way >= *leaving as usize, "{under_way}");
+                    }
+                    Verdict::WhenSurplus { .. } => {
+                        let step = |stage| decision.explanation.step(stage).unwrap();
+                        let (held, idle) = (step(Stage::Surplus).after, step(Stage::Plan).before);
+                        prop_assert_eq!(held, idle, "all of the surplus goes");
+                    }
+                    Verdict::DidNotAnswer => {
+                        let rows = snapshot.rows(&standing.id);
+                        prop_assert!(rows.iter().all(|row| counts(row) && row.reachability != Reachability::Answered));
+                    }
+                    _ => {}
+                }
             }
+            // What was said to hold them back is what does: without it, the broken ones go.
+            let none = settings.limits.clone().with_max_retire(10_000).unwrap();
+            let freed = judge(&none, &before);
+            for (id, standing) in &shown {
+                let verdict = &freed[id].verdict;
+                let held = matches!(standing.verdict, Verdict::EnoughLeaving { .. });
+                if held && standing.class != Class::Spare {
+                    prop_assert!(matches!(verdict, Verdict::Goes { .. }), "{id}: {verdict}");
+                }
+                prop_assert!(!matches!(verdict, Verdict::EnoughLeaving { .. }), "{id}");
+            }
+            // By the memory that comes back, they are on their way.
             memory = decision.memory;
+            let after = judge(&settings.limits, &memory);
+            for (id, _) in said {
+                prop_assert!(matches!(after[id].verdict, Verdict::Leaving { phase: Some(_) }), "{}", after[id].verdict);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What an operator asked for: pauses, kept instances, retirements by hand.
 
 use super::{
-    shrink::headroom,
+    shrink::{headroom, slots},
     survey::{Survey, can_be_retired},
     to_u32,
 };
@@ -87,14 +87,17 @@ pub(super) fn by_hand<'a>(
                 );
                 going.push((id, replace));
             }
-            Verdict::Wait(why) => explanation.find(
-                Severity::Info,
-                format!(
-                    "{id}: its retirement by hand waits, since {why}: {}",
-                    wish.reason()
-                ),
-                "nothing: it begins by itself; or take it back (cancel_retire)",
-            ),
+            Verdict::Wait(why) => {
+                explanation.find(
+                    Severity::Info,
+                    format!(
+                        "{id}: its retirement by hand waits, since {why}: {}",
+                        wish.reason()
+                    ),
+                    "nothing: it begins by itself; or take it back (cancel_retire)",
+                );
+                survey.waiting.push((id, why));
+            }
             Verdict::UnderWay(phase) => explanation.find(
                 Severity::Info,
                 format!(
@@ -173,7 +176,7 @@ fn verdict(
     if !asked.answered {
         return Verdict::Wait("it did not answer in this tick".into());
     }
-    if survey.retiring >= limits.max_retire() {
+    if slots(limits, survey) == 0 {
         let (retiring, most) = (survey.retiring, limits.max_retire());
         return Verdict::Wait(format!(
             "{retiring} retirements of at most {most} are under way"

@@ -1,7 +1,7 @@
 //! Replacing: Jibris that will never record again.
 
 use super::{
-    shrink::headroom,
+    shrink::{headroom, slots},
     survey::{Survey, can_be_retired},
     to_u32,
 };
@@ -21,10 +21,7 @@ pub(super) fn replace<'a>(
         return Vec::new();
     }
     let going = to_u32(victims.len());
-    let slots = limits
-        .max_retire()
-        .saturating_sub(survey.retiring)
-        .saturating_sub(going);
+    let slots = slots(limits, survey).saturating_sub(going);
     let missed =
         survey.spare().saturating_add(survey.coming) < wanted || group.desired <= group.min_size;
     let mut headroom = headroom(grown, survey).saturating_sub(going);

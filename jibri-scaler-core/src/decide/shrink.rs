@@ -59,7 +59,7 @@ pub(super) fn shrink<'a>(
     );
 
     let headroom = headroom(group, survey);
-    let slots = limits.max_retire().saturating_sub(survey.retiring);
+    let slots = slots(limits, survey);
     let mut allowed = eligible.min(headroom).min(slots);
     let pause = memory.operator.pause(Direction::Shrinking);
     let because = Sentence::Headroom {
@@ -117,6 +117,11 @@ pub(super) fn headroom(group: &Group, survey: &Survey<'_>) -> u32 {
         .desired
         .saturating_sub(group.min_size)
         .saturating_sub(survey.leaving)
+}
+
+/// How many retirements may begin beside those that are under way.
+pub(super) fn slots(limits: &Limits, survey: &Survey<'_>) -> u32 {
+    limits.max_retire().saturating_sub(survey.retiring)
 }
 
 fn why_surplus(

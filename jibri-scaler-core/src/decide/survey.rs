@@ -20,6 +20,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Survey<'a> {
     pub(super) tally: Tally,
+    /// The class of each instance, in the order of the ids.
+    pub(super) classes: Vec<Class>,
     /// Instances that count toward the desired capacity.
     pub(super) counting: u32,
     /// Of those, the ones that are neither spare, booting nor retiring.
@@ -60,6 +62,8 @@ pub(super) struct Survey<'a> {
     pub(super) decrements_possible: u32,
     /// Those that an operator wants to be retired.
     pub(super) asked: Vec<Asked<'a>>,
+    /// Those of them that can't be retired yet, and why.
+    pub(super) waiting: Vec<(&'a InstanceId, String)>,
     /// Spare ones whose retirement by hand begins now.
     pub(super) spare_by_hand: u32,
     /// Idle for long enough, and kept by an operator.
@@ -86,6 +90,7 @@ impl<'a> Survey<'a> {
         };
         let mut survey = Self {
             snapshot: Some(snapshot),
+            classes: Vec::with_capacity(snapshot.instances().len()),
             ..Self::default()
         };
         let mut replacements = 0;
@@ -180,6 +185,17 @@ impl<'a> Survey<'a> {
         survey
     }
 
+    /// How long it has been idle, where it is ready, was idle in two reports, and is not kept and does not go by hand.
+    pub(super) fn idle_for(&self, id: &InstanceId) -> Option<Duration> {
+        let at = self.idle.binary_search_by(|(row, _)| row.id.cmp(id));
+        at.ok().map(|at| self.idle[at].1)
+    }
+
+    /// Whether it is broken, and is not kept and does not go by hand.
+    pub(super) fn is_broken(&self, id: &InstanceId) -> bool {
+        self.broken.binary_search_by(|row| row.id.cmp(id)).is_ok()
+    }
+
     /// Spare ones, without those whose retirement by hand begins now.
     pub(super) fn spare(&self) -> u32 {
         self.tally.spare.saturating_sub(self.spare_by_hand)
@@ -203,21 +219,19 @@ impl<'a> Survey<'a> {
         let row = &rows[0];
         let given_up = retirement.is_some();
         self.tally.add(seen.class);
+        self.classes.push(seen.class);
         self.counting += u32::from(counting);
         self.in_use += u32::from(
             counting && !matches!(seen.class, Class::Spare | Class::Booting | Class::Retiring),
         );
-        match seen.class {
-            Class::Spare if row.reachability == Reachability::Answered => {
-                self.ready += 1;
-                if let Some((first, newest)) = trace.idle
-                    && newest > first
-                    && !given_up
-                {
-                    self.idle.push((row, newest.since(first)));
-                }
+        if is_ready(seen.class, row) {
+            self.ready += 1;
+            if let Some((first, newest)) = trace.idle
+                && newest > first
+                && !given_up
+            {
+                self.idle.push((row, newest.since(first)));
             }
-            _ => {}
         }
         let unprotected = |row: &Instance| row.lifecycle == Lifecycle::InService && !row.protected;
         let is_to_be_protected = seen.class != Class::Retiring && holds(Safeguard::Protect);
@@ -225,6 +239,11 @@ impl<'a> Survey<'a> {
             self.unprotected.push(&row.id);
         }
     }
+}
+
+/// Whether it is spare and answered in this tick.
+pub(super) fn is_ready(class: Class, row: &Instance) -> bool {
+    class == Class::Spare && row.reachability == Reachability::Answered
 }
 
 /// Whether there is a way to retire this instance.
