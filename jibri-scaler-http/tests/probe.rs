@@ -34,6 +34,37 @@ async fn outcome_of(answer: impl Into<Vec<u8>>) -> ProbeOutcome {
     outcome
 }
 
+/// A TLS record begins with its type, of a handshake 22, and 3 as the major version (RFC 8446, section 5.1). Where a server breaks that off,
+/// nothing was refused, answered or taken: a Jibri may be there, and record.
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[tokio::test]
+async fn https_is_spoken_in_tls_and_a_handshake_that_fails_says_nothing() {
+    use jibri_scaler_core::port::{DrainClient as _, Told};
+    use tokio::io::AsyncReadExt as _;
+
+    let (listener, address) = listener().await;
+    let server = tokio::spawn(async move {
+        let mut heads = Vec::new();
+        for _ in 0..3 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 2];
+            stream.read_exact(&mut head).await.unwrap();
+            heads.push(head);
+        }
+        heads
+    });
+    let base = || format!("https://{address}").parse().unwrap();
+    let clients = Clients::new(&jibri_scaler_http::addresses::ApiBases::new(base(), base()));
+    let outcome = clients.probe().await;
+    assert!(
+        matches!(outcome, ProbeOutcome::Reset | ProbeOutcome::Unreachable(_)),
+        "{outcome:?}"
+    );
+    assert!(!clients.drain.is_reachable(&clients.target).await);
+    assert_ne!(clients.drain.tell(&clients.target).await, Told::Yes);
+    assert_eq!(server.await.unwrap(), [[22, 3]; 3]);
+}
+
 fn ok_with(headers: &str, body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\n{headers}\r\n{body}")
 }
