@@ -14,6 +14,9 @@
 //! The suites run on any executor, read no clock and never wait by themselves: the fixture does. They return the first
 //! [`Violation`] instead of panicking, so that a test can also show that a broken implementation is found out. A fixture that
 //! cannot do its own work panics.
+//!
+//! Cancellation: a suite whose future is dropped leaves its groups, Jibris, leads and stores to the fixture. The methods of a fixture are awaited
+//! to their end as long as the suite is.
 
 mod difference;
 mod group;

@@ -282,6 +282,8 @@ impl Controller {
     /// stops it by ending the stream: `ticks.take_until(stop)`.
     ///
     /// What each tick gave is handed to `report`. After an error the next tick tries again.
+    ///
+    /// Cancellation: where the future is dropped, that of the tick that runs is; see [`tick`](Self::tick).
     pub async fn run(
         &mut self,
         ticks: impl Stream<Item = Timestamp> + Send,

@@ -64,6 +64,7 @@ pub struct WebhookListener {
 
 impl WebhookListener {
     /// Listens at this address from now on. Port 0 takes a free one. Must be called inside a tokio runtime with I/O.
+    /// Cancel-safe: where the future is dropped, nobody listens.
     ///
     /// # Errors
     /// Where the address is not one of the loopback, or cannot be had.

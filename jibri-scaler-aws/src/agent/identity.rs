@@ -54,6 +54,7 @@ impl Identity {
 impl Imds {
     /// Finds out which instance this is, and in which group: from the metadata alone where they have the instance's tags, else with
     /// one `DescribeAutoScalingInstances` in the region of the instance. For the start of an agent; it does not change.
+    /// Harmless and cancel-safe.
     ///
     /// # Errors
     /// Where it could not be read, or this is no EC2 instance.

@@ -101,6 +101,8 @@ impl Controller {
     /// Gives the lead up, so that another replica takes it at once: for the end of a service. Without
     /// [`with_leadership`](Self::with_leadership) it does nothing.
     ///
+    /// Cancellation: where the future is dropped, another replica may have to wait until the lead has run out.
+    ///
     /// # Errors
     /// Where it is not certain that another replica can take it before it has run out.
     pub async fn resign(&mut self) -> Result<(), PortError> {

@@ -56,6 +56,8 @@ pub trait Leadership: Send + Sync {
 
     /// Gives the lead up, where this replica has it. From then on it does not lead, whatever comes of the call.
     ///
+    /// Cancellation: a future that is dropped may or may not have freed it; it runs out by itself.
+    ///
     /// # Errors
     /// Where it is not certain that another replica can take the lead at once; it can when the lead has run out.
     async fn resign(&self) -> Result<(), PortError>;

@@ -11,6 +11,7 @@ use crate::Timestamp;
 /// - [`others`](Self::others) names everybody that may change the size by itself: scaling policies that are enabled, and another
 ///   controller whose mark is fresh. This controller's own mark is not among them.
 /// - [`mark`](Self::mark) is idempotent, and goes stale a few minutes after it was last left.
+/// - Cancellation: a mark whose future is dropped may or may not have been left. [`others`](Self::others) is harmless.
 ///
 /// ```
 /// use async_trait::async_trait;

@@ -53,6 +53,7 @@ pub struct Listener {
 
 impl Listener {
     /// Listens at this address from now on. Port 0 takes a free one. Must be called inside a tokio runtime with I/O and time.
+    /// Cancel-safe: where the future is dropped, nobody listens.
     ///
     /// # Errors
     /// Where the address cannot be had.

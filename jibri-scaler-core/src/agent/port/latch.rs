@@ -49,6 +49,8 @@ impl Latch {
 /// # Contract
 /// - [`set`](Self::set) is durable and atomic: once it has returned `Ok`, neither a crash nor a reboot loses the latch.
 /// - There is one latch per machine, for all Jibris on it.
+/// - Cancellation: a [`set`](Self::set) or [`clear`](Self::clear) whose future is dropped may or may not have happened, and never half: the latch
+///   that is there can be read. Either may be repeated. [`load`](Self::load) is harmless.
 ///
 /// ```
 /// use std::sync::Mutex;

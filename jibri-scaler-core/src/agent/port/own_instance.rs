@@ -89,6 +89,7 @@ impl OwnState {
 /// # Contract
 /// - Every act is safe to repeat, except [`terminate`](Self::terminate) without decrement.
 /// - Nothing that is not idempotent is retried inside; an act that failed may have happened.
+/// - Cancellation: an act whose future is dropped may have happened too. [`look`](Self::look) is harmless.
 /// - A hook that does not exist, or no longer waits, makes [`heartbeat`](Self::heartbeat) and [`complete`](Self::complete)
 ///   answer `Ok(false)`.
 ///

@@ -117,6 +117,7 @@ impl SignalSum {
 /// - [`publish`](Self::publish) and [`publish_drain`](Self::publish_drain) make exactly one request, and never a second: a point
 ///   that arrives twice counts twice. The metrics are those of [`native::metric`](crate::native::metric).
 /// - A point that may be lost is an error, and is not sent again by the caller either.
+/// - Cancellation: a point whose future is dropped may have been published, and is not sent again. [`sums`](Self::sums) is harmless.
 ///
 /// ```
 /// use std::time::Duration;
