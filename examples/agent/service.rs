@@ -31,8 +31,8 @@ pub(crate) struct LocalService {
 
 #[async_trait]
 impl JibriService for LocalService {
-    async fn state(&self) -> ServiceState {
-        self.supervisor.state().await
+    async fn states(&self) -> Vec<ServiceState> {
+        self.supervisor.states().await
     }
 
     async fn start(&self) -> Result<(), PortError> {

@@ -9,8 +9,6 @@ use jibri_scaler_core::{
 
 use crate::{command, systemd::Systemd};
 
-/// A Jibri that ended because it was told to.
-const RETIRED: i32 = 255;
 const STATE_DEADLINE: Duration = Duration::from_secs(2);
 const START_DEADLINE: Duration = Duration::from_mins(1);
 
@@ -27,17 +25,17 @@ pub(crate) enum Supervisor {
 }
 
 impl Supervisor {
-    /// Where all Jibris together are.
-    pub(crate) async fn state(&self) -> ServiceState {
+    /// Where each Jibri is; none at all where nobody could say.
+    pub(crate) async fn states(&self) -> Vec<ServiceState> {
         let state = match self {
-            Self::Systemd(systemd) => return systemd.state().await,
+            Self::Systemd(systemd) => return systemd.states().await,
             Self::Commands { state, .. } => state,
         };
         match command::run(state, STATE_DEADLINE).await {
             Ok(run) if run.status.is_some_and(|status| status.success()) => {
-                combined(run.output.lines().map(line_state))
+                run.output.lines().map(line_state).collect()
             }
-            _ => ServiceState::Unknown,
+            _ => Vec::new(),
         }
     }
 
@@ -80,49 +78,12 @@ fn line_state(line: &str) -> ServiceState {
     }
 }
 
-/// Running while any is, unknown while one may be, and ended when all are that were started, with the first code that is not 255.
-pub(crate) fn combined(states: impl IntoIterator<Item = ServiceState>) -> ServiceState {
-    let retired = ServiceState::Ended {
-        code: Some(RETIRED),
-    };
-    let rank = |state: &ServiceState| match state {
-        ServiceState::Running => 0,
-        ServiceState::Ended { .. } if *state == retired => 3,
-        ServiceState::Ended { .. } => 2,
-        ServiceState::NotStarted => 4,
-        // And what is not known here either.
-        _ => 1,
-    };
-    let first = states.into_iter().min_by_key(rank);
-    first.unwrap_or(ServiceState::Unknown)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const fn ended(code: i32) -> ServiceState {
         ServiceState::Ended { code: Some(code) }
-    }
-
-    #[test]
-    fn several_jibris_run_while_one_does_and_have_ended_when_all_have() {
-        use ServiceState::{NotStarted, Running, Unknown};
-        let killed = ServiceState::Ended { code: None };
-        let cases: [(&[ServiceState], ServiceState); 9] = [
-            (&[ended(255), Running], Running),
-            (&[Unknown, Running], Running),
-            (&[ended(255), Unknown], Unknown),
-            (&[ended(255), ended(255)], ended(255)),
-            (&[ended(255), ended(0), ended(1)], ended(0)),
-            (&[ended(255), killed], killed),
-            (&[NotStarted, ended(255)], ended(255)),
-            (&[NotStarted, NotStarted], NotStarted),
-            (&[], Unknown),
-        ];
-        for (each, all) in cases {
-            assert_eq!(combined(each.iter().copied()), all, "{each:?}");
-        }
     }
 
     #[tokio::test]
@@ -132,7 +93,7 @@ mod tests {
                 state: command.into(),
                 start: None,
             };
-            commands.state().await
+            ServiceState::of_all(&commands.states().await)
         };
         for (printed, expected) in [
             ("running 0", ServiceState::Running),

@@ -5,7 +5,7 @@ use std::{
     os::fd::OwnedFd,
     process::{Output, Stdio},
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jibri_scaler_core::{
@@ -18,12 +18,12 @@ use rustix::{
 };
 use tokio::{process::Command, time::timeout};
 
-use crate::supervisor::combined;
-
 const PROPERTIES: &str =
     "--property=LoadState,ActiveState,SubState,MainPID,ExecMainCode,ExecMainStatus";
 const STATE_DEADLINE: Duration = Duration::from_secs(1);
 const START_DEADLINE: Duration = Duration::from_secs(10);
+/// Of units that did not run beside one that does, systemd is asked again after so long.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// `CLD_EXITED`: the main process ended by itself, with an exit code.
 const EXITED: &str = "1";
 
@@ -33,9 +33,32 @@ pub(crate) struct Systemd {
     /// `systemctl`, or what stands for it.
     systemctl: Vec<OsString>,
     units: Vec<String>,
-    /// The processes seen running. While one of them runs, systemd is not asked again: `systemctl` each second would cost more
-    /// than all the rest of the agent.
-    running: Mutex<Vec<OwnedFd>>,
+    /// What systemd said last. While all of that runs which ran then, it is not asked again at once: `systemctl` each second would
+    /// cost more than all the rest of the agent.
+    said: Mutex<Option<Said>>,
+}
+
+/// What systemd said, and when.
+#[derive(Debug)]
+struct Said {
+    at: Instant,
+    states: Vec<ServiceState>,
+    /// The processes that ran.
+    running: Vec<OwnedFd>,
+}
+
+impl Said {
+    /// Whether it need not be asked again: each process runs still that ran, and there was one.
+    fn holds(&self) -> bool {
+        let runs = |process: &OwnedFd| {
+            let mut ended = [PollFd::new(process, PollFlags::IN)];
+            poll(&mut ended, Some(&Timespec::default())) == Ok(0)
+        };
+        let all_ran = self.running.len() == self.states.len();
+        !self.running.is_empty()
+            && (all_ran || self.at.elapsed() < ASK_AGAIN)
+            && self.running.iter().all(runs)
+    }
 }
 
 impl Systemd {
@@ -47,28 +70,33 @@ impl Systemd {
         Self {
             systemctl,
             units,
-            running: Mutex::default(),
+            said: Mutex::default(),
         }
     }
 
-    /// Of all units together.
-    pub(crate) async fn state(&self) -> ServiceState {
-        if self.sees_one_run() {
-            return ServiceState::Running;
+    /// Of each unit; none at all where systemd could not say.
+    pub(crate) async fn states(&self) -> Vec<ServiceState> {
+        if let Some(states) = self.still_said() {
+            return states;
         }
         let Ok(output) = self.call(&["show", PROPERTIES], STATE_DEADLINE).await else {
-            return ServiceState::Unknown;
+            return Vec::new();
         };
         let text = String::from_utf8_lossy(&output.stdout);
         let units: Vec<_> = text.split("\n\n").map(Unit::parse).collect();
         if !output.status.success() || units.len() != self.units.len() {
-            return ServiceState::Unknown;
+            return Vec::new();
         }
+        let states: Vec<_> = units.iter().map(Unit::state).collect();
         let pids = units.iter().filter_map(|unit| unit.main_pid);
-        // Where one has ended meanwhile, or the kernel can't say, systemd is asked the next time.
-        let seen = pids.filter_map(watch);
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = seen.collect();
-        combined(units.iter().map(Unit::state))
+        let said = Said {
+            at: Instant::now(),
+            states: states.clone(),
+            // Where one has ended meanwhile, or the kernel can't say, systemd is asked the next time.
+            running: pids.filter_map(watch).collect(),
+        };
+        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+        states
     }
 
     /// Starts all units. One with a condition that does not hold stays down.
@@ -88,14 +116,13 @@ impl Systemd {
         }
     }
 
-    /// Whether a process that was seen running runs still.
-    fn sees_one_run(&self) -> bool {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.retain(|process| {
-            let mut ended = [PollFd::new(process, PollFlags::IN)];
-            poll(&mut ended, Some(&Timespec::default())) == Ok(0)
-        });
-        !running.is_empty()
+    /// What it said last, where that holds still.
+    fn still_said(&self) -> Option<Vec<ServiceState>> {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = said.take().filter(Said::holds);
+        let states = held.as_ref().map(|said| said.states.clone());
+        *said = held;
+        states
     }
 
     async fn call(&self, arguments: &[&str], deadline: Duration) -> Result<Output, String> {
@@ -326,6 +353,37 @@ mod tests {
         assert!(calls(folder.path()) > asked + 1);
     }
 
+    /// The end of one beside it that runs is seen, though not at once: its state is believed for some seconds.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn one_that_has_ended_is_seen_beside_one_that_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let systemd = systemctl(folder.path(), &["jibri@1.service", "jibri@2.service"]);
+        let running = |pid| shown("loaded", "active", "running", pid, 0, 0);
+        let start = || Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let (mut first, mut second) = (start(), start());
+        let pids = [first.id().unwrap(), second.id().unwrap()];
+        show(folder.path(), &pids.map(running));
+        assert_eq!(patient(&systemd).await, ServiceState::Running);
+        let ended = shown("loaded", "failed", "failed", 0, 1, 255);
+        show(folder.path(), &[running(pids[0]), ended]);
+        assert_eq!(systemd.states().await, [ServiceState::Running; 2]);
+
+        second.kill().await.unwrap();
+        let states = loop {
+            let states = systemd.states().await;
+            if !states.is_empty() {
+                break states;
+            }
+        };
+        let gone = ServiceState::Ended { code: Some(255) };
+        assert_eq!(states, [ServiceState::Running, gone]);
+        let asked = calls(folder.path());
+        assert_eq!(systemd.states().await, states);
+        assert_eq!(calls(folder.path()), asked);
+        first.kill().await.unwrap();
+    }
+
     #[tokio::test]
     async fn several_units_are_asked_for_at_once() {
         let folder = tempfile::tempdir().unwrap();
@@ -341,7 +399,7 @@ mod tests {
         assert_eq!(called.lines().next(), Some(line.as_str()));
         // One of them is missing in the answer.
         show(folder.path(), &[ended(255)]);
-        assert_eq!(systemd.state().await, ServiceState::Unknown);
+        assert_eq!(systemd.states().await, []);
     }
 
     #[tokio::test]
@@ -370,7 +428,7 @@ mod tests {
             vec!["/nowhere/systemctl".into()],
             vec!["jibri.service".into()],
         );
-        assert_eq!(systemd.state().await, ServiceState::Unknown);
+        assert_eq!(systemd.states().await, []);
         let report = systemd.start().await.unwrap_err().report();
         assert!(report.contains("systemctl could not be run"), "{report}");
     }
@@ -378,7 +436,7 @@ mod tests {
     /// A machine may be too slow for the deadline.
     async fn patient(systemd: &Systemd) -> ServiceState {
         loop {
-            match systemd.state().await {
+            match ServiceState::of_all(&systemd.states().await) {
                 ServiceState::Unknown => {}
                 state => return state,
             }

@@ -11,6 +11,7 @@ mod concern;
 mod config;
 mod drain;
 mod health;
+mod jibris;
 mod listed;
 mod machine;
 mod pace;

@@ -16,7 +16,7 @@ use crate::{
 /// ```
 /// use jibri_scaler_core::agent::{ActKind, Input, port::ServiceState};
 ///
-/// assert_eq!(Input::Service(ServiceState::Running).answers(), Some(ActKind::ReadService));
+/// assert_eq!(Input::Service(vec![ServiceState::Running]).answers(), Some(ActKind::ReadService));
 /// assert_eq!(Input::Tick.answers(), None);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +32,8 @@ pub enum Input {
     Target(Result<Option<TargetState>, PortErrorKind>),
     /// What the host announces.
     Notices(Result<Notices, PortErrorKind>),
-    /// Where the process is.
-    Service(ServiceState),
+    /// Where the process of each Jibri of this machine is.
+    Service(Vec<ServiceState>),
     /// What the group says of the instance.
     Own(Result<Option<OwnState>, PortErrorKind>),
     /// The latch that was found.
@@ -42,8 +42,8 @@ pub enum Input {
     LatchSet(Result<(), PortErrorKind>),
     /// Whether the latch was removed.
     LatchCleared(Result<(), PortErrorKind>),
-    /// What came of telling. With several Jibris: unknown where any is, else yes where any is.
-    Told(Told),
+    /// What came of telling each Jibri of this machine, in the order of their [health](Self::Health).
+    Told(Vec<Told>),
     /// Whether the points were published.
     Published(Result<(), PortErrorKind>),
     /// Whether the point of the drain was published.
@@ -119,7 +119,7 @@ pub enum Act {
     ReadTarget,
     /// Read from the metadata what the host announces.
     ReadNotices,
-    /// See where the process is.
+    /// See where the process of each Jibri is.
     ReadService,
     /// Ask the group for this instance.
     Look,

@@ -14,6 +14,7 @@ pub(super) enum Concern {
     CheckFailed,
     NotRetained,
     CameBack,
+    Untold,
     Spot,
     SpotLoss,
     Event,
@@ -70,6 +71,12 @@ impl Concern {
                 Warning,
                 "its Jibri was started again while it drains; it is told again",
                 "make its supervisor respect the restart latch",
+            ),
+            Self::Untold => (
+                Warning,
+                "a Jibri on it answers and has not taken the request to end for a minute, so that it may be chosen for a recording; it \
+                 is told again and again",
+                "nothing while it uploads; else see whether its internal API is where the agent expects it",
             ),
             Self::Spot => (
                 Warning,

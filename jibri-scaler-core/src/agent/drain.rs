@@ -165,13 +165,13 @@ pub enum DrainAct {
 /// |---|---|---|---|
 /// | latching | the latch is set | telling | only now no supervisor brings back a process that ends |
 /// | latching | the latch could not be set | latching | telling before could end the process, and have it started anew |
-/// | telling | told | finishing | it took `gracefulShutdown`, which shares a lock with the start of a recording |
-/// | telling | refused, or not known | telling | as far as is known nobody was told; telling again is always safe |
+/// | telling | told, of several Jibris each | finishing | it took `gracefulShutdown`, which shares a lock with the start of a recording |
+/// | telling | refused by any, or not known | telling | one may not be told, and may have ended or be about to come up; telling again is always safe |
 /// | telling, finishing | process ended with 255 | checking | 255 is the exit of a Jibri that was told to end, its recording finalized |
 /// | telling, finishing | process ended otherwise | kept: crashed | a recording may lie there unfinished: a human is to see it |
 /// | telling, finishing | process not started, and never seen running or told in this drain | checking | nothing has run since the machine came up |
 /// | telling, finishing | process not started, though it ran or the drain is resumed | kept: crashed | the machine was rebooted under it |
-/// | finishing | free, in a reading begun since it was told | telling | told, it would have ended: a supervisor has restarted it |
+/// | finishing | any is free, or answers after it was down, in a reading begun since it was told | telling | told, it would have ended: a supervisor has restarted it |
 /// | checking | check passed | confirming | |
 /// | checking | check failed | kept: check failed | Jibri ignores whether its upload worked; this is where it shows |
 /// | checking | the third check without a result | kept: check failed | no data is not clean |
@@ -286,7 +286,7 @@ impl Drain {
         }
     }
 
-    /// Takes in what came of telling.
+    /// Takes in what came of telling: yes only where each Jibri of the machine has taken it.
     pub fn told(&mut self, told: Told) {
         if self.phase == DrainPhase::Telling && told == Told::Yes {
             self.phase = DrainPhase::Finishing;
@@ -294,10 +294,12 @@ impl Drain {
         }
     }
 
-    /// Takes in that the health answered, and whether with BUSY, in a reading that was begun in that phase.
-    pub fn answered(&mut self, begun_in: DrainPhase, busy: bool) {
-        let was_restarted =
-            self.phase == DrainPhase::Finishing && begun_in == DrainPhase::Finishing && !busy;
+    /// Takes in that the health of one or more Jibris answered in a reading that was begun in that phase, and whether each that did
+    /// was told and is BUSY with what it finishes.
+    pub fn answered(&mut self, begun_in: DrainPhase, is_finishing: bool) {
+        let was_restarted = self.phase == DrainPhase::Finishing
+            && begun_in == DrainPhase::Finishing
+            && !is_finishing;
         let is_back = self.phase.is_past_the_end()
             && begun_in.is_past_the_end()
             && holds(Safeguard::BackIsToldAgain);

@@ -18,6 +18,7 @@ use crate::{
         concern::{Concern, Concerns},
         drain::BegunIn,
         health::Health,
+        jibris::Jibris,
         listed::Listed,
         pace::{Clock, Pace, Seed},
         port::{HookResult, Latch, Notices, OwnState, ServiceState, TargetState, Transition},
@@ -26,7 +27,7 @@ use crate::{
         surplus::Cadence,
         whereabouts::Whereabouts,
     },
-    port::{Decrement, PortErrorKind},
+    port::{Decrement, PortErrorKind, ProbeOutcome},
 };
 
 /// The group is not listed more often than so.
@@ -47,7 +48,8 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// | what | when | why |
 /// |---|---|---|
 /// | nothing but to look, to keep a hook waiting, and to stop on a Spot notice | before it is known whether there is a latch | an agent before it may have told the Jibri to end |
-/// | begin a [`Drain`] | the group ends the instance; the Jibri is broken and not busy; the host ends; it goes to the warm pool | nothing ends that may be recording |
+/// | begin a [`Drain`] | the group ends the instance; the Jibri is broken, or one of several is, and none is busy; the host ends; it goes to the warm pool | nothing ends that may be recording |
+/// | tell the Jibris to end | draining, and one of them has not taken it: at once when it answers, else every minute, and every 10 s while none has | one that comes up late, or was started again, is to be told too |
 /// | prolong the wait of the terminating hook | held there, every quarter of its timeout | a recording may last for hours |
 /// | complete the terminating hook with ABANDON | something is left, for five minutes, in a group just listed as one that retains | without retention ABANDON destroys the machine; once retained, whoever ends it by its id does |
 /// | stop the Jibri at once | a Spot notice, busy or not known, unless it is to drain | two minutes are less than a recording |
@@ -82,8 +84,10 @@ pub struct Agent {
     begun: Begun,
     whereabouts: Whereabouts,
     health: Health,
-    /// Where the process is, and since when.
-    service: Option<(ServiceState, Duration)>,
+    /// The Jibris one by one.
+    jibris: Jibris,
+    /// Where all processes together are.
+    service: Option<ServiceState>,
     notices: Notices,
     latch: Latched,
     drain: Option<Drain>,
@@ -147,6 +151,7 @@ impl Agent {
             paces: BTreeMap::new(),
             begun: Begun::default(),
             whereabouts: Whereabouts::default(),
+            jibris: Jibris::default(),
             service: None,
             notices: Notices::default(),
             latch: Latched::Unknown,
@@ -222,7 +227,7 @@ impl Agent {
         let elapsed = self.clock.elapsed;
         match input {
             Input::Tick | Input::Hint => {}
-            Input::Health(outcomes) => self.take_health(Reading::of(&outcomes)),
+            Input::Health(outcomes) => self.take_health(&outcomes),
             Input::Target(result) => {
                 self.settle(ActKind::ReadTarget, &result);
                 if let Ok(target) = result {
@@ -234,7 +239,7 @@ impl Agent {
                     self.notices = notices;
                 }
             }
-            Input::Service(state) => self.take_service(state),
+            Input::Service(states) => self.take_service(&states),
             Input::Own(result) => self.take_own(result),
             Input::LatchLoaded(result) => {
                 self.settle_local(ActKind::LoadLatch, &result);
@@ -261,6 +266,7 @@ impl Agent {
                 }
             }
             Input::Told(told) => {
+                let told = self.jibris.told(&told);
                 if let Some(drain) = &mut self.drain {
                     drain.told(told);
                 }
@@ -303,15 +309,16 @@ impl Agent {
         }
     }
 
-    fn take_health(&mut self, reading: Reading) {
+    fn take_health(&mut self, outcomes: &[ProbeOutcome]) {
         let (begun, phase) = self.begun.health;
-        self.health.read(reading, begun);
+        self.health.read(Reading::of(outcomes), begun);
+        self.jibris.read(outcomes, self.clock.elapsed);
         if let Some(drain) = &mut self.drain
-            && reading != Reading::Unknown
+            && self.jibris.one_answers()
         {
             let before = drain.phase();
-            let busy = reading == Reading::Busy;
-            drain.answered(phase.unwrap_or(DrainPhase::Latching), busy);
+            let is_finishing = !self.jibris.one_is_to_be_told();
+            drain.answered(phase.unwrap_or(DrainPhase::Latching), is_finishing);
             self.came_back |= before != drain.phase();
         }
     }
@@ -331,13 +338,9 @@ impl Agent {
         }
     }
 
-    fn take_service(&mut self, state: ServiceState) {
-        let elapsed = self.clock.elapsed;
-        let since = match self.service {
-            Some((before, since)) if before == state => since,
-            _ => elapsed,
-        };
-        self.service = Some((state, since));
+    fn take_service(&mut self, states: &[ServiceState]) {
+        let state = self.jibris.seen(states, self.clock.elapsed);
+        self.service = Some(state);
         if let Some(drain) = &mut self.drain {
             let before = drain.phase();
             drain.process(self.begun.in_phase.looked_in(), state);

@@ -11,7 +11,7 @@ use crate::{
         Act, ActKind, Agent, AgentConfig, Input, Output,
         port::{IdleSignal, InstanceMetadata, JibriService, LatchStore, OwnInstance},
     },
-    port::{DrainClient, GroupListing, HealthProbe, PortError, PortErrorKind, Target, Told},
+    port::{DrainClient, GroupListing, HealthProbe, PortError, PortErrorKind, Target},
 };
 
 /// So many hints are taken between two ticks, so that a flood of them does not hold up the clock.
@@ -283,11 +283,11 @@ impl AgentLoop {
             .boxed(),
             Act::Tell => async {
                 let told = join_all(self.targets.iter().map(|target| local.drain.tell(target)));
-                (Input::Told(told_all(&told.await)), None)
+                (Input::Told(told.await), None)
             }
             .boxed(),
             Act::ReadService => {
-                async { (Input::Service(local.service.state().await), None) }.boxed()
+                async { (Input::Service(local.service.states().await), None) }.boxed()
             }
             Act::CheckRelease => async {
                 (
@@ -360,17 +360,6 @@ impl AgentLoop {
             }
             Act::List => async { outcome(group.listing.list().await, Input::Listed) }.boxed(),
         }
-    }
-}
-
-/// Unknown where any is; else told where any has taken it, since those that refuse may have ended already.
-fn told_all(told: &[Told]) -> Told {
-    if told.contains(&Told::Unknown) {
-        Told::Unknown
-    } else if told.contains(&Told::Yes) {
-        Told::Yes
-    } else {
-        Told::Refused
     }
 }
 

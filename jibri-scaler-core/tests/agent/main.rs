@@ -9,6 +9,7 @@ mod launching;
 mod ports;
 mod protecting;
 mod publishing;
+mod several;
 mod shrinking;
 mod spot;
 mod stale;

@@ -46,15 +46,20 @@ impl Port {
 
 #[async_trait]
 impl HealthProbe for Port {
-    async fn probe(&self, _: &Target) -> ProbeOutcome {
+    async fn probe(&self, target: &Target) -> ProbeOutcome {
+        let is_second = target.id != self.id;
         let answer = |state: &mut State, id: &InstanceId| {
             let now = state.now;
             let member = state.member(id);
             let is_up = member.process == ServiceState::Running;
-            let (busy, health) = member.says(now);
-            Ok(is_up.then(|| JibriStatus::new(busy.into(), health.into())))
+            let says = match &member.second {
+                Some(second) if is_second => second.says(),
+                _ => is_up.then(|| member.says(now)),
+            };
+            Ok(says.map(|(busy, health)| JibriStatus::new(busy.into(), health.into())))
         };
-        match self.call("probe", "", answer).await {
+        let name = if is_second { "probe_2" } else { "probe" };
+        match self.call(name, "", answer).await {
             Ok(Some(status)) => ProbeOutcome::Answered(status),
             Ok(None) => ProbeOutcome::Refused,
             Err(_) => ProbeOutcome::TimedOut,
@@ -68,9 +73,17 @@ impl DrainClient for Port {
         true
     }
 
-    async fn tell(&self, _: &Target) -> Told {
-        let tell = |state: &mut State, id: &InstanceId| Ok(state.member(id).graceful_shutdown());
-        match self.call("tell", "", tell).await {
+    async fn tell(&self, target: &Target) -> Told {
+        let is_second = target.id != self.id;
+        let tell = |state: &mut State, id: &InstanceId| {
+            let member = state.member(id);
+            Ok(match &mut member.second {
+                Some(second) if is_second => second.graceful_shutdown(),
+                _ => member.graceful_shutdown(),
+            })
+        };
+        let name = if is_second { "tell_2" } else { "tell" };
+        match self.call(name, "", tell).await {
             Ok(true) => Told::Yes,
             Ok(false) => Told::Refused,
             Err(_) => Told::Unknown,
@@ -84,10 +97,14 @@ impl DrainClient for Port {
 
 #[async_trait]
 impl JibriService for Port {
-    async fn state(&self) -> ServiceState {
-        let state = |state: &mut State, id: &InstanceId| Ok(state.member(id).process);
-        let state = self.call("state", "", state).await;
-        state.unwrap_or(ServiceState::Unknown)
+    async fn states(&self) -> Vec<ServiceState> {
+        let states = |state: &mut State, id: &InstanceId| {
+            let member = state.member(id);
+            let second = member.second.as_ref().map(|second| second.process);
+            Ok(std::iter::once(member.process).chain(second).collect())
+        };
+        let states = self.call("state", "", states).await;
+        states.unwrap_or_default()
     }
 
     async fn start(&self) -> Result<(), PortError> {

@@ -27,9 +27,9 @@ impl Hand {
         hand.give(Input::LatchLoaded(Ok(None)));
         hand.give(Input::Target(Ok(Some(TargetState::Terminated))));
         hand.give(Input::LatchSet(Ok(())));
-        hand.give(Input::Told(Told::Yes));
+        hand.give(Input::Told(vec![Told::Yes]));
         // What was under way before is answered.
-        hand.give(Input::Service(ServiceState::Running));
+        hand.give(Input::Service(vec![ServiceState::Running]));
         hand.give(Input::Health(vec![ProbeOutcome::TimedOut]));
         assert_eq!(hand.phase(), DrainPhase::Finishing);
         hand
@@ -66,16 +66,16 @@ fn a_look_from_before_a_restart_is_not_an_end() {
     hand.free();
     assert_eq!(hand.phase(), DrainPhase::Telling);
     hand.tick();
-    hand.give(Input::Told(Told::Yes));
+    hand.give(Input::Told(vec![Told::Yes]));
     assert_eq!(hand.phase(), DrainPhase::Finishing);
-    hand.give(Input::Service(GONE));
+    hand.give(Input::Service(vec![GONE]));
     assert_eq!(
         hand.phase(),
         DrainPhase::Finishing,
         "it had ended, and was started again since"
     );
     hand.tick();
-    hand.give(Input::Service(GONE));
+    hand.give(Input::Service(vec![GONE]));
     assert_eq!(hand.phase(), DrainPhase::Checking);
 }
 
@@ -83,17 +83,17 @@ fn a_look_from_before_a_restart_is_not_an_end() {
 fn a_release_check_from_before_a_restart_is_not_a_result() {
     let mut hand = Hand::finishing();
     hand.tick();
-    hand.give(Input::Service(GONE));
+    hand.give(Input::Service(vec![GONE]));
     let begun = hand.tick();
     assert!(begun.contains(&ActKind::ReadService));
     assert_eq!(hand.phase(), DrainPhase::Checking);
-    hand.give(Input::Service(ServiceState::Running));
+    hand.give(Input::Service(vec![ServiceState::Running]));
     assert_eq!(hand.phase(), DrainPhase::Telling);
     hand.tick();
-    hand.give(Input::Told(Told::Yes));
-    hand.give(Input::Service(ServiceState::Running));
+    hand.give(Input::Told(vec![Told::Yes]));
+    hand.give(Input::Service(vec![ServiceState::Running]));
     hand.tick();
-    hand.give(Input::Service(GONE));
+    hand.give(Input::Service(vec![GONE]));
     assert_eq!(hand.phase(), DrainPhase::Checking);
     hand.give(Input::ReleaseChecked(CheckResult::Passed));
     assert_eq!(

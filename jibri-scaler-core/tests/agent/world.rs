@@ -19,10 +19,13 @@ use jibri_scaler_core::{
         AgentConfig, AgentEvent, AgentLoop, Ending, GroupPorts, LocalPorts,
         port::{DrainPoint, HookResult, Latch, Notices, ServiceState, SignalPoint, TargetState},
     },
-    port::{PortErrorKind, Target},
+    port::PortErrorKind,
 };
 
-use crate::ports::Port;
+use crate::{
+    ports::Port,
+    several::{Second, targets},
+};
 
 pub(crate) const START: i64 = 1_763_800_000;
 pub(crate) const GONE: ServiceState = ServiceState::Ended { code: Some(255) };
@@ -75,6 +78,8 @@ pub(crate) struct Member {
     /// A recording: since when, and until when.
     pub(crate) session: Option<(i64, i64)>,
     pub(crate) told: bool,
+    /// The second Jibri of the instance, if it has one.
+    pub(crate) second: Option<Second>,
     pub(crate) status: (&'static str, &'static str),
     pub(crate) single_use: bool,
     /// Whether the upload of what is recorded fails.
@@ -109,6 +114,7 @@ impl Member {
             process: ServiceState::Running,
             session: None,
             told: false,
+            second: None,
             status: ("IDLE", "HEALTHY"),
             single_use: false,
             finalize_fails: false,
@@ -198,7 +204,9 @@ impl State {
     /// The machine is gone, whatever was on it.
     pub(crate) fn destroy(&mut self, id: &InstanceId) {
         let member = self.member(id);
-        let is_lost = member.session.is_some() || member.files_left;
+        let second = member.second.as_ref();
+        let records = member.session.is_some() || second.is_some_and(|it| it.session.is_some());
+        let is_lost = records || member.files_left;
         member.lifecycle = Lifecycle::Terminated;
         member.session = None;
         self.lost += u32::from(is_lost);
@@ -212,6 +220,9 @@ impl State {
         for (id, member) in &mut self.members {
             if member.session.is_some_and(|(_, until)| now >= until) {
                 member.end_session();
+            }
+            if let Some(second) = &mut member.second {
+                second.pass(now);
             }
             match member.lifecycle {
                 Lifecycle::Terminating => {
@@ -349,7 +360,7 @@ impl World {
         let local = LocalPorts::new(port(), port(), port(), port());
         let group = GroupPorts::new(port(), port(), port(), port());
         let agent = AgentLoop::new(self.config.clone(), id.clone(), local, group)
-            .with_targets(vec![Target::new(id.clone())]);
+            .with_targets(self.change(id, |member| targets(id, member)));
         let (ticks, hints) = (Shared::default(), Shared::default());
         let (tick_stream, hint_stream) = (items(&ticks), items(&hints));
         let (state, own) = (Arc::clone(&self.shelf.0), id.clone());

@@ -59,12 +59,12 @@ impl HealthProbe for Machine {
 
 #[async_trait]
 impl JibriService for Machine {
-    async fn state(&self) -> ServiceState {
-        if self.jibris.is_up(&self.id) {
+    async fn states(&self) -> Vec<ServiceState> {
+        vec![if self.jibris.is_up(&self.id) {
             ServiceState::Running
         } else {
             ServiceState::Ended { code: Some(255) }
-        }
+        }]
     }
 
     async fn start(&self) -> Result<(), PortError> {

@@ -266,12 +266,12 @@ impl Driven {
             (Act::ReadHealth, _) => Input::Health(vec![ProbeOutcome::TimedOut]),
             (Act::ReadTarget, _) => Input::Target(Err(error)),
             (Act::ReadNotices, _) => Input::Notices(Err(error)),
-            (Act::ReadService, _) => Input::Service(ServiceState::Unknown),
+            (Act::ReadService, _) => Input::Service(vec![ServiceState::Unknown]),
             (Act::Look, _) => Input::Own(Err(error)),
             (Act::LoadLatch, _) => Input::LatchLoaded(Err(error)),
             (Act::SetLatch(_), _) => Input::LatchSet(Err(error)),
             (Act::ClearLatch, _) => Input::LatchCleared(Err(error)),
-            (Act::Tell, _) => Input::Told(Told::Unknown),
+            (Act::Tell, _) => Input::Told(vec![Told::Unknown]),
             (Act::Publish(_), _) => Input::Published(Err(error)),
             (Act::PublishDrain(_), _) => Input::DrainPublished(Err(error)),
             (Act::SetProtection(_), _) => Input::ProtectionSet(Err(error)),
@@ -309,7 +309,7 @@ impl Driven {
                 TargetState::Terminated
             }))),
             Act::ReadNotices => Input::Notices(Ok(self.notices)),
-            Act::ReadService => Input::Service(machine.service()),
+            Act::ReadService => Input::Service(vec![machine.service()]),
             Act::Look => Input::Own(Ok(machine
                 .place
                 .is_listed()
@@ -324,11 +324,11 @@ impl Driven {
             Act::Tell => {
                 let has_latch = machine.latch.is_some();
                 let post = machine.jibri.post_end(config.supervisor, has_latch);
-                Input::Told(match post {
+                Input::Told(vec![match post {
                     Post::Took => Told::Yes,
                     Post::Blocked => Told::Unknown,
                     Post::Refused => Told::Refused,
-                })
+                }])
             }
             Act::SetProtection(on) => {
                 let is_there = machine.place == Place::InService;

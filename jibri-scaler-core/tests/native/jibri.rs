@@ -141,11 +141,11 @@ impl DrainClient for Jibri {
 
 #[async_trait]
 impl JibriService for Jibri {
-    async fn state(&self) -> ServiceState {
-        match self.lock().exit {
+    async fn states(&self) -> Vec<ServiceState> {
+        vec![match self.lock().exit {
             Some(code) => ServiceState::Ended { code: Some(code) },
             None => ServiceState::Running,
-        }
+        }]
     }
 
     async fn start(&self) -> Result<(), PortError> {

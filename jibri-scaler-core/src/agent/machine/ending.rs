@@ -50,7 +50,7 @@ impl Agent {
         }
         let has_run = matches!(
             self.service,
-            Some((ServiceState::Running | ServiceState::Ended { .. }, _))
+            Some(ServiceState::Running | ServiceState::Ended { .. })
         );
         if self.target_is(&TargetState::Warmed) && has_run {
             return latch("it goes to the warm pool").map(|latch| latch.with_to_pool(true));
@@ -66,18 +66,19 @@ impl Agent {
         if self.notices.event_at.is_some_and(|at| at <= wall + lead) {
             return latch("its host is about to be stopped, rebooted or retired");
         }
-        match (self.reading(), self.service) {
-            (Reading::Unhealthy, _) => latch("its Jibri cannot record"),
-            (Reading::Expired, _) => latch("its Jibri has done its single recording"),
-            (Reading::Unknown, Some((ServiceState::Ended { .. }, since))) if lasts(since) => {
-                latch("the process of its Jibri has ended")
-            }
-            (Reading::Unknown, _)
-                if !self.health.answered && self.launch.done.is_some_and(lasts) =>
+        let ended = self.jibris.one_ended_for(elapsed);
+        let has_ended = ended.is_some_and(|ended| ended >= deadline);
+        // Of several Jibris one is down while none is busy, if all together read unknown.
+        match self.reading() {
+            Reading::Unhealthy => latch("its Jibri cannot record"),
+            Reading::Expired => latch("its Jibri has done its single recording"),
+            Reading::Unknown if has_ended => latch("the process of its Jibri has ended"),
+            Reading::Unknown
+                if !self.jibris.all_have_answered() && self.launch.done.is_some_and(lasts) =>
             {
                 latch("its Jibri has not answered within the boot deadline")
             }
-            (Reading::Busy, _) if self.config.tell_overbusy() => {
+            Reading::Busy if self.config.tell_overbusy() => {
                 let busy = self.health.busy_for(elapsed);
                 let overbusy = busy.is_some_and(|busy| busy > self.config.max_busy());
                 overbusy.then(|| latch("its Jibri is busy for longer than max_busy"))?
@@ -132,7 +133,9 @@ impl Agent {
                 self.begin(Act::SetLatch(latch), SECOND);
             }
             DrainAct::Tell => {
-                self.begin(Act::Tell, 10 * SECOND);
+                if self.jibris.telling_is_due(elapsed) && self.begin(Act::Tell, SECOND) {
+                    self.jibris.tells(elapsed);
+                }
             }
             DrainAct::CheckRelease => self.check_release(),
             DrainAct::LookAtGroup => self.look(20 * SECOND),
@@ -316,6 +319,7 @@ impl Agent {
         self.drain = None;
         self.launch = Launch::from_pool();
         self.health = Health::new(self.config.freshness());
+        self.jibris.begin_anew();
         self.note(Concern::Draining, false);
     }
 

@@ -75,7 +75,7 @@ impl Agent {
         let hook = self.config.launching_hook();
         if self.target_is(&TargetState::Warmed) {
             // There is nothing to wait for: its Jibri is not to be started there.
-            let is_down = matches!(self.service, Some((ServiceState::NotStarted, _)));
+            let is_down = matches!(self.service, Some(ServiceState::NotStarted));
             if hook && is_down && self.launch.pool_attempts < POOL_ATTEMPTS {
                 self.complete(Transition::Launching, HookResult::Continue, 30 * SECOND);
             }
@@ -115,8 +115,8 @@ impl Agent {
     /// Starts a Jibri that nobody else starts, as after the warm pool.
     fn start(&mut self) {
         let is_down = match self.service {
-            Some((ServiceState::NotStarted, _)) => true,
-            Some((ServiceState::Ended { .. }, _)) => self.launch.returned,
+            Some(ServiceState::NotStarted) => true,
+            Some(ServiceState::Ended { .. }) => self.launch.returned,
             _ => false,
         };
         let is_bound = self.whereabouts.is_bound_for_service(self.clock.elapsed);
@@ -138,7 +138,7 @@ impl Agent {
         if !self.in_service() || heartbeats {
             return;
         }
-        let has_ended = matches!(self.service, Some((ServiceState::Ended { .. }, _)));
+        let has_ended = matches!(self.service, Some(ServiceState::Ended { .. }));
         let is_fit = !has_ended && !self.health.has_failed_a_check();
         let is_free = may_be_chosen(self.is_idle_for_long(), self.drain.is_some(), is_fit);
         let relies_on_hook = self.config.terminating_hook() && !self.config.keep_protected();

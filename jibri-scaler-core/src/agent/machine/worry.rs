@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use super::{Agent, Latched};
-use crate::agent::{
-    ActKind, Drain, DrainPhase, Keep, Reading, concern::Concern, port::ServiceState,
-};
+use crate::agent::{ActKind, Drain, DrainPhase, Keep, Reading, concern::Concern};
 
 /// What lasts so long is said.
 const LONG: Duration = Duration::from_secs(60);
@@ -26,17 +24,17 @@ impl Agent {
         self.note(Concern::LatchUnreadable, is_unknown && failed);
         let overbusy = busy.is_some_and(|busy| busy > self.config.max_busy());
         self.note(Concern::Overbusy, overbusy);
-        let answered = self.health.answered;
-        let is_silent = answered && reading == Reading::Unknown && silent > LONG;
+        let answered = self.jibris.all_have_answered();
+        let is_silent = self.health.answered && reading == Reading::Unknown && silent > LONG;
         self.note(Concern::Silent, is_silent && phase.is_none());
-        let is_late = is_serving && !answered && silent > deadline;
+        let is_late = is_serving && !answered && reading == Reading::Unknown && silent > deadline;
         self.note(Concern::NeverAnswered, is_late);
         self.note(
             Concern::Unhealthy,
             is_serving && reading == Reading::Unhealthy,
         );
         self.note(Concern::Expired, is_serving && reading == Reading::Expired);
-        let ended = matches!(self.service, Some((ServiceState::Ended { .. }, _)));
+        let ended = self.jibris.one_ended_for(elapsed).is_some();
         self.note(Concern::ProcessEnded, is_serving && ended);
 
         let latching = phase == Some(DrainPhase::Latching);
@@ -45,6 +43,12 @@ impl Agent {
         let (crashed, failed) = (keep(Keep::Crashed), keep(Keep::CheckFailed));
         self.note(Concern::Crashed, crashed);
         self.note(Concern::CheckFailed, failed);
+        let untold = self
+            .jibris
+            .untold_for(elapsed)
+            .is_some_and(|untold| untold > LONG);
+        let is_telling = phase == Some(DrainPhase::Telling);
+        self.note(Concern::Untold, untold && is_telling);
         let came_back = std::mem::take(&mut self.came_back);
         self.note(Concern::CameBack, came_back);
 

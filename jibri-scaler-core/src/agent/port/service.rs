@@ -27,6 +27,34 @@ pub enum ServiceState {
     Unknown,
 }
 
+impl ServiceState {
+    /// Where several are together: running while any is, unknown while one may be, and ended when all are that were started, with
+    /// the first code that is not 255. None at all is unknown.
+    ///
+    /// ```
+    /// use jibri_scaler_core::agent::port::ServiceState;
+    ///
+    /// let told_to_end = ServiceState::Ended { code: Some(255) };
+    /// assert_eq!(ServiceState::of_all(&[told_to_end, ServiceState::Running]), ServiceState::Running);
+    /// assert_eq!(ServiceState::of_all(&[told_to_end, ServiceState::NotStarted]), told_to_end);
+    /// ```
+    #[must_use]
+    pub fn of_all(states: &[Self]) -> Self {
+        let rank = |state: &&Self| match state {
+            Self::Running => 0,
+            Self::Unknown => 1,
+            Self::Ended { code: Some(255) } => 3,
+            Self::Ended { .. } => 2,
+            Self::NotStarted => 4,
+        };
+        states
+            .iter()
+            .min_by_key(rank)
+            .copied()
+            .unwrap_or(Self::Unknown)
+    }
+}
+
 /// What a check on this machine gave.
 ///
 /// ```
@@ -52,7 +80,7 @@ pub enum CheckResult {
 /// The Jibri of this machine, or all of them, as processes.
 ///
 /// # Contract
-/// - [`state`](Self::state) never fails and ends within a second or so.
+/// - [`states`](Self::states) never fails and ends within a second or so.
 /// - The checks may take longer; they end by a deadline of their own, and are harmless.
 /// - Cancellation: a [`start`](Self::start) or [`stop_now`](Self::stop_now) whose future is dropped may have been taken, and may be repeated.
 ///   A check whose future is dropped leaves no process behind. [`state`](Self::state) is harmless.
@@ -69,8 +97,8 @@ pub enum CheckResult {
 ///
 /// #[async_trait]
 /// impl JibriService for Unseen {
-///     async fn state(&self) -> ServiceState {
-///         ServiceState::Unknown
+///     async fn states(&self) -> Vec<ServiceState> {
+///         vec![ServiceState::Unknown]
 ///     }
 ///
 ///     async fn start(&self) -> Result<(), PortError> {
@@ -93,8 +121,8 @@ pub enum CheckResult {
 #[cfg_attr(feature = "mock", mockall::automock)]
 #[async_trait]
 pub trait JibriService: Send + Sync {
-    /// Where the process is. With several Jibris: running while any is; ended when all are, with the first code that is not 255.
-    async fn state(&self) -> ServiceState;
+    /// Where the process of each Jibri is, always in the same order. None at all is not known.
+    async fn states(&self) -> Vec<ServiceState>;
 
     /// Starts it, as on an instance that leaves a warm pool. Starting one that runs changes nothing.
     ///
@@ -117,9 +145,38 @@ pub trait JibriService: Send + Sync {
 }
 
 forward!(JibriService {
-    state() -> ServiceState;
+    states() -> Vec<ServiceState>;
     start() -> Result<(), PortError>;
     stop_now() -> Result<(), PortError>;
     release_check() -> CheckResult;
     self_check() -> CheckResult;
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ended(code: i32) -> ServiceState {
+        ServiceState::Ended { code: Some(code) }
+    }
+
+    #[test]
+    fn several_jibris_run_while_one_does_and_have_ended_when_all_have() {
+        use ServiceState::{NotStarted, Running, Unknown};
+        let killed = ServiceState::Ended { code: None };
+        let cases: [(&[ServiceState], ServiceState); 9] = [
+            (&[ended(255), Running], Running),
+            (&[Unknown, Running], Running),
+            (&[ended(255), Unknown], Unknown),
+            (&[ended(255), ended(255)], ended(255)),
+            (&[ended(255), ended(0), ended(1)], ended(0)),
+            (&[ended(255), killed], killed),
+            (&[NotStarted, ended(255)], ended(255)),
+            (&[NotStarted, NotStarted], NotStarted),
+            (&[], Unknown),
+        ];
+        for (each, all) in cases {
+            assert_eq!(ServiceState::of_all(each), all, "{each:?}");
+        }
+    }
+}

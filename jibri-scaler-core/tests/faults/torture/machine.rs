@@ -209,9 +209,9 @@ impl DrainClient for Machine {
 
 #[async_trait]
 impl JibriService for Machine {
-    async fn state(&self) -> ServiceState {
+    async fn states(&self) -> Vec<ServiceState> {
         let state = self.here(Of::Supervisor, |jibri, _| jibri.process()).await;
-        state.unwrap_or(ServiceState::Unknown)
+        vec![state.unwrap_or(ServiceState::Unknown)]
     }
 
     async fn start(&self) -> Result<(), PortError> {
