@@ -98,7 +98,7 @@ impl AutoScalingGroup {
     }
 
     /// Looks in every listing whether the group has the hook [`HOOK_TERMINATING`](jibri_scaler_core::agent::HOOK_TERMINATING), by
-    /// which the agents on the instances drain them: one more call, `DescribeLifecycleHooks`. Without this, no listing says so.
+    /// which the agents on the instances drain them, and how long it waits: one more call, `DescribeLifecycleHooks`. Without this, no listing says so.
     #[must_use]
     pub const fn with_agents(mut self, agents: bool) -> Self {
         self.agents = agents;

@@ -26,7 +26,7 @@
 //! | `busy` | a Jibri has been busy for longer than `max_busy` | `BusySeconds` |
 //! | `retained` | an instance is kept for a human | `Retained`, which the other agents publish |
 //! | `hook` | a termination has been held for `max_busy`, or a day | `HookSeconds` |
-//! | `release` | a release check has failed | `ReleaseCheckFailed` |
+//! | `release` | a release check has failed, or a Jibri has crashed | `ReleaseCheckFailed` |
 //!
 //! Missing data is breaching for the first two, and only for them: nobody publishing is what they are about.
 

@@ -1,6 +1,6 @@
 //! Listing the group.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_autoscaling::{
@@ -61,7 +61,7 @@ impl GroupListing for AutoScalingGroup {
         })?;
         // After the instances, so that a hook that went meanwhile is not counted on.
         if self.agents {
-            listing.drains_on_termination = self.has_terminating_hook(deadline).await?;
+            self.look_for_hook(&mut listing, deadline).await?;
         }
         Ok(listing)
     }
@@ -113,8 +113,12 @@ impl AutoScalingGroup {
             })
     }
 
-    /// Whether our hook holds what is to end.
-    async fn has_terminating_hook(&self, deadline: Deadline) -> Result<bool, PortError> {
+    /// Whether our hook holds what is to end, and for how long without a heartbeat.
+    async fn look_for_hook(
+        &self,
+        listing: &mut Listing,
+        deadline: Deadline,
+    ) -> Result<(), PortError> {
         let Some(left) = deadline.remaining() else {
             return Err(self.unreadable("its hooks were not read in time"));
         };
@@ -137,10 +141,17 @@ impl AutoScalingGroup {
             .map_err(|error| {
                 Failure::new("autoscaling:DescribeLifecycleHooks", error).during(self.listing())
             })?;
-        Ok(answer.lifecycle_hooks().iter().any(|hook| {
+        let hook = answer.lifecycle_hooks().iter().find(|hook| {
             hook.lifecycle_hook_name() == Some(HOOK_TERMINATING)
                 && hook.lifecycle_transition() == Some("autoscaling:EC2_INSTANCE_TERMINATING")
-        }))
+        });
+        listing.drains_on_termination = hook.is_some();
+        // One of no time at all is not taken for a reason to call without end.
+        listing.hook_timeout = hook
+            .and_then(|hook| u64::try_from(hook.heartbeat_timeout?).ok())
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs);
+        Ok(())
     }
 
     fn group(&self, row: &GroupRow) -> Result<Group, PortError> {

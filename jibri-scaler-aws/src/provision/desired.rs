@@ -208,7 +208,7 @@ pub(super) fn human_alarms(setup: &GroupSetup, topic: &str, options: &Options) -
         hook,
         over(
             "release",
-            "A release check has failed, so an instance is kept with its recording.",
+            "A release check has failed, or a Jibri has crashed, so an instance is kept: save what is on it, then end it.",
             metric::RELEASE_CHECK_FAILED,
             "Sum",
             1.0,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::{
     Finding, Timestamp,
     agent::port::{
-        CheckResult, DrainPoint, HookResult, Latch, Notices, OwnState, ServiceState, SignalPoint,
-        SignalSum, TargetState, Transition,
+        CheckResult, DrainPoint, HookResult, Latch, Notices, OwnState, SavedState, ServiceState,
+        SignalPoint, SignalSum, TargetState, Transition,
     },
     port::{Decrement, Listing, PortErrorKind, ProbeOutcome, Told},
 };
@@ -42,6 +42,10 @@ pub enum Input {
     LatchSet(Result<(), PortErrorKind>),
     /// Whether the latch was removed.
     LatchCleared(Result<(), PortErrorKind>),
+    /// What the agent before has saved.
+    StateLoaded(Result<Option<SavedState>, PortErrorKind>),
+    /// Whether the state was saved.
+    StateSaved(Result<(), PortErrorKind>),
     /// What came of telling each Jibri of this machine, in the order of their [health](Self::Health).
     Told(Vec<Told>),
     /// Whether the points were published.
@@ -84,6 +88,8 @@ impl Input {
             Self::LatchLoaded(_) => ActKind::LoadLatch,
             Self::LatchSet(_) => ActKind::SetLatch,
             Self::LatchCleared(_) => ActKind::ClearLatch,
+            Self::StateLoaded(_) => ActKind::LoadState,
+            Self::StateSaved(_) => ActKind::SaveState,
             Self::Told(_) => ActKind::Tell,
             Self::Published(_) => ActKind::Publish,
             Self::DrainPublished(_) => ActKind::PublishDrain,
@@ -129,6 +135,10 @@ pub enum Act {
     SetLatch(Latch),
     /// Remove the latch.
     ClearLatch,
+    /// Load what the agent before has saved.
+    LoadState,
+    /// Save this.
+    SaveState(SavedState),
     /// Tell each Jibri of this machine to end when it is free.
     Tell,
     /// Publish these points, in one request, once.
@@ -177,6 +187,8 @@ impl Act {
             Self::LoadLatch => ActKind::LoadLatch,
             Self::SetLatch(_) => ActKind::SetLatch,
             Self::ClearLatch => ActKind::ClearLatch,
+            Self::LoadState => ActKind::LoadState,
+            Self::SaveState(_) => ActKind::SaveState,
             Self::Tell => ActKind::Tell,
             Self::Publish(_) => ActKind::Publish,
             Self::PublishDrain(_) => ActKind::PublishDrain,
@@ -214,6 +226,8 @@ pub enum ActKind {
     LoadLatch,
     SetLatch,
     ClearLatch,
+    LoadState,
+    SaveState,
     Tell,
     Publish,
     PublishDrain,
@@ -240,12 +254,14 @@ impl ActKind {
             | Self::ReadService
             | Self::Look
             | Self::LoadLatch
+            | Self::LoadState
             | Self::CheckRelease
             | Self::CheckSelf
             | Self::ReadSums
             | Self::List => false,
             Self::SetLatch
             | Self::ClearLatch
+            | Self::SaveState
             | Self::Tell
             | Self::Publish
             | Self::PublishDrain
@@ -270,6 +286,8 @@ impl std::fmt::Display for ActKind {
             Self::LoadLatch => "load the restart latch",
             Self::SetLatch => "set the restart latch",
             Self::ClearLatch => "remove the restart latch",
+            Self::LoadState => "load the saved state",
+            Self::SaveState => "save since when the Jibri is busy",
             Self::Tell => "tell the Jibri to end when it is free",
             Self::Publish => "publish the idle signal",
             Self::PublishDrain => "publish that this instance drains",

@@ -53,8 +53,9 @@ impl Concern {
             Self::Draining => (Info, "it is drained", "nothing"),
             Self::Crashed => (
                 Critical,
-                "its Jibri has ended otherwise than it was told to, so that a recording may lie there unfinished; the instance is kept",
-                "save what is on it, then end it by hand",
+                "its Jibri has ended otherwise than it was told to, so that a recording may lie there unfinished; the instance is kept \
+                 and records nothing any more",
+                "look at the folder of its recordings and save what is there, then terminate the instance by hand: nobody else does",
             ),
             Self::CheckFailed => (
                 Critical,

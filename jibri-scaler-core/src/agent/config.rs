@@ -185,8 +185,10 @@ impl AgentConfig {
         /// How long before a scheduled event of its host the instance is drained and replaced. Default 24 hours: longer than any
         /// recording.
         event_lead, with_event_lead, Duration::ZERO..=WEEK, "\"0s\"–\"7d\"";
-        /// The heartbeat timeout of the terminating hook; a heartbeat is sent every quarter of it. Default 1 hour, as AWS has it.
-        /// AWS waits no longer than 100 times as long, and 48 hours.
+        /// The heartbeat timeout of the terminating hook where the [listing](crate::port::Listing::hook_timeout) of the group cannot
+        /// say it, as without the right to; where it can, that counts. A heartbeat is sent every quarter of it, and every minute
+        /// at least before the group was listed. Default 1 hour, as AWS has it. AWS waits no longer than 100 times as long, and 48
+        /// hours.
         hook_timeout, with_hook_timeout, 30 * SECOND..=2 * HOUR, "\"30s\"–\"2h\"";
         /// How often the group is asked whether it sees this instance as the agent does; never less often than a heartbeat would
         /// be due. Default 15 minutes.

@@ -70,6 +70,8 @@ pub(super) struct Health {
     /// The first and the newest reading of an unbroken run of idle ones.
     idle: Option<(Duration, Duration)>,
     busy_since: Option<Duration>,
+    /// For how long it was busy before that, as an agent before this one saw it.
+    busy_before: Duration,
     /// When anything was last heard.
     heard_at: Duration,
     /// Self checks that have failed in a row.
@@ -87,6 +89,7 @@ impl Health {
             answered: false,
             idle: None,
             busy_since: None,
+            busy_before: Duration::ZERO,
             heard_at: Duration::ZERO,
             failed_checks: 0,
         }
@@ -104,6 +107,7 @@ impl Health {
             self.busy_since = self.busy_since.or(Some(begun));
         } else if reading.is_free() {
             self.busy_since = None;
+            self.busy_before = Duration::ZERO;
         }
         if reading != Reading::Unknown {
             self.heard_at = begun;
@@ -154,7 +158,23 @@ impl Health {
 
     /// For how long it has been busy.
     pub(super) fn busy_for(&self, elapsed: Duration) -> Option<Duration> {
-        Some(elapsed.saturating_sub(self.busy_since?))
+        let seen = elapsed.saturating_sub(self.busy_since?);
+        Some(seen.saturating_add(self.busy_before))
+    }
+
+    /// When it was first seen busy by this agent.
+    pub(super) const fn busy_since(&self) -> Option<Duration> {
+        self.busy_since
+    }
+
+    /// Takes in that it was busy for so long before it was first seen.
+    pub(super) const fn was_busy_before(&mut self, duration: Duration) {
+        self.busy_before = duration;
+    }
+
+    /// Whether the newest reading is an answer without BUSY in it.
+    pub(super) fn is_free(&self) -> bool {
+        self.newest.is_some_and(|(reading, _)| reading.is_free())
     }
 
     /// For how long nothing has been heard.

@@ -15,6 +15,8 @@ pub(super) struct Listed {
     pub(super) retained: u32,
     /// Whether the terminating hook holds what ends.
     pub(super) drains: bool,
+    /// How long that hook waits for a heartbeat, where it was looked up.
+    pub(super) hook_timeout: Option<Duration>,
     /// Whether the group keeps what is abandoned.
     pub(super) retains: bool,
     /// Whether the agents may shrink the group.
@@ -34,6 +36,7 @@ impl Listed {
             in_service: count(&Lifecycle::InService),
             retained: count(&Lifecycle::TerminatingRetained),
             drains: listing.drains_on_termination,
+            hook_timeout: listing.hook_timeout,
             retains: listing.retains_abandoned,
             shrinks: listing.shrinks(),
         }

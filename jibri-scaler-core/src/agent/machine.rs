@@ -2,6 +2,8 @@
 
 mod counting;
 mod ending;
+mod holding;
+mod saving;
 mod serving;
 mod shrinking;
 mod worry;
@@ -14,7 +16,7 @@ use std::{
 use crate::{
     InstanceId, Lifecycle, Timestamp,
     agent::{
-        Act, ActKind, AgentConfig, Drain, DrainPhase, Input, Output, Reading,
+        Act, ActKind, AgentConfig, Drain, DrainPhase, Input, Keep, Output, Reading,
         concern::{Concern, Concerns},
         drain::BegunIn,
         health::Health,
@@ -50,15 +52,16 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// | nothing but to look, to keep a hook waiting, and to stop on a Spot notice | before it is known whether there is a latch | an agent before it may have told the Jibri to end |
 /// | begin a [`Drain`] | the group ends the instance; the Jibri is broken, or one of several is, and none is busy; the host ends; it goes to the warm pool | nothing ends that may be recording |
 /// | tell the Jibris to end | draining, and one of them has not taken it: at once when it answers, else every minute, and every 10 s while none has | one that comes up late, or was started again, is to be told too |
-/// | prolong the wait of the terminating hook | held there, every quarter of its timeout | a recording may last for hours |
+/// | prolong the wait of the terminating hook | held there, every quarter of its timeout as the group was listed, every minute before it was | a recording may last for hours |
 /// | complete the terminating hook with ABANDON | something is left, for five minutes, in a group just listed as one that retains | without retention ABANDON destroys the machine; once retained, whoever ends it by its id does |
 /// | stop the Jibri at once | a Spot notice, busy or not known, unless it is to drain | two minutes are less than a recording |
 /// | complete the launching hook | the first answer that is idle and healthy and passes the self check, or whose self check says nothing three times in a row, or BUSY | what never comes up is replaced by the group itself; what records must not be |
 /// | start the Jibri | not started, bound for service, no latch | in the warm pool it is not started |
 /// | protect, at once | in service, and not all of the next row | nobody may choose it |
 /// | take the protection away | idle and healthy for `idle_timeout` without a gap, in a group just listed with the terminating hook and the tag that lets agents shrink it | it may be chosen, and the hook holds it then |
-/// | publish that it is held | with each heartbeat, and when a release check has failed | so that a human hears of it |
-/// | list the group | when it comes into service, then six agents of a group in five minutes, as expected, each at a moment of its own; one that may be surplus, once each time it looks | all Auto Scaling calls of the account share one bucket |
+/// | publish that it is held | with each heartbeat, and when it is kept because a release check has failed or the Jibri has crashed | so that a human hears of it |
+/// | list the group | when it comes into service; then six agents of a group in five minutes, as expected, to count it; unprotected, every ten to fourteen minutes, to protect it within fifteen where hook or tag are gone; unprotected while there is a surplus, once each time it looks; held by the hook, every quarter of an hour for its timeout; each at a moment of its own, except where there is a surplus | all Auto Scaling calls of the account share one bucket |
+/// | save since when it is busy | when a recording begins or ends | an agent that is restarted knows how long it lasts |
 /// | publish 1 or 0 | in service, not draining, its Jibri has answered, once per period | a booting or leaving instance is not a 0 |
 /// | end itself with decrement | unprotected or in a group without the hook, surplus for `surplus_hold`, by rank, in a group whose tag allows it | the desired count falls together with its victim |
 ///
@@ -99,10 +102,13 @@ pub struct Agent {
     looking: Option<shrinking::Looking>,
     /// What the group was when it was last listed.
     listed: Option<Listed>,
+    /// Whether it may not be listed, so that asking again soon is of no use.
+    list_refused: bool,
     /// Since when something on the machine is kept.
     kept_since: Option<Duration>,
-    /// Whether it is to be published that a release check has failed.
-    check_failed: bool,
+    /// Whether it is to be published that the machine is kept for a human.
+    says_kept: bool,
+    saving: saving::Saving,
     launch: serving::Launch,
     finished: bool,
     concerns: Concerns,
@@ -160,8 +166,10 @@ impl Agent {
             protection: Protection::default(),
             looking: None,
             listed: None,
+            list_refused: false,
             kept_since: None,
-            check_failed: false,
+            says_kept: false,
+            saving: saving::Saving::default(),
             launch: serving::Launch::default(),
             finished: false,
             concerns: Concerns::default(),
@@ -207,6 +215,7 @@ impl Agent {
         self.begun.in_phase.follow(phase);
         if !self.finished {
             self.look_around(is_tick, is_hint);
+            self.save_state();
             match self.latch {
                 Latched::Unknown => {
                     self.load_latch();
@@ -282,7 +291,7 @@ impl Agent {
                 self.protection.set(result.is_ok());
             }
             Input::Heartbeat(result) => {
-                let cap = self.config.hook_timeout() / 16;
+                let cap = self.heartbeat_every() / 4;
                 self.settle_within(ActKind::Heartbeat, &result, cap);
                 if result == Ok(false) {
                     self.whereabouts.nothing_waited();
@@ -297,12 +306,19 @@ impl Agent {
             Input::Stopped(result) => self.settle_local(ActKind::StopNow, &result),
             Input::ReleaseChecked(result) => self.release_checked(&result),
             Input::SelfChecked(result) => self.self_checked(&result),
+            Input::StateLoaded(result) => self.state_loaded(result),
+            Input::StateSaved(result) => {
+                self.settle(ActKind::SaveState, &result);
+                self.state_saved(result);
+            }
             Input::Sums(result) => self.summed(result.ok().as_deref()),
             Input::Listed(result) => {
                 self.settle(ActKind::List, &result);
+                self.list_refused = matches!(result, Err(PortErrorKind::Permanent));
                 if let Ok(listing) = &result {
                     self.listed = Some(Listed::new(listing, self.begun.list));
                     self.counting.listed();
+                    self.hasten_heartbeat();
                 }
                 self.look_at_rank(result.ok().as_ref());
             }
@@ -344,6 +360,9 @@ impl Agent {
         if let Some(drain) = &mut self.drain {
             let before = drain.phase();
             drain.process(self.begun.in_phase.looked_in(), state);
+            // Nobody else says so: there is no release check that would fail.
+            let crashed = DrainPhase::Kept(Keep::Crashed);
+            self.says_kept |= before != crashed && drain.phase() == crashed;
             self.came_back |= before != drain.phase() && drain.phase() == DrainPhase::Telling;
         }
     }
@@ -370,7 +389,7 @@ impl Agent {
         if self.begin(Act::ReadService, Duration::from_secs(pause)) {
             self.begun.in_phase.look();
         }
-        let heartbeat = self.config.hook_timeout() / 4;
+        let heartbeat = self.hook_timeout() / 4;
         let pause = if self.whereabouts.target(elapsed).is_some() {
             self.config.reconcile_every().min(heartbeat)
         } else {

@@ -88,6 +88,11 @@ impl Pace {
         self.not_before = elapsed + pause;
     }
 
+    /// No later than then.
+    pub(super) fn hasten(&mut self, at: Duration) {
+        self.not_before = self.not_before.min(at);
+    }
+
     /// At once.
     pub(super) const fn now(&mut self) {
         self.not_before = Duration::ZERO;

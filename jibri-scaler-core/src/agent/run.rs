@@ -2,6 +2,7 @@
 
 use std::{fmt, future::poll_fn, pin::pin, task::Poll};
 
+use async_trait::async_trait;
 use futures_core::{Stream, future::BoxFuture};
 use futures_util::{FutureExt as _, StreamExt as _, future::join_all, stream::FuturesUnordered};
 
@@ -9,7 +10,10 @@ use crate::{
     Finding, InstanceId, Timestamp,
     agent::{
         Act, ActKind, Agent, AgentConfig, Input, Output,
-        port::{IdleSignal, InstanceMetadata, JibriService, LatchStore, OwnInstance},
+        port::{
+            IdleSignal, InstanceMetadata, JibriService, LatchStore, OwnInstance, SavedState,
+            StateStore,
+        },
     },
     port::{DrainClient, GroupListing, HealthProbe, PortError, PortErrorKind, Target},
 };
@@ -37,6 +41,7 @@ pub struct LocalPorts {
     drain: Box<dyn DrainClient>,
     service: Box<dyn JibriService>,
     latch: Box<dyn LatchStore>,
+    state: Box<dyn StateStore>,
 }
 
 impl LocalPorts {
@@ -52,13 +57,36 @@ impl LocalPorts {
             drain: Box::new(drain),
             service: Box::new(service),
             latch: Box::new(latch),
+            state: Box::new(Forgetful),
         }
+    }
+
+    /// The same with what is known over a restart of the agent beside the latch. Without it, how long a Jibri is busy is reckoned from
+    /// the start of the agent.
+    #[must_use]
+    pub fn with_state(mut self, state: impl StateStore + 'static) -> Self {
+        self.state = Box::new(state);
+        self
     }
 }
 
 impl fmt::Debug for LocalPorts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalPorts").finish_non_exhaustive()
+    }
+}
+
+/// Keeps nothing.
+struct Forgetful;
+
+#[async_trait]
+impl StateStore for Forgetful {
+    async fn load(&self) -> Result<Option<SavedState>, PortError> {
+        Ok(None)
+    }
+
+    async fn save(&self, _: &SavedState) -> Result<(), PortError> {
+        Ok(())
     }
 }
 
@@ -313,6 +341,12 @@ impl AgentLoop {
             }
             Act::ClearLatch => {
                 async { outcome(local.latch.clear().await, Input::LatchCleared) }.boxed()
+            }
+            Act::LoadState => {
+                async { outcome(local.state.load().await, Input::StateLoaded) }.boxed()
+            }
+            Act::SaveState(state) => {
+                async move { outcome(local.state.save(&state).await, Input::StateSaved) }.boxed()
             }
             Act::ReadTarget => {
                 async { outcome(group.metadata.target_state().await, Input::Target) }.boxed()

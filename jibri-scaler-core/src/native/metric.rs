@@ -7,7 +7,7 @@
 //! | [`RETAINED`] | Count | the same agents, in the same request | an alarm for a human |
 //! | [`BUSY_SECONDS`] | Seconds | the agent of a busy Jibri, in the same request | an alarm for a human |
 //! | [`HOOK_SECONDS`] | Seconds | the agent of an instance whose termination is held, with each heartbeat | an alarm for a human |
-//! | [`RELEASE_CHECK_FAILED`] | Count | the agent whose release check has failed, once | an alarm for a human |
+//! | [`RELEASE_CHECK_FAILED`] | Count | the agent whose release check has failed, or whose Jibri has crashed, once | an alarm for a human |
 //!
 //! All have the one dimension [`GROUP_DIMENSION`](super::GROUP_DIMENSION), and keep their unit for ever: CloudWatch aggregates
 //! points of different units apart. All that belong to one period go in one request, so that five metrics cost no more requests
@@ -36,5 +36,6 @@ pub const BUSY_SECONDS: &str = "BusySeconds";
 /// How long the terminating hook has held the instance. Maximum.
 pub const HOOK_SECONDS: &str = "HookSeconds";
 
-/// 1 when a release check has failed, so that the instance is kept. Sum.
+/// 1 when an instance is kept for a human: its release check has failed, or its Jibri has ended otherwise than it was told to, so that
+/// a recording may lie there unfinished. Sum.
 pub const RELEASE_CHECK_FAILED: &str = "ReleaseCheckFailed";

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 
@@ -28,6 +28,8 @@ pub struct Listing {
     /// Whether this project's lifecycle hook holds an instance that is to end, so that the agent on it can drain it. `false`
     /// where that was not looked up.
     pub drains_on_termination: bool,
+    /// How long that hook waits for a heartbeat; `None` where that was not looked up, or there is no such hook.
+    pub hook_timeout: Option<Duration>,
     /// Whether the instance lifecycle policy of the group keeps an instance whose termination is abandoned, as
     /// `Terminating:Retained`. Without it ABANDON destroys the instance just as CONTINUE does. `false` where that was not looked
     /// up.
@@ -48,6 +50,7 @@ impl Listing {
             group,
             instances,
             drains_on_termination: false,
+            hook_timeout: None,
             retains_abandoned: false,
             tags: BTreeMap::new(),
             findings: Vec::new(),

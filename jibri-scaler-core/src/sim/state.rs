@@ -118,6 +118,7 @@ impl State {
         let group = Group::new(self.min_size, self.max_size, self.desired);
         let mut listing = Listing::new(group, rows.collect());
         listing.drains_on_termination = self.terminating_hook.is_some();
+        listing.hook_timeout = self.terminating_hook.map(|hook| hook.heartbeat_timeout());
         listing.retains_abandoned = self.retains;
         listing.tags.clone_from(&self.tags);
         listing

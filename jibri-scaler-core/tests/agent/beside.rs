@@ -85,6 +85,46 @@ fn a_few_agents_list_the_group_for_all_whatever_its_size() {
     }
 }
 
+/// Idle ones whose protection is off see for themselves, every quarter of an hour at most, that the hook is there; that there is no
+/// surplus costs no listing at all, and nothing comes at a multiple of the cadence.
+#[test]
+fn idle_agents_without_a_surplus_list_no_more_than_their_protection_needs() {
+    const COUNT: usize = 50;
+    let all = u32::try_from(COUNT).unwrap();
+    let config = config().with_min_idle(MinIdle::new(all).unwrap());
+    let mut world = World::new(COUNT, config);
+    world.pass(1500);
+    assert!((0..COUNT).all(|n| world.change(&id(n), |member| !member.protected)));
+    world.state().journal.clear();
+    world.pass(3600);
+    let state = world.state();
+    let at = |name: &str| {
+        let calls = state.journal.iter().filter(|(_, _, call)| call == name);
+        calls.map(|(at, ..)| *at).collect::<Vec<_>>()
+    };
+    let (lists, looks, sums) = (at("list"), at("look"), at("sums"));
+    assert_eq!(
+        sums.len(),
+        12 * COUNT,
+        "they looked whether they are surplus"
+    );
+    assert!(looks.len() <= 6 * COUNT, "{}", looks.len());
+    // Each every ten to fourteen minutes, and six in five minutes to count.
+    assert!(lists.len() <= 6 * COUNT + 80, "{}", lists.len());
+    let near = |at: &i64| {
+        lists
+            .iter()
+            .filter(|other| (*at..at + 30).contains(*other))
+            .count()
+    };
+    let crowd = lists.iter().map(near).max().unwrap();
+    assert!(
+        crowd <= 12,
+        "{crowd} of {} within half a minute",
+        lists.len()
+    );
+}
+
 #[test]
 fn an_old_number_is_not_published_for_long() {
     let mut world = World::new(40, config());

@@ -247,7 +247,18 @@ fn one_that_crashed_is_kept_for_a_human() {
             world.found("critical: i-000: its Jibri has ended otherwise"),
             1
         );
+        assert_eq!(world.found("then terminate the instance by hand"), 1);
+        assert_eq!(said_kept(&world), 1, "an alarm hears of it once");
     }
+}
+
+/// How often was published that it is kept.
+fn said_kept(world: &World) -> usize {
+    let state = world.state();
+    let points = state.drain_points.iter();
+    points
+        .filter(|(_, point)| point.release_check_failed)
+        .count()
 }
 
 #[test]
@@ -405,6 +416,8 @@ fn a_process_that_ended_by_itself_is_replaced_after_the_boot_deadline() {
         crashed.found("critical: i-000: its Jibri has ended otherwise"),
         1
     );
+    assert_eq!(crashed.found("exit code 1"), 1);
+    assert_eq!(said_kept(&crashed), 1, "also of one that no hook holds");
 }
 
 #[test]

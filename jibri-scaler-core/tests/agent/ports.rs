@@ -7,8 +7,8 @@ use jibri_scaler_core::{
     Group, Instance, InstanceId, JibriStatus, Lifecycle, Timestamp,
     agent::port::{
         CheckResult, DrainPoint, HookResult, IdleSignal, InstanceMetadata, JibriService, Latch,
-        LatchStore, Notices, OwnInstance, OwnState, ServiceState, SignalPoint, SignalSum,
-        TargetState, Transition,
+        LatchStore, Notices, OwnInstance, OwnState, SavedState, ServiceState, SignalPoint,
+        SignalSum, StateStore, TargetState, Transition,
     },
     native::{SHRINK_ENABLED, SHRINK_TAG},
     port::{
@@ -171,6 +171,22 @@ impl LatchStore for Port {
 }
 
 #[async_trait]
+impl StateStore for Port {
+    async fn load(&self) -> Result<Option<SavedState>, PortError> {
+        let load = |state: &mut State, id: &InstanceId| Ok(state.member(id).saved);
+        self.call("restore", "", load).await
+    }
+
+    async fn save(&self, saved: &SavedState) -> Result<(), PortError> {
+        let save = |state: &mut State, id: &InstanceId| {
+            state.member(id).saved = Some(*saved);
+            Ok(())
+        };
+        self.call("save", "", save).await
+    }
+}
+
+#[async_trait]
 impl InstanceMetadata for Port {
     async fn target_state(&self) -> Result<Option<TargetState>, PortError> {
         let target = |state: &mut State, id: &InstanceId| state.member(id).target.clone();
@@ -210,11 +226,11 @@ impl OwnInstance for Port {
     async fn heartbeat(&self, hook: Transition) -> Result<bool, PortError> {
         assert_eq!(hook, Transition::Terminating);
         let beat = |state: &mut State, id: &InstanceId| {
-            let now = state.now;
+            let (now, timeout) = (state.now, state.hook_timeout);
             let member = state.member(id);
             let waits = member.lifecycle == Lifecycle::TerminatingWait;
             if waits {
-                member.hook_until = now + 3600;
+                member.hook_until = now + timeout;
                 member.heartbeats += 1;
             }
             Ok(waits)
@@ -348,6 +364,8 @@ impl GroupListing for Port {
             let group = Group::new(state.min, 99, state.desired);
             let mut listing = Listing::new(group, rows.collect());
             listing.drains_on_termination = state.hook;
+            let timeout = u64::try_from(state.hook_timeout).unwrap();
+            listing.hook_timeout = state.hook.then_some(Duration::from_secs(timeout));
             listing.retains_abandoned = state.retention;
             let tag = if state.shrinks { SHRINK_ENABLED } else { "no" };
             listing.tags.insert(SHRINK_TAG.into(), tag.into());

@@ -1,7 +1,7 @@
 //! A group of instances in memory, each with a Jibri and an agent, on virtual time.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
     sync::{
@@ -12,18 +12,21 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{Stream, stream};
 use jibri_scaler_core::{
     InstanceId, Lifecycle, Timestamp,
     agent::{
         AgentConfig, AgentEvent, AgentLoop, Ending, GroupPorts, LocalPorts,
-        port::{DrainPoint, HookResult, Latch, Notices, ServiceState, SignalPoint, TargetState},
+        port::{
+            DrainPoint, HookResult, Latch, Notices, SavedState, ServiceState, SignalPoint,
+            TargetState,
+        },
     },
     port::PortErrorKind,
 };
 
 use crate::{
     ports::Port,
+    queue::{Shared, items, push},
     several::{Second, targets},
 };
 
@@ -60,6 +63,8 @@ pub(crate) struct State {
     /// Whether the listing knows of the terminating hook, and whether the group's tag lets agents end themselves.
     pub(crate) hook: bool,
     pub(crate) shrinks: bool,
+    /// How long that hook waits, in seconds.
+    pub(crate) hook_timeout: i64,
     sleepers: Vec<Waker>,
 }
 
@@ -74,6 +79,8 @@ pub(crate) struct Member {
     /// How far its clock is ahead, in microseconds.
     pub(crate) skew: i64,
     pub(crate) latch: Option<Latch>,
+    /// What its agent has saved beside the latch.
+    pub(crate) saved: Option<SavedState>,
     pub(crate) process: ServiceState,
     /// A recording: since when, and until when.
     pub(crate) session: Option<(i64, i64)>,
@@ -111,6 +118,7 @@ impl Member {
             notices: Notices::default(),
             skew: 0,
             latch: None,
+            saved: None,
             process: ServiceState::Running,
             session: None,
             told: false,
@@ -215,7 +223,7 @@ impl State {
     /// One second passes.
     fn pass(&mut self) {
         self.now += 1;
-        let (now, retention) = (self.now, self.retention);
+        let (now, retention, hook_timeout) = (self.now, self.retention, self.hook_timeout);
         let mut destroyed = vec![];
         for (id, member) in &mut self.members {
             if member.session.is_some_and(|(_, until)| now >= until) {
@@ -227,7 +235,7 @@ impl State {
             match member.lifecycle {
                 Lifecycle::Terminating => {
                     member.lifecycle = Lifecycle::TerminatingWait;
-                    member.hook_until = now + 3600;
+                    member.hook_until = now + hook_timeout;
                 }
                 Lifecycle::PendingProceed => member.lifecycle = Lifecycle::InService,
                 Lifecycle::TerminatingWait if now >= member.hook_until && retention => {
@@ -257,42 +265,6 @@ impl Wake for Flag {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-struct Queue<T> {
-    items: VecDeque<T>,
-    waker: Option<Waker>,
-}
-
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
-        Self {
-            items: VecDeque::new(),
-            waker: None,
-        }
-    }
-}
-
-type Shared<T> = Arc<Mutex<Queue<T>>>;
-
-fn push<T>(queue: &Shared<T>, item: T) {
-    let mut queue = queue.lock().unwrap();
-    queue.items.push_back(item);
-    if let Some(waker) = queue.waker.take() {
-        waker.wake();
-    }
-}
-
-fn items<T: Send + 'static>(queue: &Shared<T>) -> impl Stream<Item = T> + Send + use<T> {
-    let queue = Arc::clone(queue);
-    stream::poll_fn(move |context| {
-        let mut queue = queue.lock().unwrap();
-        if let Some(item) = queue.items.pop_front() {
-            return Poll::Ready(Some(item));
-        }
-        queue.waker = Some(context.waker().clone());
-        Poll::Pending
-    })
 }
 
 struct Running {
@@ -336,6 +308,7 @@ impl World {
             retention: true,
             hook: true,
             shrinks: true,
+            hook_timeout: 3600,
             ..State::default()
         };
         Self {
@@ -357,7 +330,7 @@ impl World {
 
     pub(crate) fn start_agent(&mut self, id: &InstanceId) {
         let port = || Port::new(self.shelf.clone(), id.clone());
-        let local = LocalPorts::new(port(), port(), port(), port());
+        let local = LocalPorts::new(port(), port(), port(), port()).with_state(port());
         let group = GroupPorts::new(port(), port(), port(), port());
         let agent = AgentLoop::new(self.config.clone(), id.clone(), local, group)
             .with_targets(self.change(id, |member| targets(id, member)));

@@ -271,6 +271,8 @@ impl Driven {
             (Act::LoadLatch, _) => Input::LatchLoaded(Err(error)),
             (Act::SetLatch(_), _) => Input::LatchSet(Err(error)),
             (Act::ClearLatch, _) => Input::LatchCleared(Err(error)),
+            (Act::LoadState, _) => Input::StateLoaded(Err(error)),
+            (Act::SaveState(_), _) => Input::StateSaved(Err(error)),
             (Act::Tell, _) => Input::Told(vec![Told::Unknown]),
             (Act::Publish(_), _) => Input::Published(Err(error)),
             (Act::PublishDrain(_), _) => Input::DrainPublished(Err(error)),
@@ -390,6 +392,8 @@ impl Driven {
             Act::Publish(_) => Input::Published(Ok(())),
             Act::PublishDrain(_) => Input::DrainPublished(Ok(())),
             Act::ClearLatch => Input::LatchCleared(Ok(())),
+            Act::LoadState => Input::StateLoaded(Ok(None)),
+            Act::SaveState(_) => Input::StateSaved(Ok(())),
             // Without Spot nothing is stopped, and without a self check none is run.
             _ => Input::Hint,
         }

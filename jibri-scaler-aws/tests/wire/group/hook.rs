@@ -2,13 +2,13 @@
 
 use super::*;
 
-fn hooks(name: &str, transition: &str) -> Answer {
+fn hooks(name: &str, transition: &str, timeout: i32) -> Answer {
     Answer::http(
         200,
         format!(
             "<DescribeLifecycleHooksResponse><DescribeLifecycleHooksResult><LifecycleHooks><member>\
              <LifecycleHookName>{name}</LifecycleHookName><LifecycleTransition>{transition}</LifecycleTransition>\
-             </member></LifecycleHooks></DescribeLifecycleHooksResult></DescribeLifecycleHooksResponse>"
+             <HeartbeatTimeout>{timeout}</HeartbeatTimeout></member></LifecycleHooks></DescribeLifecycleHooksResult></DescribeLifecycleHooksResponse>"
         ),
     )
 }
@@ -18,27 +18,41 @@ const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
 #[tokio::test]
 async fn only_our_hook_of_that_transition_lets_agents_drain() {
     for (answer, expected) in [
-        (hooks("jibri-scaler-terminating", TERMINATING), true),
+        (hooks("jibri-scaler-terminating", TERMINATING, 600), true),
         (
             hooks(
                 "jibri-scaler-terminating",
                 "autoscaling:EC2_INSTANCE_LAUNCHING",
+                600,
             ),
             false,
         ),
-        (hooks("another", TERMINATING), false),
+        (hooks("another", TERMINATING, 600), false),
         (done("DescribeLifecycleHooks"), false),
     ] {
         let answers = vec![page(&group_xml("jibri", ""), None), answer];
         let server = Server::script(answers);
         let listing = group(&server).with_agents(true).list().await.unwrap();
         assert_eq!(listing.drains_on_termination, expected);
+        let timeout = expected.then_some(Duration::from_mins(10));
+        assert_eq!(listing.hook_timeout, timeout);
         let asked = &server.requests()[1];
         assert_eq!(asked.parameter("AutoScalingGroupName"), Some("jibri"));
         assert_eq!(
             asked.members("LifecycleHookNames"),
             ["jibri-scaler-terminating"]
         );
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_that_makes_no_sense_is_not_known() {
+    for timeout in [-1, 0] {
+        let hooks = hooks("jibri-scaler-terminating", TERMINATING, timeout);
+        let server = Server::script(vec![page(&group_xml("jibri", ""), None), hooks]);
+        let listing = group(&server).with_agents(true).list().await.unwrap();
+        assert!(listing.drains_on_termination);
+        assert_eq!(listing.hook_timeout, None, "{timeout}");
     }
 }
 

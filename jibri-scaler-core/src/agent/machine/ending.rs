@@ -8,7 +8,7 @@ use crate::{
         Act, ActKind, Drain, DrainAct, DrainPhase, Keep, OnSpot, Output, Place, Reading,
         concern::Concern,
         health::Health,
-        port::{CheckResult, DrainPoint, HookResult, Latch, ServiceState, TargetState, Transition},
+        port::{CheckResult, HookResult, Latch, ServiceState, TargetState, Transition},
     },
     port::{Decrement, PortErrorKind},
     safeguard::{Safeguard, holds},
@@ -121,7 +121,7 @@ impl Agent {
             return;
         }
         self.prolong(place, to_pool);
-        if self.check_failed {
+        if self.says_kept {
             self.publish_drain();
         }
         self.stop_for_spot(phase);
@@ -189,40 +189,6 @@ impl Agent {
     fn check_release(&mut self) {
         if self.begin(Act::CheckRelease, 10 * SECOND) {
             self.begun.in_phase.check();
-        }
-    }
-
-    /// Keeps the hook waiting, whether or not it is certain that it does.
-    fn prolong(&mut self, place: Place, to_pool: bool) {
-        let to_pool = to_pool && self.target_is(&TargetState::Warmed);
-        let is_leaving = to_pool || self.whereabouts.is_ending(self.clock.elapsed);
-        let may_wait = matches!(place, Place::Held | Place::Unknown | Place::Leaving);
-        if !(is_leaving && may_wait) {
-            return;
-        }
-        let has_hook = self.listed.is_some_and(|listed| listed.drains);
-        if self.config.terminating_hook() || has_hook {
-            let quarter = self.config.hook_timeout() / 4;
-            let beats = self.begin(Act::Heartbeat(Transition::Terminating), quarter);
-            if beats {
-                self.publish_drain();
-            }
-        }
-        if place != Place::Held {
-            self.look(60 * SECOND);
-        }
-    }
-
-    /// Says that the instance is held, and once that its release check has failed.
-    fn publish_drain(&mut self) {
-        let Latched::Yes(latch) = &self.latch else {
-            return;
-        };
-        let wall = self.clock.wall;
-        let mut point = DrainPoint::new(wall, wall.since(latch.since));
-        point.release_check_failed = self.check_failed;
-        if self.begin(Act::PublishDrain(point), SECOND) {
-            self.check_failed = false;
         }
     }
 
@@ -306,7 +272,7 @@ impl Agent {
         let begun_in = self.begun.in_phase.checked_in();
         drain.checked(begun_in, result);
         let has_failed = drain.phase() == DrainPhase::Kept(Keep::CheckFailed);
-        self.check_failed |= has_failed && begun_in == DrainPhase::Checking;
+        self.says_kept |= has_failed && begun_in == DrainPhase::Checking;
         if matches!(drain.phase(), DrainPhase::Kept(_)) {
             let pace = self.paces.entry(ActKind::CheckRelease).or_default();
             pace.wait(self.clock.elapsed, self.config.release_check_every());
@@ -317,6 +283,9 @@ impl Agent {
     pub(super) fn return_from_pool(&mut self) {
         self.latch = Latched::No;
         self.drain = None;
+        self.says_kept = false;
+        // What failed on its way out says nothing of its new life.
+        self.paces.clear();
         self.launch = Launch::from_pool();
         self.health = Health::new(self.config.freshness());
         self.jibris.begin_anew();

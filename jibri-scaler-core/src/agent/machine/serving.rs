@@ -15,9 +15,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The protection is dropped by what a listing says that is no older than this.
 const JUST_LISTED: Duration = Duration::from_secs(60);
 
-/// Who has dropped it lists the group again after so long and up to half as long again. Who looks whether it is surplus lists more
-/// often anyway.
-const LIST_AGAIN: Duration = Duration::from_secs(360);
+/// Who has dropped it lists the group again after so long and up to 40 % more, each at a time of its own: so it knows within
+/// [`ALLOWED`] that hook or tag are gone, with a minute left to try again.
+const LIST_AGAIN: Duration = Duration::from_secs(600);
 
 /// And takes it again where the newest listing is older than this.
 const ALLOWED: Duration = Duration::from_secs(900);
@@ -133,8 +133,10 @@ impl Agent {
     /// Holds the protection from scale-in, unless the Jibri is idle for long and without any doubt, in a group whose hook would hold
     /// the instance and whose agents may shrink it.
     fn protect(&mut self) {
-        let heartbeats =
-            self.outstanding.contains(&ActKind::Heartbeat) || self.failures(ActKind::Heartbeat) > 0;
+        // Protection never goes ahead of a heartbeat that is due: all Auto Scaling calls of the account share one bucket.
+        let heartbeats = self.drain.is_some()
+            && (self.outstanding.contains(&ActKind::Heartbeat)
+                || self.failures(ActKind::Heartbeat) > 0);
         if !self.in_service() || heartbeats {
             return;
         }
@@ -172,7 +174,7 @@ impl Agent {
         };
         let again = match (allows, self.protection.drops) {
             (true, false) => JUST_LISTED,
-            (true, true) => LIST_AGAIN.mul_f64(1.0 + 0.5 * share),
+            (true, true) => LIST_AGAIN.mul_f64(1.0 + 0.4 * share),
             (false, _) => self.config.reconcile_every().mul_f64(0.75 + 0.5 * share),
         };
         if age > again {

@@ -53,8 +53,8 @@ impl Agent {
             && self.is_idle_for_long()
     }
 
-    /// Looks after each multiple of the cadence whether this instance is surplus, if it may be: reads the sums, and lists the group
-    /// once.
+    /// Looks after each multiple of the cadence whether this instance is surplus, if it may be: reads the sums, and only where they
+    /// show a surplus lists the group, once.
     pub(super) fn look_whether_surplus(&mut self) {
         self.end_if_chosen();
         if let Some(Looking {
@@ -93,7 +93,6 @@ impl Agent {
                 self.looking = Some(Looking { found, ..looking });
             }
         }
-        self.list(LISTED_AGAIN);
     }
 
     /// Takes in a listing, for a look that waits for it.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Agent, Latched};
-use crate::agent::{ActKind, Drain, DrainPhase, Keep, Reading, concern::Concern};
+use crate::agent::{
+    ActKind, Drain, DrainPhase, Keep, Reading, concern::Concern, port::ServiceState,
+};
 
 /// What lasts so long is said.
 const LONG: Duration = Duration::from_secs(60);
@@ -41,7 +43,12 @@ impl Agent {
         self.note(Concern::LatchNotSet, latching && self.latch_failed());
         let keep = |keep| phase == Some(DrainPhase::Kept(keep));
         let (crashed, failed) = (keep(Keep::Crashed), keep(Keep::CheckFailed));
-        self.note(Concern::Crashed, crashed);
+        let more = match self.service {
+            Some(ServiceState::Ended { code: Some(code) }) => format!("exit code {code}"),
+            Some(ServiceState::Ended { code: None }) => "ended by a signal".to_owned(),
+            _ => String::new(),
+        };
+        self.note_with(Concern::Crashed, crashed, &more);
         self.note(Concern::CheckFailed, failed);
         let untold = self
             .jibris

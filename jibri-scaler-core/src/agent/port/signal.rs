@@ -64,12 +64,12 @@ pub struct DrainPoint {
     pub at: Timestamp,
     /// How long the terminating hook has held the instance.
     pub held_for: Duration,
-    /// Whether its release check has just failed, so that it is kept.
+    /// Whether it is kept since just now: its release check has failed, or its Jibri has crashed.
     pub release_check_failed: bool,
 }
 
 impl DrainPoint {
-    /// The point observed at that time, with no failed check.
+    /// The point observed at that time, of an instance that is not kept.
     #[must_use]
     pub const fn new(at: Timestamp, held_for: Duration) -> Self {
         Self {
