@@ -10,7 +10,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum, builder::NonEmptyStringValueParser};
-use jibri_scaler_aws::{GroupName, Namespace};
+use jibri_scaler_aws::{GroupName, Namespace, agent::Identity};
 use jibri_scaler_core::{
     InstanceId, PolicyFile,
     agent::{AgentConfig, OnSpot, Publish},
@@ -88,6 +88,12 @@ pub(crate) struct Arguments {
     /// The Auto Scaling group. Without it: the one that the tags of the instance name in its metadata.
     #[arg(long)]
     pub(crate) group: Option<GroupName>,
+    /// The id of the instance, where there are no metadata that tell it.
+    #[arg(long, value_name = "ID", requires_all = ["region", "group"])]
+    instance_id: Option<InstanceId>,
+    /// The region of the instance, where there are no metadata that tell it.
+    #[arg(long, value_name = "REGION", requires = "instance_id", value_parser = NonEmptyStringValueParser::new())]
+    region: Option<String>,
     /// The file of the restart latch. While it is there, nobody may start the Jibri.
     #[arg(
         long,
@@ -99,7 +105,8 @@ pub(crate) struct Arguments {
     /// speak for different instances, as in tests.
     #[arg(long, value_name = "NAME", default_value = "jibri-scaler-agent", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) host_lock: String,
-    /// The heartbeat timeout of the terminating hook.
+    /// The heartbeat timeout of the terminating hook, where the agent may not read it (`autoscaling:DescribeLifecycleHooks`); where it
+    /// may, what it reads counts.
     #[arg(long, value_parser = span, default_value = "1h")]
     hook_timeout: Duration,
     /// The group has no terminating hook: stay protected, drain first, and end the instance then.
@@ -191,6 +198,13 @@ impl Arguments {
             .with_self_check_every(self.self_check.as_ref().map(|_| self.self_check_every)))
     }
 
+    /// Which instance this is, where the command line says it.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        let mut identity = Identity::new(self.instance_id.clone()?, self.region.clone()?);
+        identity.group.clone_from(&self.group);
+        Some(identity)
+    }
+
     /// The Jibris of this machine, and where they are. The only one is the instance itself.
     pub(crate) fn jibris(
         &self,
@@ -274,6 +288,16 @@ mod tests {
         assert_eq!(found.internal.as_str(), "http://127.0.0.1:3333");
         let folders = ReleaseCheck::NoFiles(vec!["/srv/recordings".into()]);
         assert_eq!(arguments.release_check(), folders);
+    }
+
+    #[test]
+    fn who_it_is_may_be_said() {
+        let options = "--instance-id i-a --region eu-central-1 --group jibri";
+        let identity = parse(options).unwrap().identity().unwrap();
+        assert_eq!(identity.instance_id.as_str(), "i-a");
+        assert_eq!(&*identity.region, "eu-central-1");
+        assert_eq!(identity.group, Some("jibri".parse().unwrap()));
+        assert_eq!(parse("--group jibri").unwrap().identity(), None);
     }
 
     #[test]
@@ -374,6 +398,8 @@ mod tests {
             ("--period soon", "is not a span of time"),
             ("--webhook 6000", "invalid"),
             ("--host-lock=", "value is required"),
+            ("--instance-id i-a --region eu-central-1", "--group"),
+            ("--region eu-central-1", "--instance-id"),
         ] {
             let refused = parse(bad).unwrap_err();
             assert!(refused.contains(why), "{bad}: {refused}");

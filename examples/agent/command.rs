@@ -34,11 +34,19 @@ impl Run {
     }
 }
 
+/// Runs first in the shell. The agent's unit keeps the kernel from taking its memory, which its children inherit: a Chrome of the self
+/// check would outlive the one that records. What the agent runs goes before what Jibri runs. To raise it needs no rights.
+const GOES_FIRST: &str = "\
+if read -r oom_adj </proc/self/oom_score_adj && [ \"$oom_adj\" -lt 500 ]; then echo 500 >/proc/self/oom_score_adj; fi";
+
 /// Runs a command of the shell. When it has ended, at its deadline, and where the future is dropped, every process of its group
 /// is killed.
 pub(crate) async fn run(command: &str, deadline: Duration) -> io::Result<Run> {
     let mut child = Command::new("/bin/sh")
-        .args(["-c", &format!("exec 2>&1\n{command}")])
+        .args([
+            "-c",
+            &format!("{{ {GOES_FIRST}; }} 2>/dev/null\nunset oom_adj\nexec 2>&1\n{command}"),
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -98,6 +106,14 @@ mod tests {
         assert_eq!(run.status.unwrap().code(), Some(3));
         assert_eq!(run.output, "out\nerr\n");
         assert_eq!(run.on_one_line(), "out err");
+    }
+
+    /// What the agent's unit sets for itself is inherited, and would keep all that a check starts.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn memory_is_taken_from_commands_before_it_is_taken_from_a_jibri() {
+        let command = "cat /proc/self/oom_score_adj; (cat /proc/self/oom_score_adj)";
+        assert_eq!(run(command, AMPLE).await.unwrap().output, "500\n500\n");
     }
 
     #[tokio::test]

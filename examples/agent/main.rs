@@ -1,7 +1,8 @@
 //! The agent: runs beside the Jibri of an EC2 instance, publishes whether it is idle, protects it while it is not, and drains it
 //! when its instance is to go.
 //!
-//! Credentials and endpoints come from the usual AWS environment, instance, region and group from the instance metadata. SIGTERM
+//! Credentials and endpoints come from the usual AWS environment, instance, region and group from the instance metadata, or from
+//! what they said before. SIGTERM
 //! and Ctrl-C end it and change nothing: what it had begun, the next one goes on with. `jibri-scaler-agent.service` beside this
 //! file runs it under systemd; `README.md` says what else belongs on the machine.
 //!
@@ -10,16 +11,19 @@
 //! ```
 
 mod arguments;
+mod beside;
 mod checks;
 #[path = "../support/clock.rs"]
 mod clock;
 mod command;
 #[path = "../support/durable.rs"]
 mod durable;
+mod identity;
 mod latch_file;
 mod lock;
 mod reporting;
 mod service;
+mod state_file;
 mod supervisor;
 mod systemd;
 #[cfg(test)]
@@ -57,6 +61,7 @@ use arguments::Arguments;
 use latch_file::LatchFile;
 use lock::Lock;
 use service::LocalService;
+use state_file::StateFile;
 
 /// How often the health is read, however slowly the signal is published.
 const TICK: Duration = Duration::from_secs(1);
@@ -90,7 +95,6 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     ready();
     let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let imds = Imds::new(&sdk)?;
-    let agent = build(&arguments, config, &sdk, imds).await?;
 
     let (mut term, mut interrupt) = (
         signal(SignalKind::terminate())?,
@@ -103,6 +107,10 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         }
     };
     let stop = stop.boxed().shared();
+    let agent = tokio::select! {
+        agent = build(&arguments, config, &sdk, imds) => agent?,
+        () = stop.clone() => return Ok(()),
+    };
     let ticks = clock::ticks(TICK).take_until(stop.clone());
     match agent.run(ticks, hints, |event| tell(&event)).await {
         Ending::InstanceEnded => {
@@ -123,7 +131,7 @@ async fn build(
     sdk: &SdkConfig,
     imds: Imds,
 ) -> Result<AgentLoop, Box<dyn Error>> {
-    let identity = imds.identity().await?;
+    let identity = identity::find(arguments, &imds).await;
     let instance = identity.instance_id;
     let group = arguments.group.clone().or(identity.group).ok_or_else(|| {
         format!("instance {instance} is in no Auto Scaling group: start it in one, or name it with --group")
@@ -148,11 +156,12 @@ async fn build(
         self_check: arguments.self_check(),
     };
     let latch = LatchFile::new(&arguments.latch, instance.clone());
+    let state = StateFile::new(&arguments.latch, instance.clone());
     say(format_args!("instance {instance} in group {group}"));
     Ok(AgentLoop::new(
         config,
         instance,
-        LocalPorts::new(probe, drain, service, latch),
+        LocalPorts::new(probe, drain, service, latch).with_state(state),
         GroupPorts::new(imds, own, signal, listing),
     )
     .with_targets(targets))
@@ -173,8 +182,8 @@ fn ready() {
 /// Prints an event on a line of standard output.
 fn tell(event: &AgentEvent) {
     let line = match event {
-        // Once in every period, and worth a line only when it fails.
-        AgentEvent::Begun(Act::Publish(_) | Act::PublishDrain(_)) => return,
+        // Often, and worth a line only when it fails.
+        AgentEvent::Begun(Act::Publish(_) | Act::PublishDrain(_) | Act::SaveState(_)) => return,
         AgentEvent::Begun(
             act @ (Act::SetProtection(_) | Act::Heartbeat(_) | Act::Complete(..) | Act::End(_)),
         ) => format!("{event}: {act:?}"),

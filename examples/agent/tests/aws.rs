@@ -17,6 +17,9 @@ use super::{http, moto_server};
 
 const REGION: &str = "eu-central-1";
 
+/// How long the terminating hook waits, in seconds, which nobody tells the agent.
+const HOOK_TIMEOUT: u32 = 120;
+
 /// What AWS says of a group that retains; moto forgets it.
 const RETAINS: &str = "<InstanceLifecyclePolicy><RetentionTriggers><TerminateHookAbandon>retain</TerminateHookAbandon>\
                        </RetentionTriggers></InstanceLifecyclePolicy>";
@@ -93,7 +96,7 @@ impl FakeAws {
         .await;
         let transition = "LifecycleTransition=autoscaling:EC2_INSTANCE_TERMINATING";
         aws.call(&format!(
-            "PutLifecycleHook&AutoScalingGroupName={group}&LifecycleHookName={HOOK_TERMINATING}&{transition}&DefaultResult=ABANDON"
+            "PutLifecycleHook&AutoScalingGroupName={group}&LifecycleHookName={HOOK_TERMINATING}&{transition}&DefaultResult=ABANDON&HeartbeatTimeout={HOOK_TIMEOUT}"
         ))
         .await;
         let listed = aws.describe().await;

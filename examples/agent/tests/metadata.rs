@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use jibri_scaler_core::agent::Ending;
 use jibri_scaler_http::fake::SessionEvent;
+use tokio::time::sleep;
 
-use super::{imds::FakeImds, world::World};
+use super::{TOLD, imds::FakeImds, world::World};
 
 const WHOLE: [SessionEvent; 2] = [SessionEvent::Accepted, SessionEvent::Finished];
 const TARGET: &str = "autoscaling/target-lifecycle-state";
 
-/// An agent that serves, with a hook that waits for four minutes.
+/// An agent that serves.
 async fn serving(group: &str) -> World {
     let mut world = World::new(group).await;
-    world.options.push("--hook-timeout=4m");
     world.start_agent().await;
     world.until_protected(false).await;
     world
@@ -59,6 +59,45 @@ async fn metadata_that_miss_the_end_are_found_out_before_the_hook_gives_up() {
     let world = ends_without("agent-imds-stays", |_| ()).await;
     assert!(!world.heard("the group is asked instead"));
     assert!(world.aws.heartbeats() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_starts_without_metadata_waits_for_them() {
+    let mut world = World::new("agent-imds-late").await;
+    let (imds, instance) = (world.imds.clone(), world.aws.instance.clone());
+    imds.forget();
+    let comes = async {
+        sleep(Duration::from_millis(300)).await;
+        imds.set("instance-id", &instance);
+        imds.set("placement/region", "eu-central-1");
+        imds.set("tags/instance/aws:autoscaling:groupName", "agent-imds-late");
+        imds.set(TARGET, "InService");
+    };
+    tokio::join!(world.start_agent(), comes);
+    world.until_protected(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_restarts_in_the_middle_of_a_drain_needs_no_metadata() {
+    let mut world = serving("agent-imds-restart").await;
+    world.record("standup", Some(Duration::from_mins(10)));
+    world.terminate();
+    world
+        .until("told", |world| world.jibri.received(TOLD) > 0)
+        .await;
+    world.imds.refuse();
+    world.crash_agent().await;
+    let told = world.jibri.received(TOLD);
+    world
+        .until("told again", |world| world.jibri.received(TOLD) > told)
+        .await;
+    world
+        .until("let go", |world| !world.aws.completed().is_empty())
+        .await;
+    assert_eq!(world.aws.completed(), ["CONTINUE"]);
+    let beats = world.aws.heartbeats();
+    assert!(beats > 15, "a quarter of the hook's two minutes: {beats}");
+    assert_eq!(world.events("standup"), WHOLE);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,8 +15,6 @@ async fn a_jibri_that_is_started_again_whatever_is_told_again_until_it_stays_dow
     let restart_after = Duration::from_secs(1);
     let profile = Profile::booted().with_supervisor(Supervisor::Always { restart_after });
     let mut world = World::with("agent-restarts", profile).await;
-    // So that the hook would be seen to be kept waiting.
-    world.options.push("--hook-timeout=2m");
     world.start_agent().await;
     world.until_protected(false).await;
 
