@@ -263,8 +263,12 @@ mod tests {
         health.read(Reading::Unknown, secs(20));
         health.read(Reading::Busy, secs(30));
         assert_eq!(health.busy_for(secs(40)), Some(secs(30)));
+        health.was_busy_before(secs(100));
+        assert_eq!(health.busy_for(secs(40)), Some(secs(130)));
         health.read(Reading::Idle, secs(41));
         assert_eq!(health.busy_for(secs(42)), None);
+        health.read(Reading::Busy, secs(43));
+        assert_eq!(health.busy_for(secs(44)), Some(secs(1)));
     }
 
     #[test]

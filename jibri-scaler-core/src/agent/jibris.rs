@@ -51,12 +51,12 @@ impl Jibri {
         told: TakenBy::None,
     };
 
-    fn answers(&self) -> bool {
+    fn answers(self) -> bool {
         self.newest != Reading::Unknown
     }
 
     /// Whether it answers and would go on doing so: it was not told, or is free although it was.
-    fn is_to_be_told(&self) -> bool {
+    fn is_to_be_told(self) -> bool {
         self.answers() && (self.told != TakenBy::This || self.newest.is_free())
     }
 }
@@ -83,12 +83,12 @@ impl Jibris {
 
     /// Whether any answers.
     pub(super) fn one_answers(&self) -> bool {
-        self.each.iter().any(Jibri::answers)
+        self.each.iter().any(|jibri| jibri.answers())
     }
 
     /// Whether any answers that is to be told, for the first time or again.
     pub(super) fn one_is_to_be_told(&self) -> bool {
-        self.each.iter().any(Jibri::is_to_be_told)
+        self.each.iter().any(|jibri| jibri.is_to_be_told())
     }
 
     /// For how long one has answered that has not taken `gracefulShutdown`.
@@ -123,7 +123,7 @@ impl Jibris {
 
     /// Whether they are to be told now. Telling again is always safe; where those that have not taken it are silent it can wait, so
     /// that a recording of hours is not told every few seconds.
-    pub(super) fn telling_is_due(&mut self, elapsed: Duration) -> bool {
+    pub(super) fn telling_is_due(&self, elapsed: Duration) -> bool {
         let none_was_told = self.each.iter().all(|jibri| jibri.told == TakenBy::None);
         let pause = if none_was_told || self.one_is_to_be_told() {
             SOON
@@ -154,10 +154,10 @@ impl Jibris {
 
     /// For how long at least one process has ended; `None` where none has.
     pub(super) fn one_ended_for(&self, elapsed: Duration) -> Option<Duration> {
-        let ended = self.processes.iter().filter_map(|(state, since)| {
-            matches!(state, ServiceState::Ended { .. }).then(|| elapsed.saturating_sub(*since))
-        });
-        ended.max()
+        let has_ended =
+            |(state, _): &&(ServiceState, Duration)| matches!(state, ServiceState::Ended { .. });
+        let ended = self.processes.iter().filter(has_ended);
+        ended.map(|(_, since)| elapsed.saturating_sub(*since)).max()
     }
 
     /// Takes in that the machine begins anew: nothing was told, and nothing was heard.

@@ -76,6 +76,7 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// # Ok::<(), jibri_scaler_core::EmptyInstanceId>(())
 /// ```
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Agent {
     config: AgentConfig,
     id: InstanceId,

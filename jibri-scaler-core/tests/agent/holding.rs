@@ -95,6 +95,21 @@ fn where_the_group_may_not_be_listed_what_is_configured_counts() {
     world.pass(3 * 3600);
     let count = beats(&world).len();
     assert!((36..=39).contains(&count), "{count}");
+    // Now it may, and the hook is shorter than was thought: the heartbeat that was planned would be late.
+    world.state().hook_timeout = 400;
+    world.change(&id(0), |member| member.failing.clear());
+    let lists = world.calls(&id(0), "list").len();
+    assert!(world.until(900, |state| {
+        let lists_now = state.journal.iter().filter(|(_, _, call)| call == "list");
+        lists_now.count() > lists
+    }));
+    let listed = world.state().now;
+    world.pass(102);
+    assert!(
+        beats(&world).iter().any(|at| *at > listed),
+        "{:?}",
+        beats(&world)
+    );
 }
 
 #[test]

@@ -45,6 +45,14 @@ fn how_long_it_is_busy_outlasts_restarts_of_its_agent() {
     world.pass(200);
     assert_eq!(world.found("busy for longer than max_busy"), 1);
     assert_eq!(world.calls(&id(0), "save").len(), 1, "when it has changed");
+    // The next recording begins with its own beginning.
+    world.change(&id(0), |member| member.session = None);
+    world.pass(30);
+    assert_eq!(busy_for(&world), None);
+    let now = world.state().now;
+    world.change(&id(0), |member| member.record(now, 1000));
+    world.pass(100);
+    assert!(busy_for(&world).unwrap() <= 100);
 }
 
 #[test]
