@@ -22,7 +22,7 @@ const KILLED: [(Safeguard, u64); 22] = [
     (Headroom, 1),
     (CountTheComing, 0),
     (MaxSize, 1),
-    (LatchFirst, 1),
+    (LatchFirst, 7),
     (AgentWaitsForGone, 1),
     (ReleaseCheck, 7),
     (BackIsToldAgain, 183),
