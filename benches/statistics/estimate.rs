@@ -49,20 +49,20 @@ fn played(workload: &Workload, spare: u32, seed: u64) -> (f64, f64) {
         demand: None,
         estimate: RefusalEstimate::new(secs(90)),
     }));
-    let seen = Arc::clone(&watch);
+    let shared = Arc::clone(&watch);
     let policy = Learning(MinIdle::new(spare).expect("a number"), TimeZone::default());
     let mut scaler = PolicyScaler::new(policy, limits).observed(move |tick, decision| {
-        let mut seen = seen.lock().expect("one thread");
-        let demand = seen.demand.take();
+        let mut kept = shared.lock().expect("one thread");
+        let demand = kept.demand.take();
         if tick.at >= learned {
             let expected = demand
-                .zip(seen.last)
+                .zip(kept.last)
                 .map_or(0.0, |(demand, last)| demand.expected_starts(last, tick.at));
-            seen.estimate
+            kept.estimate
                 .observe(tick.at, decision.tally.spare, expected);
         }
-        seen.demand = decision.memory.learned().demand().cloned();
-        seen.last = Some(tick.at);
+        kept.demand = decision.memory.learned().demand().cloned();
+        kept.last = Some(tick.at);
     });
     let outcome = simulate(&trace, &environment, &mut scaler);
     let refused = outcome.refused.iter().filter(|at| **at >= learned).count();
