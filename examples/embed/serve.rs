@@ -40,9 +40,9 @@ pub(crate) fn numbers() -> Result<PrometheusHandle, Box<dyn Error>> {
 
 /// What collects the numbers, each histogram in buckets of its own.
 pub(crate) fn builder() -> Result<PrometheusBuilder, BuildError> {
-    let histograms = METRICS.iter().filter(|m| m.kind == Kind::Histogram);
-    histograms.fold(Ok(PrometheusBuilder::new()), |builder, metric| {
-        builder?.set_buckets_for_metric(Matcher::Full(metric.name.into()), metric.buckets)
+    let mut histograms = METRICS.iter().filter(|m| m.kind == Kind::Histogram);
+    histograms.try_fold(PrometheusBuilder::new(), |builder, metric| {
+        builder.set_buckets_for_metric(Matcher::Full(metric.name.into()), metric.buckets)
     })
 }
 
