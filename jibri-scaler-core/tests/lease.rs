@@ -76,6 +76,23 @@ fn a_change_puts_the_wait_off() {
 }
 
 #[test]
+fn the_wait_is_from_the_end_of_one_read_to_the_begin_of_another() {
+    let (_, record) = leader("a");
+    let mut b = lease("b");
+    assert_eq!(b.read(Some(record.clone()), at(0), at(10)), None);
+    assert_eq!(b.read(Some(record.clone()), at(39), at(45)), None);
+    assert!(b.read(Some(record), at(40), at(45)).is_some());
+}
+
+#[test]
+fn who_could_not_prolong_since_another_has_written_does_not_lead() {
+    let (mut lease, record) = leader("a");
+    assert!(lease.read(Some(record), at(1), at(1)).is_some());
+    lease.refused();
+    assert!(!lease.leads(at(1)));
+}
+
+#[test]
 fn the_wait_is_as_long_as_the_other_one_says() {
     let mut b = Lease::new("b", at(5)).unwrap();
     let record = Record::new("a", 4, at(100));

@@ -7,10 +7,10 @@ use std::sync::{
 
 use futures_executor::block_on;
 use jibri_scaler_core::{
-    Controller,
+    Controller, Effect,
     controller::{Applied, OperateError, TickError, TickReport},
     operator::OperatorCommand,
-    port::{MockLeadership, PortErrorKind},
+    port::{KeptMemory, Leadership as _, MockLeadership, PortError, PortErrorKind},
     retirement::Phase,
 };
 
@@ -228,26 +228,29 @@ fn only_the_leader_takes_in_what_an_operator_says() {
     assert_eq!(world.saved().unwrap().operator().kept().len(), 1);
 }
 
-#[test]
-fn a_leader_that_cannot_see_the_group_lets_the_others_go_first() {
+/// A lead, how often it was asked for, and how often it was given up, after which it is gone.
+fn counted(leads: bool) -> (MockLeadership, Arc<AtomicU32>, Arc<AtomicU32>) {
+    let (asked, resigned) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
     let mut lead = MockLeadership::new();
-    let resigned = Arc::new(AtomicU32::new(0));
-    let asked = Arc::new(AtomicU32::new(0));
-    let (counted, leads, left) = (
-        Arc::clone(&asked),
-        Arc::clone(&resigned),
-        Arc::clone(&resigned),
-    );
+    let counted = Arc::clone(&asked);
     lead.expect_campaign().returning(move || {
         counted.fetch_add(1, Ordering::Relaxed);
-        Ok(true)
+        Ok(leads)
     });
+    let left = Arc::clone(&resigned);
     lead.expect_leads()
-        .returning(move || leads.load(Ordering::Relaxed) == 0);
+        .returning(move || leads && left.load(Ordering::Relaxed) == 0);
+    let left = Arc::clone(&resigned);
     lead.expect_resign().returning(move || {
         left.fetch_add(1, Ordering::Relaxed);
         Ok(())
     });
+    (lead, asked, resigned)
+}
+
+#[test]
+fn a_leader_that_cannot_see_the_group_lets_the_others_go_first() {
+    let (lead, asked, resigned) = counted(true);
     let mocks = Mocks::default();
     let mut controller = mocks.busy_tick().with_leadership(lead);
     mocks.fail("observe", PortErrorKind::Transient);
@@ -261,6 +264,100 @@ fn a_leader_that_cannot_see_the_group_lets_the_others_go_first() {
         3,
         "it does not ask in the tick after that"
     );
+}
+
+#[test]
+fn a_leader_that_sees_the_group_now_and_then_goes_on_to_lead() {
+    let (lead, _, resigned) = counted(true);
+    let mocks = Mocks::default();
+    let mut controller = mocks.busy_tick().with_leadership(lead);
+    for (number, (sees, gone)) in [
+        (false, 0),
+        (false, 0),
+        (true, 0),
+        (false, 0),
+        (false, 0),
+        (false, 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        mocks.repair();
+        if !sees {
+            mocks.fail("observe", PortErrorKind::Transient);
+        }
+        let at = crate::world::at(10 * i64::try_from(number).unwrap());
+        assert_eq!(block_on(controller.tick(at)).is_ok(), sees, "{number}");
+        assert_eq!(resigned.load(Ordering::Relaxed), gone, "{number}");
+    }
+}
+
+#[test]
+fn one_that_does_not_lead_and_cannot_see_the_group_goes_on_to_ask() {
+    let (lead, asked, resigned) = counted(false);
+    let mocks = Mocks::default();
+    let mut controller = mocks.busy_tick().with_leadership(lead);
+    mocks.fail("observe", PortErrorKind::Transient);
+    for secs in [0, 10, 20, 30, 40] {
+        assert!(block_on(controller.tick(crate::world::at(secs))).is_err());
+    }
+    let counts = [asked, resigned].map(|count| count.load(Ordering::Relaxed));
+    assert_eq!(counts, [5, 0]);
+}
+
+#[test]
+fn nothing_is_done_while_nobody_knows_who_leads() {
+    let mut lead = MockLeadership::new();
+    lead.expect_campaign().returning(|| {
+        let what = "ask who leads";
+        Err(PortError::new(PortErrorKind::Transient, what))
+    });
+    lead.expect_leads().returning(|| false);
+    let mocks = Mocks::default();
+    let mut controller = mocks.busy_tick().with_leadership(lead);
+    for secs in [0, 10, 20] {
+        let report = tick(&mut controller, secs);
+        assert!(observes(&report) && !has_acted(&report), "{report}");
+        assert_eq!(report.problems.len(), 1, "{report}");
+    }
+    assert_eq!(mocks.calls(), ["load", "observe", "observe", "observe"]);
+}
+
+#[test]
+fn one_that_takes_over_with_nothing_saved_goes_on_from_what_it_has_seen() {
+    let mut world = World::running(2, 9, 8);
+    let leads = Arc::<Leads>::default();
+    let other = Replica::new(&leads, 0, "a", secs(30));
+    let mut b = replica(&world, &leads, "b").with_memory(KeptMemory::default());
+    for _ in 0..120 {
+        assert!(block_on(other.campaign()).unwrap());
+        let report = step(&mut world, &leads, &mut [&mut b]).remove(0);
+        assert!(observes(&report) && !has_acted(&report), "{report}");
+    }
+    block_on(other.resign()).unwrap();
+    let report = step(&mut world, &leads, &mut [&mut b]).remove(0);
+    let retired = |(effect, became): &(Effect, Applied)| {
+        matches!(effect, Effect::Retire { .. }) && *became == Applied::Done
+    };
+    assert!(report.effects.iter().any(retired), "at once: {report}");
+}
+
+#[test]
+fn a_dry_run_takes_no_lead_and_takes_in_what_is_said_to_it() {
+    let (lead, asked, _) = counted(false);
+    let mocks = Mocks::default();
+    let mut controller = mocks.busy_tick().with_leadership(lead).with_dry_run(true);
+    let _ = tick(&mut controller, 0);
+    let keep = OperatorCommand::Keep {
+        id: "i-1".parse().unwrap(),
+        until: None,
+        reason: "somebody looks at it".parse().unwrap(),
+    };
+    block_on(controller.command(&keep, crate::world::at(5))).unwrap();
+    let _ = tick(&mut controller, 10);
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    let kept = controller.memory().unwrap().operator().kept().len();
+    assert_eq!((kept, mocks.saved.lock().unwrap().len()), (1, 0));
 }
 
 #[test]
