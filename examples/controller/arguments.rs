@@ -5,17 +5,15 @@ use std::{error::Error, net::SocketAddr, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 use clap::{ArgGroup, Parser};
 use jibri_scaler_aws::{ControllerName, GroupName, Namespace, TableName};
-use jibri_scaler_http::{
-    Addresses,
-    receiver::{Access, Expiry, Jwt},
-    reports::Token,
-};
+use jibri_scaler_http::{Addresses, receiver::Access, reports::Token};
 
-use crate::address_file::AddressFile;
+use crate::{address_file::AddressFile, webhooks::Webhooks};
 
 #[derive(Debug, Parser)]
 #[command(about = "Keeps an EC2 Auto Scaling group of Jibris at the right size")]
 #[command(group = ArgGroup::new("where").args(["addresses", "jibri_url", "agents"]).required(true).multiple(true))]
+// They come to the address at which agents report.
+#[command(mut_arg("webhook_key", |key| key.requires("agents")))]
 pub(crate) struct Arguments {
     /// The Auto Scaling group.
     #[arg(long)]
@@ -44,23 +42,8 @@ pub(crate) struct Arguments {
     /// The file with the bearer token that the agents have.
     #[arg(long, requires = "agents")]
     agent_token: Option<PathBuf>,
-    /// Take in Jibri's own webhooks at the address of --agents too, signed with the private key of this public one (PEM):
-    /// `subscribers = ["http://controller:4444"]`, with `jibri.id` the id of the instance. They make the next tick come at once.
-    #[arg(long, requires_all = ["agents", "webhook_kid"])]
-    webhook_key: Option<PathBuf>,
-    /// `kid` of `jibri.jwt-info`.
-    #[arg(long, requires = "webhook_key")]
-    webhook_kid: Option<String>,
-    /// `issuer` of `jibri.jwt-info`.
-    #[arg(long, requires = "webhook_key", default_value = "jibri")]
-    webhook_issuer: String,
-    /// `audience` of `jibri.jwt-info`.
-    #[arg(long, requires = "webhook_key", default_value = "jibri-scaler")]
-    webhook_audience: String,
-    /// How long after its end a token of a webhook is taken, such as 12h. A Jibri from November 2024 on shows the one of its start for
-    /// ever.
-    #[arg(long, value_parser = span, requires = "webhook_key")]
-    webhook_expired: Option<Duration>,
+    #[command(flatten)]
+    webhooks: Webhooks,
     /// The least time between two ticks, where reports or webhooks make one come at once; at most --interval.
     #[arg(long, value_parser = distance, requires = "agents", default_value = "2s")]
     tick_distance: Duration,
@@ -157,21 +140,10 @@ impl Arguments {
     /// Who may push: the agents, and Jibris that sign their webhooks.
     pub(crate) fn access(&self) -> Result<Access, Box<dyn Error>> {
         let access = Access::default().with_token(self.token()?);
-        let (Some(path), Some(kid)) = (&self.webhook_key, &self.webhook_kid) else {
-            return Ok(access);
-        };
-        let wrong =
-            |error: &dyn std::fmt::Display| format!("webhook key {}: {error}", path.display());
-        let pem = std::fs::read_to_string(path)
-            .map_err(|error| wrong(&format_args!("could not be read: {error}")))?;
-        let jwt = Jwt::new(&self.webhook_issuer, &self.webhook_audience)
-            .with_key(kid, &pem)
-            .map_err(|error| wrong(&error))?
-            .with_expiry(
-                self.webhook_expired
-                    .map_or(Expiry::Enforced, Expiry::Within),
-            );
-        Ok(access.with_jwt(jwt))
+        Ok(match self.webhooks.jwt()? {
+            Some(jwt) => access.with_jwt(jwt),
+            None => access,
+        })
     }
 
     /// The token of the agents.
@@ -223,10 +195,6 @@ fn distance(text: &str) -> Result<Duration, String> {
         Duration::from_mins(30),
     )
     .map_err(|wrong| format!("{wrong}, from 100ms to 30m"))
-}
-
-fn span(text: &str) -> Result<Duration, String> {
-    between(text, "a span", Duration::ZERO, Duration::MAX)
 }
 
 fn between(text: &str, what: &str, least: Duration, most: Duration) -> Result<Duration, String> {
@@ -290,50 +258,19 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_need_agents_and_a_readable_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path.display().to_string()
-        };
-        let token = file("token", "0123456789abcdef\n");
-        let agents = format!("--agents 0.0.0.0:4444 --agent-token {token}");
-        let key = file("key", jibri_scaler_http::fake::Jwt::PUBLIC_KEY);
-        let webhooks = format!("--webhook-key {key} --webhook-kid jitsi/jibri");
-        for more in [
-            &agents,
-            &format!("{agents} {webhooks}"),
-            &format!(
-                "{agents} {webhooks} --webhook-issuer a --webhook-audience b --webhook-expired 12h"
-            ),
-        ] {
-            let access = parse(more).unwrap().access();
-            assert!(access.is_ok(), "{more}: {:?}", access.err());
-        }
-        let wrong = parse(&format!("{agents} --webhook-key {token} --webhook-kid a")).unwrap();
-        let error = wrong.access().unwrap_err().to_string();
-        assert!(
-            error.contains("webhook key") && error.contains("openssl"),
-            "{error}"
-        );
-        let missing = parse(&format!("{agents} --webhook-key nowhere --webhook-kid a")).unwrap();
-        assert!(
-            missing
-                .access()
-                .unwrap_err()
-                .to_string()
-                .contains("could not be read")
-        );
+    fn webhooks_come_to_the_address_of_agents_and_at_most_at_a_distance() {
+        let agents = "--agents 0.0.0.0:4444 --agent-token token";
+        let webhooks = "--webhook-key key --webhook-kid jitsi/jibri --webhook-expired 12h";
+        assert!(parse(&format!("{agents} {webhooks}")).is_ok());
         for bad in [
             &format!("--addresses a.toml {webhooks}"),
-            &format!("{agents} --webhook-key {key}"),
-            &format!("{agents} --webhook-kid a"),
-            &format!("{agents} {webhooks} --webhook-expired soon"),
             "--addresses a.toml --tick-distance 1s",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+        let missing = parse(&format!("{agents} {webhooks}")).unwrap().access();
+        let error = missing.unwrap_err().to_string();
+        assert!(error.contains("token file token"), "{error}");
         let distance = |more: &str| parse(&format!("{agents} {more}")).unwrap().tick_distance();
         assert_eq!(distance("--interval 10s"), Duration::from_secs(2));
         assert_eq!(distance("--interval 1s"), Duration::from_secs(1));

@@ -34,6 +34,8 @@ mod arguments;
 mod audit_file;
 #[path = "../support/clock.rs"]
 mod clock;
+#[path = "../support/disk.rs"]
+mod disk;
 #[path = "../support/jicofo.rs"]
 mod jicofo;
 mod lead;
@@ -42,6 +44,8 @@ mod memory_file;
 #[path = "../support/policy_source.rs"]
 mod policy_source;
 mod refusals;
+#[path = "../support/webhooks.rs"]
+mod webhooks;
 
 use std::{
     error::Error,
@@ -76,10 +80,10 @@ use memory_file::MemoryFile;
 use policy_source::PolicySource;
 use refusals::CountedRefusals;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments).await {
+    let result = disk::block_on(run(arguments));
+    match result.map_err(Into::into).flatten() {
         Ok(code) => code,
         Err(error) => {
             say(chain(&*error));
@@ -97,13 +101,14 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Where::Templates(templates) => (Arc::new(templates), None),
         Where::Nowhere => (Arc::new(LiveAddresses::default()), None),
     };
-    let (mut source, policy) = PolicySource::open(&arguments.policy)?;
+    let (mut source, policy) = PolicySource::open(&arguments.policy).await?;
     let report_ttl = policy.limits.report_ttl();
-    let mut audit = arguments
-        .audit
-        .as_ref()
-        .map(|path| AuditFile::open(path, arguments.audit_size.0, arguments.audit_keep))
-        .transpose()?;
+    let mut audit = match &arguments.audit {
+        Some(path) => {
+            Some(AuditFile::open(path, arguments.audit_size.0, arguments.audit_keep).await?)
+        }
+        None => None,
+    };
     let reports = Arc::new(AgentReports::default());
     let mut controller = build(&arguments, &policy, addresses, &reports).await?;
     let (mut term, mut interrupt, mut hangup) = (
@@ -152,13 +157,14 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
             let replaced = controller.replace_policy(policy.policy(), policy.limits);
             replaced.map_err(|error| error.to_string())
         });
-        said.into_iter().for_each(say);
+        said.await.into_iter().for_each(say);
         let result = controller.tick(now).await;
-        if let (Ok(report), Some(audit)) = (&result, &mut audit) {
-            let said = audit.write(report, source.text());
+        let told = told(&result);
+        if let (Ok(report), Some(audit)) = (result, &mut audit) {
+            let said = audit.write(report, source.text()).await;
             said.into_iter().for_each(say);
         }
-        match told(&result) {
+        match told {
             Ok(worked) => last_failed = !worked,
             Err(error) => {
                 say(format_args!(

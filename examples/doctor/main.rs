@@ -10,6 +10,8 @@
 
 mod agents;
 mod arguments;
+#[path = "../support/disk.rs"]
+mod disk;
 #[path = "../support/jicofo.rs"]
 mod jicofo;
 #[path = "../support/memory_file.rs"]
@@ -38,9 +40,10 @@ use memory_file::MemoryFile;
 const FOUND: u8 = 1;
 const NOT_EXAMINED: u8 = 2;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let examined = disk::block_on(run(&arguments));
+    match examined.map_err(Into::into).flatten() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FOUND),
         Err(error) => {

@@ -9,8 +9,9 @@ use std::{
 };
 
 use clap::Parser;
+use jibri_scaler_http::{receiver::Access, reports::Token};
 
-use crate::audit_file::AuditFile;
+use crate::{audit_file::AuditFile, webhooks::Webhooks};
 
 /// The policy of the group that is there where none is named.
 pub(crate) const SAMPLE_POLICY: &str =
@@ -29,9 +30,11 @@ pub(crate) struct Arguments {
     /// The file with the bearer token of operators. Without it nobody can ask for anything.
     #[arg(long)]
     token_file: Option<PathBuf>,
-    /// The file with the bearer token that the agents have, another one than that of the operators. Without it nobody can push.
+    /// The file with the bearer token that the agents have, another one than that of the operators. Without it no agent can push.
     #[arg(long)]
     push_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    webhooks: Webhooks,
     /// A folder with the audit log of each group, from which `replay --audit` computes each decision again. Ten files of 50 MB are kept.
     #[arg(long)]
     audit: Option<PathBuf>,
@@ -113,41 +116,49 @@ impl Arguments {
     }
 
     /// The audit log of this group, where one is kept.
-    pub(crate) fn audit(&self, group: &str) -> Result<Option<AuditFile>, String> {
+    pub(crate) async fn audit(&self, group: &str) -> Result<Option<AuditFile>, String> {
         let Some(folder) = &self.audit else {
             return Ok(None);
         };
         let file = folder.join(format!("{group}.jsonl"));
-        AuditFile::open(&file, 50_000_000, 10).map(Some)
+        AuditFile::open(&file, 50_000_000, 10).await.map(Some)
     }
 
     /// The bearer token of operators, where there is one.
     pub(crate) fn token(&self) -> Result<Option<String>, String> {
-        self.token_file.as_deref().map(read_token).transpose()
+        let file = self.token_file.as_deref();
+        Ok(file.map(read_token).transpose()?.map(|(text, _)| text))
     }
 
-    /// The bearer token of agents, where there is one.
-    pub(crate) fn push_token(&self) -> Result<Option<String>, String> {
-        let token = self
-            .push_token_file
-            .as_deref()
-            .map(read_token)
-            .transpose()?;
-        if token.is_some() && token == self.token()? {
-            return Err("the tokens of operators and of agents are the same: whoever is root on an instance could pause its group".into());
+    /// Who may push, where anybody may: the agents, and Jibris that sign their webhooks.
+    pub(crate) fn access(&self) -> Result<Option<Access>, String> {
+        let file = self.push_token_file.as_deref();
+        let token = file.map(read_token).transpose()?;
+        let jwt = self.webhooks.jwt()?;
+        if token.is_none() && jwt.is_none() {
+            return Ok(None);
         }
-        Ok(token)
+        let mut access = Access::default();
+        if let Some((text, token)) = token {
+            if Some(text) == self.token()? {
+                return Err("the tokens of operators and of agents are the same: whoever is root on an instance could pause its group".into());
+            }
+            access = access.with_token(token);
+        }
+        if let Some(jwt) = jwt {
+            access = access.with_jwt(jwt);
+        }
+        Ok(Some(access))
     }
 }
 
-fn read_token(path: &Path) -> Result<String, String> {
+fn read_token(path: &Path) -> Result<(String, Token), String> {
     let named = |what: &dyn std::fmt::Display| format!("token file {}: {what}", path.display());
     let text = std::fs::read_to_string(path)
         .map_err(|error| named(&format_args!("could not be read: {error}")))?;
     // The rules for a token are those of the receiver.
-    text.parse::<jibri_scaler_http::reports::Token>()
-        .map_err(|error| named(&error))?;
-    Ok(text.trim().to_owned())
+    let token = text.parse().map_err(|error| named(&error))?;
+    Ok((text.trim().to_owned(), token))
 }
 
 #[cfg(not(feature = "aws"))]
@@ -184,6 +195,53 @@ mod tests {
         assert_eq!(groups(&["--group", "a=p.toml"]).unwrap().len(), 1);
         let twice = groups(&["--group", "a=p.toml", "--group", "a=q.toml"]);
         assert_eq!(twice.unwrap_err(), "group `a` is named twice");
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[test]
+    fn whoever_may_push_is_named_and_no_operator() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let access = |words: &str| {
+            let words = format!("embed {words}");
+            let arguments = Arguments::try_parse_from(words.split_whitespace()).unwrap();
+            arguments.access()
+        };
+        let (one, same) = (
+            file("one", "0123456789abcdef\n"),
+            file("same", "0123456789abcdef"),
+        );
+        let (other, short) = (file("other", "abcdef0123456789"), file("short", "x"));
+        let key = file("key", jibri_scaler_http::fake::Jwt::PUBLIC_KEY);
+        let webhooks = format!("--webhook-key {key} --webhook-kid jitsi/jibri");
+        assert!(access("").unwrap().is_none());
+        assert!(access(&format!("--token-file {one}")).unwrap().is_none());
+        for words in [
+            &format!("--push-token-file {one}"),
+            &webhooks,
+            &format!("{webhooks} --token-file {one} --push-token-file {other}"),
+        ] {
+            assert!(access(words).unwrap().is_some(), "{words}");
+        }
+        for (words, why) in [
+            (
+                format!("--token-file {one} --push-token-file {same}"),
+                "are the same",
+            ),
+            (format!("--push-token-file {short}"), "token file"),
+            (format!("--push-token-file {one}.not"), "could not be read"),
+            (
+                format!("--webhook-key {one} --webhook-kid a"),
+                "webhook key",
+            ),
+        ] {
+            let error = access(&words).unwrap_err();
+            assert!(error.contains(why), "{words}: {error}");
+        }
     }
 
     #[cfg(not(feature = "aws"))]

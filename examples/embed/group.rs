@@ -124,6 +124,10 @@ impl Worker {
         self
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.shown.name
+    }
+
     /// Ticks until the ticks end.
     pub(crate) async fn run(mut self, ticks: impl Stream<Item = Timestamp> + Send) {
         pin!(ticks);
@@ -154,18 +158,18 @@ impl Worker {
             let replaced = controller.replace_policy(policy.policy(), policy.limits);
             replaced.map_err(|error| error.to_string())
         });
-        if let Some(said) = said {
+        if let Some(said) = said.await {
             say(format_args!("{}: {said}", self.shown.name));
             self.shown.said = Some(said);
         }
         let result = self.controller.tick(now).await;
-        if let (Ok(report), Some(audit)) = (&result, &mut self.audit)
-            && let Some(said) = audit.write(report, self.policy.text())
+        self.shown.take(now, &result, &self.controller);
+        self.view.send_replace(Arc::new(self.shown.clone()));
+        if let (Ok(report), Some(audit)) = (result, &mut self.audit)
+            && let Some(said) = audit.write(report, self.policy.text()).await
         {
             say(format_args!("{}: {said}", self.shown.name));
         }
-        self.shown.take(now, &result, &self.controller);
-        self.view.send_replace(Arc::new(self.shown.clone()));
     }
 
     async fn obey(&mut self, asked: Asked) {

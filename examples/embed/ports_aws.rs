@@ -23,11 +23,8 @@ use tokio::time::sleep;
 
 #[path = "../support/clock.rs"]
 mod clock;
-#[path = "../support/memory_file.rs"]
-mod memory_file;
 
-use crate::{arguments::Arguments, group::Clock, say};
-use memory_file::MemoryFile;
+use crate::{arguments::Arguments, group::Clock, memory_file::MemoryFile, say};
 
 /// The time between ticks.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -79,12 +76,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
+        let sdk = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        Self::with_sdk(sdk, arguments)
+    }
+
+    pub(crate) fn with_sdk(sdk: SdkConfig, arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
         let jibris = Addresses::from_templates(&arguments.jibri_url, &arguments.internal_url)?;
         if arguments.memory.is_none() {
             say("without --memory a restart forgets which Jibris were told to go");
         }
         Ok(Self {
-            sdk: aws_config::load_defaults(BehaviorVersion::latest()).await,
+            sdk,
             budget: CallBudget::new(8.0, 20)?,
             jibris: Arc::new(jibris),
             memory: arguments.memory.clone(),

@@ -1,27 +1,26 @@
 //! The service around the groups: its numbers, how it serves, and how it ends.
 
-use std::{error::Error, future::IntoFuture as _, io, pin::pin, time::Duration};
+use std::{
+    collections::BTreeMap, error::Error, future::IntoFuture as _, io, net::SocketAddr, pin::pin,
+    sync::Arc, time::Duration,
+};
 
 use axum::Router;
-use futures_util::{
-    FutureExt as _,
-    future::{BoxFuture, Shared},
-};
 use jibri_scaler_core::metrics::{Kind, METRICS};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    task::JoinSet,
-    time::{interval, sleep, timeout},
+    sync::watch,
+    task::{Id, JoinError, JoinSet},
+    time::{interval, sleep},
 };
 
-/// So long the requests and ticks that are under way may take when the service is told to stop.
-const GRACE: Duration = Duration::from_secs(20);
+/// So long the requests and ticks that are under way may take when the service is told to stop. Less than the 30 s after which
+/// containers are killed.
+pub(crate) const GRACE: Duration = Duration::from_secs(20);
 /// How often what was recorded for histograms is added up, so that it does not grow while nobody scrapes.
 const UPKEEP: Duration = Duration::from_secs(5);
-
-pub(crate) type Stop = Shared<BoxFuture<'static, ()>>;
 
 /// Takes in the numbers of all groups.
 pub(crate) fn numbers() -> Result<PrometheusHandle, Box<dyn Error>> {
@@ -46,54 +45,126 @@ pub(crate) fn builder() -> Result<PrometheusBuilder, BuildError> {
     })
 }
 
-/// Ends when the service is told to: by SIGTERM or Ctrl-C.
-pub(crate) fn stop() -> io::Result<impl Future<Output = ()> + Send> {
-    let (mut term, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    Ok(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
+/// Listens from now on.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("could not listen at {address}: {error}: say where with --listen"))
 }
 
-/// Serves until it is told to stop, and lets the ticks that run then end. A group that ends before that ends the service: whoever runs it
-/// starts it again.
+/// Tells all parts of the service to end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stop(Arc<watch::Sender<bool>>);
+
+impl Stop {
+    /// One that is told by SIGTERM or Ctrl-C.
+    pub(crate) fn by_signals() -> io::Result<Self> {
+        let (mut term, mut interrupt) = (
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        );
+        let stop = Self::default();
+        let told = stop.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = term.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            told.tell();
+        });
+        Ok(stop)
+    }
+
+    pub(crate) fn tell(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub(crate) fn is_told(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Ends when it is told.
+    pub(crate) async fn told(self) {
+        // It fails where nobody can tell it any more, and this one can.
+        let _ = self.0.subscribe().wait_for(|told| *told).await;
+    }
+}
+
+/// The tasks of the groups.
+#[derive(Debug, Default)]
+pub(crate) struct Tasks {
+    tasks: JoinSet<()>,
+    names: BTreeMap<Id, String>,
+}
+
+impl Tasks {
+    pub(crate) fn spawn(&mut self, name: &str, ticking: impl Future<Output = ()> + Send + 'static) {
+        let task = self.tasks.spawn(ticking);
+        self.names.insert(task.id(), name.into());
+    }
+
+    /// The next one that ends, with what went wrong. Nothing where none is left.
+    async fn next(&mut self) -> Option<(String, Result<(), JoinError>)> {
+        let (id, result) = match self.tasks.join_next_with_id().await? {
+            Ok((id, ())) => (id, Ok(())),
+            Err(error) => (error.id(), Err(error)),
+        };
+        Some((self.names.remove(&id).unwrap_or_default(), result))
+    }
+
+    fn left(&self) -> String {
+        let names: Vec<_> = self.names.values().map(String::as_str).collect();
+        names.join(", ")
+    }
+}
+
+/// Serves until it is told to stop, and lets the requests and ticks that run then end, for [`GRACE`]. A group that ends before that ends
+/// the service, after all others have ended in order: whoever runs it starts it again.
 pub(crate) async fn until_stopped(
     listener: TcpListener,
     app: Router,
-    mut groups: JoinSet<()>,
+    mut groups: Tasks,
     stop: Stop,
 ) -> Result<(), Box<dyn Error>> {
-    let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone());
+    let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().told());
     let mut serving = pin!(serving.into_future());
-    loop {
+    let late = stop.clone();
+    let mut late = pin!(async {
+        late.told().await;
+        sleep(GRACE).await;
+    });
+    let (mut serves, mut wrong) = (true, Vec::new());
+    while serves || !groups.names.is_empty() {
         tokio::select! {
-            served = &mut serving => {
-                served?;
+            result = &mut serving, if serves => {
+                serves = false;
+                wrong.extend(result.err().map(|error| format!("it can't serve any more: {error}")));
+            }
+            Some((name, result)) = groups.next() => match result {
+                Ok(()) if stop.is_told() => {}
+                Ok(()) => wrong.push(format!("the ticks of group `{name}` have ended")),
+                Err(error) => wrong.push(format!("group `{name}` has ended by a defect: {error}")),
+            },
+            () = &mut late => {
+                // Whoever only reads slowly is left alone.
+                if !groups.names.is_empty() {
+                    let left = groups.left();
+                    wrong.push(format!(
+                        "what runs of these groups did not end in {} s, and the next start goes on where it was: {left}",
+                        GRACE.as_secs()
+                    ));
+                }
                 break;
             }
-            Some(ended) = groups.join_next() => {
-                ended?;
-                if stop.clone().now_or_never().is_none() {
-                    return Err("the ticks of a group have ended".into());
-                }
-            }
-            // Somebody reads slowly.
-            () = stop.clone().then(|()| sleep(GRACE)) => break,
+        }
+        if !wrong.is_empty() {
+            // The others end in order.
+            stop.tell();
         }
     }
-    let ended = async {
-        while let Some(ended) = groups.join_next().await {
-            ended?;
-        }
+    if wrong.is_empty() {
         Ok(())
-    };
-    match timeout(GRACE, ended).await {
-        Ok(ended) => ended,
-        Err(_) => Err("a tick did not end in time; the next start goes on where it was".into()),
+    } else {
+        Err(wrong.join("; ").into())
     }
 }

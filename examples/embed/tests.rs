@@ -1,6 +1,19 @@
 //! The service over groups in memory, without sockets.
 
-use std::{future::pending, io::Write as _, sync::Arc, time::Duration};
+mod ending;
+mod hanging;
+#[cfg(not(feature = "aws"))]
+mod pushing;
+#[cfg(feature = "dynamodb")]
+mod replicas;
+mod starting;
+
+use std::{
+    future::pending,
+    io::Write as _,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use axum::{
@@ -40,18 +53,50 @@ impl HealthProbe for Silent {
     }
 }
 
-/// A group that can't be listed, or whose listing never ends.
-struct Broken {
-    hangs: bool,
+/// What becomes of a listing of a group.
+#[derive(Clone, Copy, Debug)]
+enum Listing {
+    Works,
+    Takes(Duration),
+    Fails,
+    Hangs,
+    Panics,
+}
+
+/// A group that is listed as it is told to be.
+#[derive(Clone)]
+struct Told {
+    listing: Arc<Mutex<Listing>>,
+    observer: Arc<JoinedObserver>,
+}
+
+impl Told {
+    fn to(listing: Listing) -> Self {
+        Self {
+            listing: Arc::new(Mutex::new(listing)),
+            observer: Arc::new(observer().1),
+        }
+    }
+
+    fn set(&self, listing: Listing) {
+        *self.listing.lock().unwrap() = listing;
+    }
 }
 
 #[async_trait]
-impl FleetObserver for Broken {
-    async fn observe(&self, _now: Timestamp) -> Result<Observation, PortError> {
-        if self.hangs {
-            pending::<()>().await;
+impl FleetObserver for Told {
+    async fn observe(&self, now: Timestamp) -> Result<Observation, PortError> {
+        let listing = *self.listing.lock().unwrap();
+        match listing {
+            Listing::Works => {}
+            Listing::Takes(time) => tokio::time::sleep(time).await,
+            Listing::Fails => {
+                return Err(PortError::new(PortErrorKind::Throttled, "list the group"));
+            }
+            Listing::Hangs => pending().await,
+            Listing::Panics => panic!("a defect"),
         }
-        Err(PortError::new(PortErrorKind::Throttled, "list the group"))
+        self.observer.observe(now).await
     }
 }
 
@@ -66,19 +111,30 @@ fn observer() -> (Arc<SimGroup>, JoinedObserver) {
     (group, observer)
 }
 
-fn policy(text: &str) -> (NamedTempFile, PolicySource) {
+async fn policy(text: &str) -> (NamedTempFile, PolicySource) {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
-    let (source, _) = PolicySource::open(file.path()).unwrap();
+    let (source, _) = PolicySource::open(file.path()).await.unwrap();
     (file, source)
 }
 
-fn group(name: &str, observer: impl FleetObserver + 'static) -> (Group, Worker, NamedTempFile) {
+fn controller(observer: impl FleetObserver + 'static, control: Arc<SimGroup>) -> Controller {
     let policy_of_two = MinIdle::new(2).unwrap();
-    let controller = Controller::new(policy_of_two, Limits::default(), observer, sim());
-    let (file, source) = policy("min_idle = 2\n");
+    Controller::new(policy_of_two, Limits::default(), observer, control)
+}
+
+/// The group that this controller keeps.
+async fn kept(name: &str, controller: Controller) -> (Group, Worker, NamedTempFile) {
+    let (file, source) = policy("min_idle = 2\n").await;
     let (group, worker) = Group::new(name, controller, source, Box::new(|| NOW));
     (group, worker, file)
+}
+
+async fn group(
+    name: &str,
+    observer: impl FleetObserver + 'static,
+) -> (Group, Worker, NamedTempFile) {
+    kept(name, controller(observer, sim())).await
 }
 
 fn app(groups: Vec<Group>, token: Option<&str>) -> Router {
@@ -119,9 +175,11 @@ fn ticks(secs: &'static [i64]) -> impl futures_util::Stream<Item = Timestamp> + 
     stream::iter(times).chain(stream::pending())
 }
 
-/// Waits until the group was seen.
-async fn until_seen(group: &Group) {
-    while group.view().at.is_none() {
+/// Waits until it is so, on a clock that stands still too.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_mins(1), "never: {what}");
         tokio::task::yield_now().await;
     }
 }
@@ -147,9 +205,14 @@ fn each_histogram_has_its_own_buckets() {
     }
 }
 
+/// Waits until the group was seen.
+async fn until_seen(group: &Group) {
+    until("seen", || group.view().at.is_some()).await;
+}
+
 #[tokio::test]
 async fn only_who_shows_the_token_may_ask_for_anything() {
-    let (one, worker, _file) = group("one", observer().1);
+    let (one, worker, _file) = group("one", observer().1).await;
     tokio::spawn(worker.run(ticks(&[0])));
     let path = "/groups/one/commands";
     let without = app(vec![one.clone()], None);
@@ -176,7 +239,7 @@ async fn only_who_shows_the_token_may_ask_for_anything() {
 
 #[tokio::test]
 async fn what_cannot_be_taken_says_why() {
-    let (one, worker, _file) = group("one", observer().1);
+    let (one, worker, _file) = group("one", observer().1).await;
     tokio::spawn(worker.run(ticks(&[0])));
     let app = app(vec![one], Some(TOKEN));
     let past = PAUSE.replace("2026-11-23", "2020-11-23");
@@ -221,7 +284,7 @@ async fn what_cannot_be_taken_says_why() {
 
 #[tokio::test]
 async fn a_pause_is_shown_while_it_lasts() {
-    let (one, worker, _file) = group("one", observer().1);
+    let (one, worker, _file) = group("one", observer().1).await;
     let (send, more) = tokio::sync::mpsc::unbounded_channel();
     let ticks = stream::unfold(
         more,
@@ -245,16 +308,14 @@ async fn a_pause_is_shown_while_it_lasts() {
 
 #[tokio::test]
 async fn a_group_that_hangs_or_fails_holds_up_nothing_else() {
-    let (good, worker, _a) = group("good", observer().1);
-    let (hangs, hanging, _b) = group("hangs", Broken { hangs: true });
-    let (fails, failing, _c) = group("fails", Broken { hangs: false });
+    let (good, worker, _a) = group("good", observer().1).await;
+    let (hangs, hanging, _b) = group("hangs", Told::to(Listing::Hangs)).await;
+    let (fails, failing, _c) = group("fails", Told::to(Listing::Fails)).await;
     for worker in [hanging, failing, worker] {
         tokio::spawn(worker.run(ticks(&[0, 10, 20])));
     }
     until_seen(&good).await;
-    while fails.view().problems.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    until("a problem", || !fails.view().problems.is_empty()).await;
     let app = app(vec![good, hangs, fails], None);
     let (status, page) = read(&app, "/").await;
     assert_eq!(status, StatusCode::OK);
@@ -273,7 +334,7 @@ async fn a_group_that_hangs_or_fails_holds_up_nothing_else() {
 
 #[tokio::test]
 async fn a_bad_policy_file_keeps_the_policy_and_is_named() {
-    let (one, mut worker, file) = group("one", observer().1);
+    let (one, mut worker, file) = group("one", observer().1).await;
     worker.tick(NOW).await;
     assert_eq!((one.view().wanted, one.view().said.clone()), (2, None));
     let path = file.path();
@@ -291,7 +352,7 @@ async fn a_bad_policy_file_keeps_the_policy_and_is_named() {
 
 #[tokio::test]
 async fn nothing_that_the_page_loads_comes_from_elsewhere() {
-    let (one, _worker, _file) = group("one", observer().1);
+    let (one, _worker, _file) = group("one", observer().1).await;
     let app = app(vec![one], None);
     let request = Request::get("/").body(Body::empty()).unwrap();
     let answer = app.clone().oneshot(request).await.unwrap();

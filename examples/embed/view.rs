@@ -3,7 +3,6 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, VecDeque},
-    time::Instant,
 };
 
 use jibri_scaler_core::{
@@ -12,6 +11,7 @@ use jibri_scaler_core::{
     port::PortError,
     standings,
 };
+use tokio::time::Instant;
 
 /// So many ticks are in the sparkline.
 pub(crate) const SAMPLES: usize = 240;

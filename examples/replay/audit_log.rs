@@ -105,7 +105,7 @@ impl World {
         let report = controller.tick(self.now).await.unwrap();
         let _ = self.group.advance(self.now);
         self.now = self.now + Duration::from_secs(10);
-        audit.write(&report, POLICY)
+        audit.write(report, POLICY).await
     }
 }
 
@@ -138,7 +138,7 @@ async fn decisions_are_the_same_over_rotated_files_a_restart_and_a_command() {
     let size = 40_000;
     let mut world = World::new();
     let mut controller = world.controller(folder.path());
-    let mut audit = AuditFile::open(&path, size, 100).unwrap();
+    let mut audit = AuditFile::open(&path, size, 100).await.unwrap();
     let id = world.group.current().instances[0].id.clone();
     world.jibris.busy.lock().unwrap().insert(id);
     for tick in 0..TICKS {
@@ -150,7 +150,7 @@ async fn decisions_are_the_same_over_rotated_files_a_restart_and_a_command() {
         }
         if tick == 60 {
             controller = world.controller(folder.path());
-            audit = AuditFile::open(&path, size, 100).unwrap();
+            audit = AuditFile::open(&path, size, 100).await.unwrap();
         }
         assert_eq!(world.tick(&mut controller, &mut audit).await, None);
     }
@@ -189,7 +189,7 @@ async fn no_more_files_are_kept_than_were_asked_for() {
     let mut world = World::new();
     let mut controller = world.controller(folder.path());
     // Smaller than a line: each is a file of its own.
-    let mut audit = AuditFile::open(&path, 1, 3).unwrap();
+    let mut audit = AuditFile::open(&path, 1, 3).await.unwrap();
     for _ in 0..8 {
         assert_eq!(world.tick(&mut controller, &mut audit).await, None);
     }
@@ -210,15 +210,15 @@ async fn half_a_line_that_a_crash_has_left_is_cut_off() {
     let path = folder.path().join("audit.jsonl");
     let mut world = World::new();
     let mut controller = world.controller(folder.path());
-    let mut audit = AuditFile::open(&path, 1_000_000, 1).unwrap();
+    let mut audit = AuditFile::open(&path, 1_000_000, 1).await.unwrap();
     world.tick(&mut controller, &mut audit).await;
     let whole = fs::read_to_string(&path).unwrap();
     for half in ["{\"at\":\"2026", &"x".repeat(200_000)] {
         fs::write(&path, format!("{whole}{half}")).unwrap();
-        AuditFile::open(&path, 1_000_000, 1).unwrap();
+        AuditFile::open(&path, 1_000_000, 1).await.unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), whole);
         fs::write(&path, half).unwrap();
-        AuditFile::open(&path, 1_000_000, 1).unwrap();
+        AuditFile::open(&path, 1_000_000, 1).await.unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "");
     }
 }
@@ -228,7 +228,9 @@ async fn a_full_disk_is_said_once_and_holds_nothing_up() {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new();
     let mut controller = world.controller(folder.path());
-    let mut audit = AuditFile::open(Path::new("/dev/full"), 1_000_000, 1).unwrap();
+    let mut audit = AuditFile::open(Path::new("/dev/full"), 1_000_000, 1)
+        .await
+        .unwrap();
     let said = world.tick(&mut controller, &mut audit).await.unwrap();
     assert!(
         said.contains("/dev/full") && said.contains("No space left") && said.contains("go on"),
@@ -244,7 +246,7 @@ async fn what_is_missing_is_said_when_it_works_again_and_the_next_line_rests_on_
     fs::create_dir(path.parent().unwrap()).unwrap();
     let mut world = World::new();
     let mut controller = world.controller(folder.path());
-    let mut audit = AuditFile::open(&path, 1_000_000, 1).unwrap();
+    let mut audit = AuditFile::open(&path, 1_000_000, 1).await.unwrap();
     assert_eq!(world.tick(&mut controller, &mut audit).await, None);
     let aside = folder.path().join("aside");
     fs::rename(path.parent().unwrap(), &aside).unwrap();
@@ -257,8 +259,10 @@ async fn what_is_missing_is_said_when_it_works_again_and_the_next_line_rests_on_
     assert_eq!((text.lines().count(), equal(&text)), (2, 2));
 }
 
-#[test]
-fn a_file_that_cannot_be_opened_is_named() {
-    let error = AuditFile::open(Path::new("/nowhere/audit.jsonl"), 1, 1).unwrap_err();
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_is_named() {
+    let error = AuditFile::open(Path::new("/nowhere/audit.jsonl"), 1, 1)
+        .await
+        .unwrap_err();
     assert!(error.contains("/nowhere/audit.jsonl"), "{error}");
 }

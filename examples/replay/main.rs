@@ -20,6 +20,9 @@ mod audit_file;
 #[cfg(test)]
 mod audit_log;
 #[cfg(test)]
+#[path = "../support/disk.rs"]
+mod disk;
+#[cfg(test)]
 #[path = "../support/memory_file.rs"]
 mod memory_file;
 

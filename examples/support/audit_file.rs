@@ -6,73 +6,119 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    mem,
     path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use jibri_scaler_core::{audit::Recorder, controller::TickReport};
 
+use crate::disk::Disk;
+
 /// An audit log: `FILE`, and before it `FILE.1`, `FILE.2` and so on, the older the higher.
 ///
-/// Whatever goes wrong is said once, and nothing is held up by it. What was written is in the hands of the system, not yet on the disk:
-/// a crash of the machine may lose the last lines.
+/// Whatever goes wrong is said once, and nothing is held up by it for longer than [`LIMIT`](crate::disk::LIMIT), once: while a line can't be
+/// written, those after it are left out. What was written is in the hands of the system, not yet on the disk: a crash of the machine may
+/// lose the last lines.
 #[derive(Debug)]
 pub(crate) struct AuditFile {
+    path: PathBuf,
+    disk: Disk,
+    log: Arc<Mutex<Log>>,
+    /// How many lines were written. One that was given up may be written later.
+    written: Arc<AtomicU64>,
+    /// How many there should be by now, without those that were said to be missing.
+    due: u64,
+    fails: bool,
+}
+
+/// The file, which is touched by one piece of work at a time.
+#[derive(Debug)]
+struct Log {
     path: PathBuf,
     /// A file that would become larger is put aside first.
     size: u64,
     /// How many are kept beside the one that is written.
     keep: u32,
     recorder: Recorder,
-    /// How many lines in a row could not be written.
-    missing: u64,
+    /// Whether half a line may have been written.
+    broken: bool,
 }
 
 impl AuditFile {
     /// Opens or makes the file. What a crash has left of a last line is cut off.
-    pub(crate) fn open(path: &Path, size: u64, keep: u32) -> Result<Self, String> {
-        let opened = open(path).and_then(|mut file| cut_half_a_line(&mut file));
+    pub(crate) async fn open(path: &Path, size: u64, keep: u32) -> Result<Self, String> {
+        let disk = Disk::default();
+        let opened = path.to_owned();
+        let opened =
+            disk.run(move |_| open(&opened).and_then(|mut file| cut_half_a_line(&mut file)));
         opened
+            .await
             .map_err(|error| format!("audit file {}: can't be opened: {error}", path.display()))?;
-        Ok(Self {
+        let log = Log {
             path: path.into(),
             size,
             keep,
             recorder: Recorder::default(),
-            missing: 0,
+            broken: false,
+        };
+        Ok(Self {
+            path: path.into(),
+            disk,
+            log: Arc::new(Mutex::new(log)),
+            written: Arc::default(),
+            due: 0,
+            fails: false,
         })
     }
 
     /// Writes the line of this tick. Returns what is to be said about it, if anything.
-    pub(crate) fn write(&mut self, report: &TickReport, policy: &str) -> Option<String> {
-        let written = self.append(report, policy);
+    pub(crate) async fn write(&mut self, report: TickReport, policy: &str) -> Option<String> {
+        self.due += 1;
+        let (log, written) = (Arc::clone(&self.log), Arc::clone(&self.written));
+        let policy = policy.to_owned();
+        let appended = self.disk.run(move |_| {
+            // What a panic has left is begun anew.
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.append(&report, &policy)?;
+            written.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        });
         let path = self.path.display();
-        match written {
-            Ok(()) if self.missing > 0 => {
-                let missing = std::mem::take(&mut self.missing);
+        match appended.await {
+            Ok(()) if self.fails => {
+                self.fails = false;
+                let written = self.written.load(Ordering::SeqCst);
+                let missing = self.due.saturating_sub(written);
+                self.due = written;
                 Some(format!(
                     "audit file {path}: written again; {missing} ticks are missing"
                 ))
             }
             Ok(()) => None,
+            Err(_) if self.fails => None,
             Err(error) => {
-                // What follows must not rest on a line that is not there.
-                self.recorder.begin_anew();
-                self.missing += 1;
-                (self.missing == 1).then(|| {
-                    format!(
-                        "audit file {path}: can't be written: {error}; the ticks go on without it, and each tries again"
-                    )
-                })
+                self.fails = true;
+                Some(format!(
+                    "audit file {path}: can't be written: {error}; the ticks go on without it, and each tries again"
+                ))
             }
         }
     }
+}
 
+impl Log {
     fn append(&mut self, report: &TickReport, policy: &str) -> io::Result<()> {
+        let was_broken = mem::replace(&mut self.broken, true);
         // Opened anew each time, so that a file that somebody took away is made again.
         let mut file = open(&self.path)?;
-        if self.missing > 0 {
-            // On a full disk half a line may have been written.
+        if was_broken {
+            // On a full disk half a line may have been written, and what follows must not rest on a line that is not there.
             cut_half_a_line(&mut file)?;
+            self.recorder.begin_anew();
         }
         let length = file.metadata()?.len();
         if length == 0 {
@@ -87,6 +133,7 @@ impl AuditFile {
         }
         file.write_all(&line)?;
         self.recorder.written(report, Some(policy));
+        self.broken = false;
         Ok(())
     }
 

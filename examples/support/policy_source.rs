@@ -7,10 +7,13 @@ use std::{
 
 use jibri_scaler_core::PolicyFile;
 
+use crate::disk::Disk;
+
 /// A policy file, and what of it holds.
 #[derive(Debug)]
 pub(crate) struct PolicySource {
     path: PathBuf,
+    disk: Disk,
     /// The text that holds.
     text: String,
     /// What was said of the file as it is, where it does not hold: it is not said again in each tick.
@@ -19,11 +22,13 @@ pub(crate) struct PolicySource {
 
 impl PolicySource {
     /// Reads the file; its mistakes are named with the file and the line.
-    pub(crate) fn open(path: &Path) -> Result<(Self, PolicyFile), String> {
-        let text = read(path)?;
+    pub(crate) async fn open(path: &Path) -> Result<(Self, PolicyFile), String> {
+        let disk = Disk::default();
+        let text = read(&disk, path).await?;
         let policy = parse(path, &text)?;
         let source = Self {
             path: path.into(),
+            disk,
             text,
             complaint: None,
         };
@@ -37,11 +42,11 @@ impl PolicySource {
 
     /// Looks whether the file has changed, and hands what it says now to `replace`. Where it can't be read, is wrong, or is refused, what
     /// held before goes on to hold. Returns what is to be said of it, if anything.
-    pub(crate) fn refresh(
+    pub(crate) async fn refresh(
         &mut self,
         replace: impl FnOnce(PolicyFile) -> Result<(), String>,
     ) -> Option<String> {
-        match self.look(replace) {
+        match self.look(replace).await {
             Ok(false) => {
                 self.complaint = None;
                 None
@@ -63,11 +68,11 @@ impl PolicySource {
     }
 
     /// Whether there is another policy from now on.
-    fn look(
+    async fn look(
         &mut self,
         replace: impl FnOnce(PolicyFile) -> Result<(), String>,
     ) -> Result<bool, String> {
-        let text = read(&self.path)?;
+        let text = read(&self.disk, &self.path).await?;
         if text == self.text {
             return Ok(false);
         }
@@ -82,9 +87,10 @@ impl PolicySource {
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    fs::read_to_string(path)
-        .map_err(|error| named(path, &format_args!("could not be read: {error}")))
+async fn read(disk: &Disk, path: &Path) -> Result<String, String> {
+    let file = path.to_owned();
+    let text = disk.run(move |_| fs::read_to_string(file)).await;
+    text.map_err(|error| named(path, &format_args!("could not be read: {error}")))
 }
 
 fn parse(path: &Path, text: &str) -> Result<PolicyFile, String> {
@@ -99,25 +105,26 @@ fn named(path: &Path, error: &dyn std::fmt::Display) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_good_file_is_taken_and_a_bad_one_is_said_once_and_changes_nothing() {
+    #[tokio::test]
+    async fn a_good_file_is_taken_and_a_bad_one_is_said_once_and_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.toml");
         fs::write(&path, "min_idle = 1").unwrap();
-        let (mut source, policy) = PolicySource::open(&path).unwrap();
+        let (mut source, policy) = PolicySource::open(&path).await.unwrap();
         let mut held = policy;
-        let mut look = |replace: Result<(), String>| {
+        let mut look = async |replace: Result<(), String>| {
             let said = source.refresh(|policy| {
                 replace?;
                 held = policy;
                 Ok(())
             });
+            let said = said.await;
             let text = source.text().to_owned();
             assert_eq!(PolicyFile::from_toml(&text).unwrap(), held, "one policy");
             (said, text)
         };
         let old = || "min_idle = 1".to_owned();
-        assert_eq!(look(Ok(())), (None, old()));
+        assert_eq!(look(Ok(())).await, (None, old()));
 
         for (bad, named) in [
             ("min_idle = -1", "line 1"),
@@ -125,42 +132,46 @@ mod tests {
             ("  \n", "it is empty"),
         ] {
             fs::write(&path, bad).unwrap();
-            let (said, text) = look(Ok(()));
+            let (said, text) = look(Ok(())).await;
             let said = said.unwrap();
             assert!(
                 said.contains(named) && said.ends_with("the policy stays as it was"),
                 "{said}"
             );
-            assert_eq!((look(Ok(())), text), ((None, old()), old()), "said once");
+            assert_eq!(
+                (look(Ok(())).await, text),
+                ((None, old()), old()),
+                "said once"
+            );
         }
         // A good one that does not fit.
         fs::write(&path, "min_idle = 2").unwrap();
-        let (said, _) = look(Err("report_ttl is too short".into()));
+        let (said, _) = look(Err("report_ttl is too short".into())).await;
         assert!(said.unwrap().contains("report_ttl is too short"));
         // The same once it fits.
-        let (said, text) = look(Ok(()));
+        let (said, text) = look(Ok(())).await;
         assert!(said.unwrap().ends_with("followed from now on"));
         assert_eq!(text, "min_idle = 2");
-        assert_eq!(look(Ok(())).0, None);
+        assert_eq!(look(Ok(())).await.0, None);
 
         fs::remove_file(&path).unwrap();
-        assert!(look(Ok(())).0.unwrap().contains("could not be read"));
-        assert_eq!(look(Ok(())).0, None);
+        assert!(look(Ok(())).await.0.unwrap().contains("could not be read"));
+        assert_eq!(look(Ok(())).await.0, None);
         // What was said once is said again after it was well.
         fs::write(&path, "min_idle = 2").unwrap();
-        assert_eq!(look(Ok(())).0, None);
+        assert_eq!(look(Ok(())).await.0, None);
         fs::remove_file(&path).unwrap();
-        assert!(look(Ok(())).0.is_some());
+        assert!(look(Ok(())).await.0.is_some());
     }
 
-    #[test]
-    fn at_the_start_there_must_be_a_good_one() {
+    #[tokio::test]
+    async fn at_the_start_there_must_be_a_good_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.toml");
-        let error = PolicySource::open(&path).unwrap_err();
+        let error = PolicySource::open(&path).await.unwrap_err();
         assert!(error.contains("policy.toml"), "{error}");
         fs::write(&path, "min_idle = -1").unwrap();
-        let error = PolicySource::open(&path).unwrap_err();
+        let error = PolicySource::open(&path).await.unwrap_err();
         assert!(
             error.contains("policy.toml") && error.contains("line 1"),
             "{error}"
