@@ -105,8 +105,8 @@ pub struct Agent {
     listed: Option<Listed>,
     /// Whether it may not be listed, so that asking again soon is of no use.
     list_refused: bool,
-    /// Since when something on the machine is kept.
-    kept_since: Option<Duration>,
+    /// Since when the machine is kept at the hook.
+    kept_at_hook_since: Option<Duration>,
     /// Whether it is to be published that the machine is kept for a human.
     says_kept: bool,
     saving: saving::Saving,
@@ -168,7 +168,7 @@ impl Agent {
             looking: None,
             listed: None,
             list_refused: false,
-            kept_since: None,
+            kept_at_hook_since: None,
             says_kept: false,
             saving: saving::Saving::default(),
             launch: serving::Launch::default(),

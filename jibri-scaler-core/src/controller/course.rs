@@ -50,7 +50,7 @@ pub struct Held<'a> {
     pub limits: &'a Limits,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Stage {
     Save,
     Protect,
@@ -456,6 +456,32 @@ impl Course {
         self.at = moved(self.at);
         for (_, sight) in &mut self.sights {
             *sight = sight.moved(&moved);
+        }
+        self
+    }
+
+    /// The same without what no later stage reads, for the model.
+    #[cfg(feature = "__model")]
+    #[must_use]
+    pub fn settled(mut self) -> Self {
+        if self.stage > Stage::Protect {
+            self.protect.clear();
+        }
+        if self.stage > Stage::SetCapacity {
+            (self.capacity, self.asked, self.is_refused) = (None, false, false);
+            self.begins.clear();
+            self.undo = Memory::default().launches();
+            self.size.listed = 0;
+        }
+        if self.stage > Stage::SaveWhatWasDone {
+            (self.memory_lost, self.has_drain) = (false, false);
+            self.sights.clear();
+        }
+        if self.stage > Stage::Jibris {
+            self.stopped = false;
+        }
+        if self.stage > Stage::GiveBack {
+            self.size = Size::default();
         }
         self
     }

@@ -37,7 +37,7 @@ pub(super) struct Survey<'a> {
     /// Whether there was a gap or a step back in time, and blindness can't be excluded: it hangs on ages, which can't be known
     /// then of those that did not answer.
     pub(super) dazed: bool,
-    /// In service, unprotected, not retiring.
+    /// In service, unprotected, neither given back nor handed over.
     pub(super) unprotected: Vec<&'a InstanceId>,
     /// Ready, with the time they have been idle, where there are at least two reports.
     pub(super) idle: Vec<(&'a Instance, Duration)>,
@@ -234,8 +234,12 @@ impl<'a> Survey<'a> {
             }
         }
         let unprotected = |row: &Instance| row.lifecycle == Lifecycle::InService && !row.protected;
-        let is_to_be_protected = seen.class != Class::Retiring && holds(Safeguard::Protect);
-        if is_to_be_protected && rows.iter().any(unprotected) {
+        // One that is being retired records until it is gone, and what has begun may have been written down and not been protected.
+        let is_going = retirement.is_some_and(|retirement| {
+            let is_given_back = retirement.is_by_agent() || retirement.was_released();
+            retirement.phase().is_under_way() && is_given_back
+        });
+        if !is_going && holds(Safeguard::Protect) && rows.iter().any(unprotected) {
             self.unprotected.push(&row.id);
         }
     }

@@ -177,3 +177,56 @@ fn only_what_was_reported_since_it_was_told_counts() {
     let counted = [(Phase::Finishing, 0), (Phase::Requested, 1)];
     assert_eq!(after(&[Safeguard::ReportsSinceTold]), counted);
 }
+
+/// A Jibri that is gone, and whose machine was given back.
+fn given_back() -> Retirement {
+    let mut retirement = told();
+    retirement.looked(Presence::BothRefuse, at(0), GONE_AFTER);
+    retirement.looked(Presence::BothRefuse, at(120), GONE_AFTER);
+    assert!(retirement.is_still_gone(Presence::BothRefuse, at(121), GONE_AFTER));
+    retirement.released(true, at(121));
+    retirement
+}
+
+/// Whether one that is to be given back again refuses for as long as if it had never refused before.
+fn refuses_anew(mut retirement: Retirement, now: i64) -> bool {
+    let mut refuses = |at: Timestamp| {
+        retirement.looked(Presence::BothRefuse, at, GONE_AFTER);
+        retirement.is_still_gone(Presence::BothRefuse, at, GONE_AFTER)
+    };
+    let is_gone = [at(now), at(now + 119), at(now + 120)].map(&mut refuses);
+    is_gone == [false, false, true]
+}
+
+/// The act was lost, as when the group answered with an error after all, and the Jibri was started again meanwhile.
+#[test]
+fn an_answer_after_the_machine_was_given_back_in_vain_begins_the_time_of_the_refusals_anew() {
+    for work in [Work::Busy, Work::Free] {
+        let mut retirement = given_back();
+        retirement.reported(work, at(140), GONE_AFTER);
+        assert_eq!(retirement.phase(), Phase::Released, "it may have been done");
+        retirement.still_in_service(at(200), Duration::from_secs(45));
+        assert_eq!(retirement.next(), Act::Release);
+        assert!(refuses_anew(retirement, 200), "{work:?}");
+    }
+}
+
+/// The same where it answers in the very tick in which the act is seen to be lost.
+#[test]
+fn an_answer_in_the_tick_that_shows_it_was_given_back_in_vain_begins_the_time_of_the_refusals_anew()
+{
+    let limits = Limits::default();
+    let mut row = Instance::new("i-1".parse().unwrap(), Lifecycle::InService);
+    let seen = |row: &Instance| {
+        let mut retirement = given_back();
+        retirement.observed(&Sight::of(std::slice::from_ref(row)), &limits, at(200));
+        assert_eq!(retirement.phase(), Phase::Gone);
+        refuses_anew(retirement, 210)
+    };
+    row.reachability = Reachability::Refused;
+    assert!(!seen(&row), "it has refused all the time");
+    let status = JibriStatus::new(BusyStatus::Idle, HealthStatus::Healthy);
+    row.reachability = Reachability::Answered;
+    row.report = Some(Report::new(at(200), Some(status)));
+    assert!(seen(&row));
+}

@@ -120,3 +120,24 @@ fn a_hook_goes_on_waiting_while_the_latch_cannot_be_read() {
         (vec![HookResult::Continue], 0)
     );
 }
+
+/// To end an instance by its id destroys it once it is retained, and a listing that still shows it in service may be old by a minute:
+/// so the five minutes count from when the hook holds it, and not from when its check failed.
+#[test]
+fn what_was_kept_in_service_waits_at_the_hook_for_as_long_before_it_is_abandoned() {
+    let mut world = World::new(1, AgentConfig::default().with_shrink(false));
+    world.pass(30);
+    world.change(&id(0), |member| {
+        member.status = ("EXPIRED", "HEALTHY");
+        member.files_left = true;
+    });
+    world.pass(600);
+    let lifecycle = |world: &World| world.change(&id(0), |member| member.lifecycle.clone());
+    assert_eq!(lifecycle(&world), Lifecycle::InService);
+    assert!(world.found("what is left on it") > 0 || world.calls(&id(0), "check").len() > 5);
+    world.change(&id(0), crate::world::Member::terminate);
+    world.pass(280);
+    assert!(is_held(&world));
+    world.pass(60);
+    assert_eq!(lifecycle(&world), Lifecycle::TerminatingRetained);
+}

@@ -19,8 +19,8 @@ fn protect_comes_first_then_the_capacity_then_retirements() {
     let next = run.tick(30, &fleet);
     assert_eq!(
         plan(&next),
-        "protect a, protect b",
-        "a retiring one is not protected"
+        "protect a, protect b, protect x",
+        "one that is being retired may still record"
     );
 }
 

@@ -6,13 +6,14 @@ use jibri_scaler_core::{
         port::{CheckResult, HookResult, Latch, ServiceState},
     },
     port::{Decrement, Told},
+    safeguard::{Safeguard, holds},
 };
 
 use crate::{
     aws::Answer,
     controller::Fate,
     jibri::{Exit, Post, Process, Status},
-    world::{Config, Machine, NOW, Place, World},
+    world::{ANY, Config, LONG, Machine, NOW, Place, World},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -126,12 +127,24 @@ impl Machine {
         }
     }
 
+    /// Reports arrive in any order.
+    fn send(&mut self, report: Status) {
+        self.channel.push(report);
+        self.channel.sort_by_key(|it| (it.busy as u8, it.healthy));
+    }
+
     /// No supervisor starts what the latch is set for.
     pub fn set_latch(&mut self, replace: bool) {
         self.latch = Some(replace);
         if let Process::Ended { restart, .. } = &mut self.jibri.process {
             *restart = None;
         }
+    }
+
+    /// Whether what is kept is to wait at the hook for longer, where to end it by its id changes nothing: a tick that has seen it in
+    /// service may still be under way.
+    fn keeps_waiting(&self) -> bool {
+        matches!(self.place, Place::Waiting(..LONG)) && holds(Safeguard::AbandonedLate)
     }
 
     /// Which steps its agent can take now.
@@ -164,6 +177,7 @@ impl Machine {
             match drain.next(agent.spot()) {
                 DrainAct::LookAtGroup | DrainAct::Watch | DrainAct::Rest => {}
                 DrainAct::CheckRelease if agent.check.is_some() => {}
+                DrainAct::Complete(HookResult::Abandon) if self.keeps_waiting() => {}
                 DrainAct::CheckRelease => steps.push(AgentStep::Act(Fate::Well)),
                 _ if config.faults.calls => {
                     steps.push(AgentStep::Act(Fate::Well));
@@ -180,7 +194,8 @@ impl Machine {
                 steps.push(AgentStep::Look);
             }
         }
-        if agent.reading.is_some() && self.channel.len() < usize::from(config.channel) {
+        let has_room = self.channel.len() < usize::from(config.channel);
+        if agent.reading.is_some() && has_room && config.channel < ANY {
             steps.push(AgentStep::Report);
         }
         if config.faults.agents {
@@ -240,6 +255,12 @@ impl World {
                     let busy = read.busy == crate::jibri::Busy::Busy;
                     drain.answered(drain.phase(), busy);
                 }
+                if config.channel == ANY
+                    && let Some(read) = health
+                    && !machine.channel.contains(&read)
+                {
+                    machine.send(read);
+                }
             }
             AgentStep::Protect => {
                 machine.protected = agent.wants_protection();
@@ -279,11 +300,7 @@ impl World {
             }
             AgentStep::Report => {
                 if let Some(reading) = agent.reading {
-                    machine.channel.push(reading);
-                    // They arrive in any order.
-                    machine
-                        .channel
-                        .sort_by_key(|it| (it.busy as u8, it.healthy));
+                    machine.send(reading);
                 }
             }
         }

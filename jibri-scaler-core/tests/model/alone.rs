@@ -3,232 +3,226 @@
 //!
 //! Controllers share nothing but the group and the Jibris. What holds for one of them in any world holds for it beside any number of
 //! others, agents, operators and crashes. So the product of all actors need not be explored: here a controller meets every world,
-//! and in `direct` and `agent` a Jibri meets everything that such controllers do (`Config::company`).
+//! and in `direct` and `agent` a Jibri meets everything that such controllers do (`company`). What any world shows and answers is
+//! written down once, here, and wherever a controller takes part it is compared with what that one is shown and answered.
 
+mod evidence;
+
+use std::sync::{Arc, LazyLock};
+
+use evidence::{Evidence, Lasting};
 use jibri_scaler_core::{
-    controller::course::{Call, Question},
-    port::Presence,
+    Memory,
+    controller::course::{Call, Question, Seen},
+    port::{PortErrorKind, Presence, Told},
     safeguard::Safeguard,
 };
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Model, Property};
 
 use crate::{
     configs,
-    controller::{Fate, View},
-    jibri::{Binding, Busy, Finalize, Jibri, Status, Supervisor},
-    world::{Config, Faults, Machine, Place, World},
+    controller::{Controller, Listing, Outcome, Probe, Shown},
+    jibri::{Busy, Status},
+    world::{Broken, Config, Faults, Place, index_of},
 };
 
-/// In units of time: `report_ttl` and `gone_after` of the model.
-const TTL: u8 = 2;
-const GONE_AFTER: u8 = 2;
-const LONG_AGO: u8 = 3;
+/// What Jibris say, to whoever asks and in reports.
+static SAID: LazyLock<Vec<Status>> = LazyLock::new(|| {
+    let of = |busy| [true, false].map(|healthy| Status { busy, healthy });
+    [Busy::Idle, Busy::Busy, Busy::Expired]
+        .into_iter()
+        .flat_map(of)
+        .collect()
+});
 
-/// What a controller has seen, written down by somebody who looks over its shoulder.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Evidence {
-    /// Whether the Jibri took a request of this controller, as far as that remembers.
-    told: bool,
-    /// For how long both ports have refused in each look, without a gap.
-    refusing: Option<u8>,
-    /// How old the newest report of the agent is.
-    heard: Option<u8>,
-    /// How long ago the newest tick began.
-    ticked: u8,
-    /// Whether the last look of this tick was refused by both ports.
-    refused_now: bool,
-    /// Whether the listing of this tick showed it in service, and whether it may be handed over then.
-    listed: (bool, bool),
-    given_back: bool,
+/// What a tick is shown of a machine.
+static SHOWN: LazyLock<Vec<Shown>> = LazyLock::new(|| {
+    let answered = |said: &Status| [true, false].map(|direct| Probe::Answered(*said, direct));
+    let mut probes = vec![Probe::Refused, Probe::Silent];
+    probes.extend(SAID.iter().flat_map(answered));
+    let places = [
+        Place::InService,
+        Place::Pending,
+        Place::Waiting(0),
+        Place::Retained,
+        Place::Ended,
+        Place::Absent,
+    ];
+    let mut shown = Vec::new();
+    for place in places {
+        for protected in [true, false] {
+            for probe in &probes {
+                // Nobody is asked who does not count.
+                if place.counts() || *probe == Probe::Refused {
+                    shown.push(Shown {
+                        place,
+                        protected,
+                        probe: *probe,
+                    });
+                }
+            }
+        }
+    }
+    shown
+});
+
+/// Whether any world shows that. Of several machines each is looked at: for a controller they are one another's world but for counts.
+pub fn may_be_shown(listing: &Listing) -> bool {
+    let desired = listing.machines.len() > 1 || listing.desired <= 1;
+    desired && listing.machines.iter().all(|it| SHOWN.contains(it))
+}
+
+pub fn may_be_heard(status: Status) -> bool {
+    SAID.contains(&status)
+}
+
+/// What may become of a call.
+fn answers(call: &Call, index: usize) -> Vec<Outcome> {
+    let looks = [Presence::Answers, Presence::BothRefuse, Presence::Unclear];
+    let Call::Jibris(errands) = call else {
+        let results = [
+            Ok(()),
+            Err(PortErrorKind::Permanent),
+            Err(PortErrorKind::Throttled),
+            Err(PortErrorKind::Transient),
+        ];
+        return results.map(Outcome::Done).to_vec();
+    };
+    let of = |question| match question {
+        Question::Tell => [Told::Yes, Told::Refused, Told::Unknown].map(Seen::Told),
+        Question::Look => looks.map(Seen::Looked),
+        _ => looks.map(Seen::LookedLast),
+    };
+    let of_this = errands.iter().filter(|it| index_of(&it.target.id) == index);
+    let seen = of_this.flat_map(|it| of(it.question));
+    seen.map(|seen| Outcome::Seen(index, seen)).collect()
+}
+
+/// Whether any world answers a call like that.
+pub fn may_be_answered(call: &Call, outcome: Outcome) -> bool {
+    let index = match outcome {
+        Outcome::Seen(index, _) => index,
+        Outcome::Done(_) => 0,
+    };
+    answers(call, index).contains(&outcome)
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Alone {
-    /// Its only machine is another one in each step.
-    world: World,
+    controller: Controller,
     evidence: Evidence,
     unfounded: Option<&'static str>,
+    broken: Option<Broken>,
+    /// What it has just saved, with what it had seen then: it may crash now.
+    saves: Vec<(Arc<Memory>, Lasting)>,
 }
 
-/// What the world is like in one step: the machine, by its number in [`machines`], and whether the group has the hook.
-type Scene = (u8, bool);
+/// What a tick is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Scene {
+    machine: Shown,
+    desired: u8,
+    has_hook: bool,
+    unsaved: bool,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Step {
     Pass,
     Hear(Status),
-    Tick(Scene, View),
-    Call(Scene, Fate),
+    Tick(Scene),
+    Answer(Outcome),
+    /// It crashes before it does anything else, and comes back with what it has just saved so and so often.
+    CrashAfterSave(u8),
+    /// It does not.
+    GoOn,
     /// It comes back without its memory.
     Crash,
 }
 
-const SEEN: View = View {
-    silent: None,
-    old: false,
-    unsaved: false,
-};
-const SILENT: View = View {
-    silent: Some(0),
-    ..SEEN
-};
-const UNSAVED: View = View {
-    unsaved: true,
-    ..SEEN
-};
-
 struct AnyWorld {
     config: Config,
-    machines: Vec<Machine>,
-}
-
-/// Jibris in each situation that a controller can tell from the others.
-fn jibris() -> Vec<Jibri> {
-    let up = |health, internal| {
-        let mut jibri = Jibri::new(1);
-        jibri.start(Binding { health, internal });
-        jibri.open_health();
-        jibri
-    };
-    let busy = || {
-        let mut jibri = up(true, true);
-        jibri.accept();
-        jibri.publish_busy();
-        jibri
-    };
-    let finalizing = |error| {
-        let mut jibri = busy();
-        jibri.stop(error);
-        jibri
-    };
-    let after = |error, single_use| {
-        let mut jibri = finalizing(error);
-        jibri.finalized(Finalize::Uploaded, single_use, Supervisor::Systemd, false);
-        jibri
-    };
-    vec![
-        Jibri::new(0),
-        up(true, true),
-        up(true, false),
-        up(false, true),
-        up(false, false),
-        busy(),
-        finalizing(false),
-        after(true, false),
-        after(false, true),
-    ]
-}
-
-fn machines(config: &Config) -> Vec<Machine> {
-    let mut all = Vec::new();
-    let mut add = |place, jibri: &Jibri, protected| {
-        let mut machine = config.start().machines.remove(0);
-        (machine.place, machine.jibri, machine.protected) = (place, *jibri, protected);
-        all.push(machine);
-    };
-    let jibris = jibris();
-    for jibri in &jibris {
-        add(Place::InService, jibri, true);
-    }
-    // One that is not in service is not looked at.
-    for place in [
-        Place::Pending,
-        Place::Waiting(0),
-        Place::Retained,
-        Place::Ended,
-    ] {
-        add(place, &jibris[0], true);
-        add(place, &jibris[1], true);
-    }
-    add(Place::InService, &jibris[1], false);
-    all
+    /// Whether it is narrowed to what is in service or waits at the hook, is protected, and counts, and to memory that can be saved: for
+    /// what is found without a rule.
+    is_narrow: bool,
 }
 
 impl Alone {
-    fn set(&mut self, any: &AnyWorld, (machine, hook): Scene) {
-        self.world.machines[0] = any.machines[usize::from(machine)].clone();
-        self.world.has_hook = hook;
-    }
-
-    fn tick(&mut self, any: &AnyWorld, scene: Scene, view: View) {
-        self.set(any, scene);
-        let machine = &self.world.machines[0];
-        let in_service = machine.place == Place::InService;
-        let is_heard = self.evidence.heard.is_some_and(|age| age <= TTL);
-        let has_answered = match self.evidence.heard {
-            Some(age) if age <= TTL => age <= TTL / 2,
-            _ => view.silent.is_none() && machine.binds_health(),
+    fn tick(&mut self, config: &Config, scene: Scene) {
+        self.evidence.ticks(config, scene.machine, scene.has_hook);
+        let listing = Listing {
+            desired: scene.desired,
+            has_hook: scene.has_hook,
+            machines: vec![scene.machine],
         };
-        let evidence = &mut self.evidence;
-        if evidence.ticked > TTL || !in_service {
-            evidence.refusing = None;
-        } else if has_answered {
-            evidence.answered();
-        }
-        evidence.ticked = 0;
-        evidence.refused_now = false;
-        evidence.listed = (in_service, is_heard && scene.1);
-        self.world.tick(&any.config, 0, view);
+        let before = self.evidence.lasting().clone();
+        let decided = self.controller.tick(config, &listing, scene.unsaved, false);
+        self.broken = decided.wrong();
+        self.goes_on(&before, decided.went.saves);
     }
 
-    fn call(&mut self, any: &AnyWorld, scene: Scene, fate: Fate) {
-        self.set(any, scene);
-        let Some(call) = self.world.controllers[0].call() else {
+    fn answer(&mut self, config: &Config, outcome: Outcome) {
+        let Some(call) = self.controller.call() else {
             return;
         };
-        let machine = &self.world.machines[0];
-        let evidence = &mut self.evidence;
-        match &call {
-            Call::Jibris(errands) => match errands[0].question {
-                Question::Tell => {
-                    let takes = machine.can_be_told() && !machine.jibri.is_finalizing();
-                    if takes && fate == Fate::Well {
-                        evidence.told = true;
-                        evidence.refusing = None;
-                    }
-                }
-                _ => match machine.look() {
-                    Presence::BothRefuse if fate == Fate::Well => {
-                        let since = evidence.refusing.unwrap_or(evidence.ticked);
-                        evidence.refusing = Some(since);
-                        evidence.refused_now = true;
-                    }
-                    Presence::Answers if fate == Fate::Well => evidence.answered(),
-                    _ => {
-                        evidence.refusing = None;
-                        evidence.refused_now = false;
-                    }
-                },
-            },
-            Call::Terminate(..) => {
-                let (in_service, is_handed_over) = evidence.listed;
-                let is_long = evidence.refusing.is_some_and(|age| age >= GONE_AFTER);
-                let is_gone = evidence.told && is_long && evidence.refused_now;
-                if !(in_service && (is_gone || is_handed_over)) {
-                    self.unfounded.get_or_insert("ended");
-                }
-                evidence.given_back |= is_gone;
-            }
-            Call::Complete(_) if !evidence.given_back => {
-                self.unfounded.get_or_insert("completed");
-            }
-            _ => {}
+        if matches!(call, Call::SetCapacity(to) if to > config.max.into()) {
+            self.broken.get_or_insert(Broken::AboveMax);
         }
-        self.world.step(&any.config, 0, 0, fate);
+        let unfounded = self.evidence.calls(&call, outcome);
+        self.unfounded = self.unfounded.or(unfounded);
+        let before = self.evidence.lasting().clone();
+        // How many it misses is not asked here.
+        let went = self.controller.answered(&call, outcome, 0);
+        self.goes_on(&before, went.saves);
+    }
+
+    /// What it saves before it looks at the Jibris says nothing of them.
+    fn goes_on(&mut self, before: &Lasting, saves: Vec<Arc<Memory>>) {
+        self.evidence.goes_on(self.controller.call().as_ref());
+        let after = self.evidence.lasting().clone();
+        let now = self.controller.memory().retirements();
+        let seen = |saved: Arc<Memory>| {
+            let is_after = saved.retirements() == now;
+            let lasting = if is_after { &after } else { before };
+            (saved, lasting.clone())
+        };
+        self.saves = saves.into_iter().map(seen).collect();
+    }
+
+    fn crash(&mut self, saved: Arc<Memory>, lasting: Lasting) {
+        self.controller.come_back(saved);
+        self.evidence = Evidence::of(lasting);
     }
 }
 
-impl Evidence {
-    fn answered(&mut self) {
-        self.refusing = None;
-        self.refused_now = false;
-    }
-
-    fn pass(&mut self) {
-        let older = |age: u8| LONG_AGO.min(age + 1);
-        self.refusing = self.refusing.map(older);
-        self.heard = self.heard.map(older).filter(|age| *age < LONG_AGO);
-        self.ticked = older(self.ticked);
+impl AnyWorld {
+    fn scenes(&self, controller: &Controller, steps: &mut Vec<Step>) {
+        // Where its agent is heard nobody asks the Jibri, and elsewhere nobody asks for the hook.
+        let is_asked = self.config.direct && !controller.has_heard(0);
+        let hooks: &[bool] = if is_asked { &[true] } else { &[true, false] };
+        let different = |it: &&Shown| {
+            // Only what is in service is protected.
+            let differs = it.protected || it.place == Place::InService;
+            let is_listed = it.place != Place::Absent;
+            let is_plain = matches!(it.place, Place::InService | Place::Waiting(_)) && it.protected;
+            differs
+                && is_listed
+                && (is_plain || !self.is_narrow)
+                && (is_asked || it.probe == Probe::Refused)
+        };
+        for machine in SHOWN.iter().filter(different) {
+            for has_hook in hooks {
+                let all = [(1, false), (0, false), (0, true), (1, true)];
+                for (desired, unsaved) in all.into_iter().take(if self.is_narrow { 1 } else { 4 }) {
+                    steps.push(Step::Tick(Scene {
+                        machine: *machine,
+                        desired,
+                        has_hook: *has_hook,
+                        unsaved,
+                    }));
+                }
+            }
+        }
     }
 }
 
@@ -238,44 +232,32 @@ impl Model for AnyWorld {
 
     fn init_states(&self) -> Vec<Alone> {
         vec![Alone {
-            world: self.config.start(),
+            controller: Controller::new(&self.config),
             evidence: Evidence::default(),
             unfounded: None,
+            broken: None,
+            saves: Vec::new(),
         }]
     }
 
     fn actions(&self, state: &Alone, steps: &mut Vec<Step>) {
-        let controller = &state.world.controllers[0];
-        if controller.may_wait(false) {
+        let controller = &state.controller;
+        if !state.saves.is_empty() {
+            let saves = 0..u8::try_from(state.saves.len()).expect("few");
+            steps.extend(saves.map(Step::CrashAfterSave));
+            steps.push(Step::GoOn);
+            return;
+        }
+        if controller.may_wait(self.config.faults.slow) {
             steps.push(Step::Pass);
         }
-        for (busy, healthy) in [
-            (Busy::Idle, true),
-            (Busy::Idle, false),
-            (Busy::Busy, true),
-            (Busy::Expired, true),
-        ] {
-            steps.push(Step::Hear(Status { busy, healthy }));
-        }
+        steps.extend(SAID.iter().copied().map(Step::Hear));
         steps.push(Step::Crash);
-        let numbers = 0..u8::try_from(self.machines.len()).expect("few");
-        for scene in numbers.flat_map(|machine| [(machine, true), (machine, false)]) {
-            if controller.may_tick() {
-                steps.push(Step::Tick(scene, SEEN));
-                // Only of one that would answer it shows that it does not.
-                if scene.1 && self.machines[usize::from(scene.0)].binds_health() {
-                    steps.push(Step::Tick(scene, SILENT));
-                }
-                if scene.1 {
-                    steps.push(Step::Tick(scene, UNSAVED));
-                }
-            }
-            // No call shows where the instance is, or the hook.
-            let is_in_service = self.machines[usize::from(scene.0)].place == Place::InService;
-            if controller.is_running() && scene.1 && is_in_service {
-                steps.push(Step::Call(scene, Fate::Well));
-                steps.push(Step::Call(scene, Fate::Nothing));
-            }
+        if controller.may_tick() {
+            self.scenes(controller, steps);
+        }
+        if let Some(call) = controller.call() {
+            steps.extend(answers(&call, 0).into_iter().map(Step::Answer));
         }
     }
 
@@ -284,26 +266,26 @@ impl Model for AnyWorld {
         Safeguard::without(&self.config.rules, || match step {
             Step::Pass => {
                 next.evidence.pass();
-                next.world.controllers[0].pass();
+                next.controller.pass();
             }
             Step::Hear(status) => {
-                next.evidence.heard = Some(0);
-                next.world.controllers[0].receive(0, status);
+                next.evidence.hears();
+                next.controller.receive(0, status);
             }
-            Step::Tick(scene, view) => next.tick(self, scene, view),
-            Step::Call(scene, fate) => next.call(self, scene, fate),
-            Step::Crash => {
-                next.evidence = Evidence::default();
-                next.world.controllers[0].crash(false);
+            Step::Tick(scene) => next.tick(&self.config, scene),
+            Step::Answer(outcome) => next.answer(&self.config, outcome),
+            Step::CrashAfterSave(which) => {
+                let (saved, lasting) = next.saves.swap_remove(which.into());
+                next.saves.clear();
+                next.crash(saved, lasting);
             }
+            Step::GoOn => next.saves.clear(),
+            Step::Crash => next.crash(Arc::default(), Lasting::default()),
         });
-        let broken = next.world.broken.take();
-        next.world = World {
-            controllers: next.world.controllers,
-            broken: broken.filter(|it| it.is_by_a_controller()),
-            ..self.config.start()
-        };
-        next.world.controllers[0].canonical(&self.config, false);
+        Safeguard::without(&self.config.rules, || {
+            next.controller.canonical(&self.config, false);
+        });
+        next.evidence.canonical(&next.controller);
         (next != *state).then_some(next)
     }
 
@@ -317,161 +299,28 @@ impl Model for AnyWorld {
                 |_, state: &Alone| state.unfounded != Some("completed"),
             ),
             Property::always("only the free are retired", |_, state: &Alone| {
-                state.world.broken.is_none()
+                state.broken.is_none()
             }),
         ]
     }
 }
-
-/// So many steps are looked at in each run of the tests; mostly they lead to what was seen before.
-const IN_CI: usize = 1_500_000;
 
 fn any_world(rules: &[Safeguard]) -> AnyWorld {
     let config = Config {
         hook: true,
         retention: true,
         rules: rules.into(),
-        faults: Faults::default(),
+        faults: Faults {
+            slow: true,
+            ..Faults::default()
+        },
         ..configs::direct()
     };
-    let machines = machines(&config);
-    AnyWorld { config, machines }
-}
-
-/// Explores a controller in any world without these rules. Returns what it did without evidence.
-fn explore(rules: &[Safeguard], at_most: usize) -> Vec<&'static str> {
-    let begun = crate::figures::now();
-    let checker = any_world(rules)
-        .checker()
-        .target_state_count(at_most)
-        .threads(crate::threads())
-        .finish_when(HasDiscoveries::AnyFailures)
-        .spawn_bfs()
-        .join();
-    println!(
-        "model: {:>9} states, depth {:>3}, {:>7.1} s  a controller in any world, without {rules:?}",
-        checker.unique_state_count(),
-        checker.max_depth(),
-        begun.elapsed().as_secs_f64()
-    );
-    let discoveries = checker.discoveries();
-    for (name, path) in &discoveries {
-        if rules.is_empty() {
-            println!("{name}: {:#?}", path.clone().into_actions());
-        }
-    }
-    discoveries.into_keys().collect()
-}
-
-/// The way that the exploration found before such a tick counted as one without a look.
-#[test]
-fn one_that_answers_while_the_memory_cannot_be_saved_has_not_refused_without_a_gap() {
-    const DOWN: Scene = (0, true);
-    const IDLE: Scene = (1, true);
-    const UNHEALTHY: Scene = (7, true);
-    let lived = |rules: &[Safeguard]| {
-        let any = any_world(rules);
-        let mut state = any.init_states().remove(0);
-        for step in [
-            Step::Tick(UNHEALTHY, SEEN),
-            Step::Call(IDLE, Fate::Well),
-            Step::Pass,
-            Step::Tick(DOWN, SEEN),
-            Step::Call(DOWN, Fate::Well),
-            Step::Pass,
-            Step::Tick(IDLE, UNSAVED),
-            Step::Pass,
-            Step::Tick(DOWN, SEEN),
-            Step::Call(DOWN, Fate::Well),
-            Step::Pass,
-            Step::Tick(DOWN, SEEN),
-            Step::Call(DOWN, Fate::Well),
-            Step::Call(DOWN, Fate::Well),
-        ] {
-            state = any.next_state(&state, step).unwrap_or(state);
-        }
-        state.unfounded
-    };
-    assert_eq!(lived(&[]), None);
-    assert_eq!(lived(&[Safeguard::NoGaps]), Some("ended"));
-}
-
-/// The way that the exploration found before an answer counted that comes in the very tick in which the act of giving it back is seen to be
-/// lost.
-#[test]
-fn one_that_answers_when_it_is_to_be_given_back_again_has_not_refused_without_a_gap() {
-    const DOWN: Scene = (0, true);
-    const IDLE: Scene = (1, true);
-    const BUSY: Scene = (5, true);
-    const UNHEALTHY: Scene = (7, true);
-    const EXPIRED: Scene = (8, true);
-    let any = any_world(&[]);
-    let mut state = any.init_states().remove(0);
-    for step in [
-        Step::Tick(UNHEALTHY, SEEN),
-        Step::Call(IDLE, Fate::Well),
-        Step::Pass,
-        Step::Tick(BUSY, SEEN),
-        Step::Pass,
-        Step::Tick(DOWN, SEEN),
-        Step::Call(DOWN, Fate::Well),
-        Step::Pass,
-        Step::Pass,
-        Step::Tick(DOWN, SEEN),
-        Step::Call(DOWN, Fate::Well),
-        Step::Pass,
-        Step::Tick(DOWN, SEEN),
-        Step::Call(DOWN, Fate::Well),
-        Step::Call(DOWN, Fate::Well),
-        Step::Pass,
-        Step::Pass,
-        Step::Tick(DOWN, SEEN),
-        Step::Pass,
-        Step::Tick(EXPIRED, SEEN),
-        Step::Pass,
-        Step::Tick(DOWN, SEEN),
-        Step::Call(DOWN, Fate::Well),
-        Step::Call(DOWN, Fate::Nothing),
-    ] {
-        state = any.next_state(&state, step).unwrap_or(state);
-    }
-    assert_eq!(state.unfounded, None);
-}
-
-#[test]
-#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
-fn optimized_a_controller_keeps_the_promises_in_any_world() {
-    let unfounded = explore(&[], IN_CI);
-    assert!(unfounded.is_empty(), "{unfounded:?}");
-}
-
-#[test]
-#[ignore = "explores millions of states; run on request"]
-fn full_a_controller_keeps_the_promises_in_any_world() {
-    let unfounded = explore(&[], usize::MAX);
-    assert!(unfounded.is_empty(), "{unfounded:?}");
-}
-
-#[test]
-#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
-fn optimized_a_controller_in_any_world_needs_its_rules() {
-    use Safeguard as S;
-    needs(
-        &[S::WaitForGone, S::GoneConfirmed, S::HandOverToTheHeard],
-        IN_CI,
-    );
-}
-
-#[test]
-#[ignore = "explores millions of states; run on request"]
-fn full_a_controller_in_any_world_needs_its_rules() {
-    use Safeguard as S;
-    needs(&[S::LastLook, S::NotWhileItAnswers, S::NoGaps], usize::MAX);
-}
-
-fn needs(rules: &[Safeguard], at_most: usize) {
-    for rule in rules {
-        let unfounded = explore(&[*rule], at_most);
-        assert!(!unfounded.is_empty(), "without {rule:?}");
+    AnyWorld {
+        config,
+        is_narrow: false,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@
 //! | what a crashing controller would come back with, where none crashes | only the crash reads it |
 //! | which instance could not be given back last, of one | it orders several |
 //! | what an old listing shows, where none is old | only such a listing reads it |
+//! | what a report says that is older than `report_ttl` | it counts as unknown; a test shows that nothing else is read of it |
+//! | whether a Jibri that is busy is healthy | only findings say so; the same test |
+//! | what a stage of a tick needed, once it is over | no later stage reads it (`Course::settled`) |
 //! | with which code a process ended, without an agent | only agents see it |
 //! | whether there was time to protect what is protected, without an agent | nobody takes the protection away again |
 

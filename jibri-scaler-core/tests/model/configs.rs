@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     jibri::Supervisor,
-    world::{Config, Faults, Rebinding},
+    world::{ANY, Config, Faults, Rebinding},
 };
 
 /// Nothing goes wrong.
@@ -150,13 +150,13 @@ pub fn stubborn() -> Config {
     }
 }
 
-/// One Jibri with its agent, which reports to a controller over a channel that delays, reorders, duplicates and loses; the
-/// controller hands over to it, and speaks HTTP where it is silent.
+/// One Jibri with its agent, which reports to a controller over a channel of any depth that delays, reorders, duplicates and loses;
+/// the controller hands over to it, and speaks HTTP where it is silent.
 pub fn reporting() -> Config {
     Config {
         name: "one Jibri, its agent, reports, one controller",
         controllers: 1,
-        channel: 2,
+        channel: ANY,
         direct: true,
         restarts: 0,
         rebinding: Rebinding::Never,
@@ -167,6 +167,23 @@ pub fn reporting() -> Config {
             ..NONE
         },
         ..agent()
+    }
+}
+
+/// The same with one report under way at a time, which is not lost, and a controller without HTTP: it hands over, also while the agent
+/// leaves by itself and keeps what it has not uploaded.
+pub fn handed_over() -> Config {
+    Config {
+        name: "one Jibri, its agent, reports, one controller without HTTP",
+        direct: false,
+        born_protected: true,
+        outside: 0,
+        channel: 1,
+        faults: Faults {
+            finalize: true,
+            ..NONE
+        },
+        ..reporting()
     }
 }
 
@@ -249,6 +266,20 @@ pub fn three() -> Config {
     }
 }
 
+/// The literal product: one Jibri with every actor, and everything that may go wrong. It is walked through at random, and its parts
+/// are explored.
+pub fn product() -> Config {
+    Config {
+        name: "one Jibri, its agent, reports, two controllers, at random",
+        machines: 1,
+        launched: 1,
+        max: 1,
+        wanted: 0,
+        born_protected: false,
+        ..three()
+    }
+}
+
 /// All that are explored whole on request.
 pub fn all() -> Vec<Config> {
     let alive = |config| Config {
@@ -269,11 +300,26 @@ pub fn all() -> Vec<Config> {
         alive(agent()),
         alive(agent_in_company()),
         alive(stubborn()),
-        Config {
+        alive(Config {
             name: "one Jibri, two sessions, its agent, the group and its hook",
             sessions: 2,
             ..agent()
+        }),
+        alive(Config {
+            name: "one Jibri, two sessions, its agent, beside any number of controllers",
+            sessions: 2,
+            ..agent_in_company()
+        }),
+        Config {
+            name: "one Jibri, two controllers, calls that fail",
+            sessions: 1,
+            faults: Faults {
+                calls: true,
+                ..NONE
+            },
+            ..two_controllers()
         },
+        handed_over(),
         Config {
             patience: 12,
             ..bounds()

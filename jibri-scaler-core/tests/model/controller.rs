@@ -1,9 +1,12 @@
-//! A controller: the decision, the check and the course of the tick that run in production, one call at a time.
+//! A controller: the decision, the check and the course of the tick that run in production, one call at a time. It takes in only what
+//! it is shown and answered, so that the same controller lives in the world and alone.
 
 mod call;
 mod see;
+mod tick;
 
-pub use see::status;
+pub use call::Outcome;
+pub use see::{Listing, Probe, Shown, status};
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,16 +14,19 @@ use jibri_scaler_core::{
     Limits, Memory, Timestamp,
     controller::course::{Call, Course, Held, Recent},
     retirement::Phase,
+    safeguard::{Safeguard, holds},
 };
 
 use crate::{
-    jibri::Status,
-    world::{Config, NOW, UNIT, aged, id_of},
+    jibri::{Busy, Status},
+    world::{Config, NOW, UNIT, aged, id_of, settled},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Controller {
     memory: Arc<Memory>,
+    /// What one that crashes now comes back with.
+    saved: Arc<Memory>,
     recent: Recent,
     /// What its observer keeps of each machine.
     known: Vec<Known>,
@@ -43,13 +49,21 @@ struct Known {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Running {
     course: Course,
-    /// What a controller that crashes now comes back with.
-    saved: Memory,
     /// How many units have passed since it began.
     late: u8,
     unprotected: Vec<usize>,
     /// How many more free ones are wanted than the tick has seen and has asked for since.
     missing: u32,
+}
+
+/// What a tick did by itself on its way to the next call.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Went {
+    /// What it has saved.
+    pub saves: Vec<Arc<Memory>>,
+    /// The machines that it has had the time to protect: it has come to its end.
+    pub had_time: Vec<usize>,
 }
 
 /// What becomes of a call or a question.
@@ -86,8 +100,10 @@ pub fn limits() -> Limits {
 impl Controller {
     pub fn new(config: &Config) -> Self {
         let machines = usize::from(config.machines);
+        let memory = Arc::<Memory>::default();
         Self {
-            memory: Arc::default(),
+            saved: Arc::clone(&memory),
+            memory,
             recent: Recent::default(),
             known: vec![Known::default(); machines],
             inbox: vec![None; machines],
@@ -124,7 +140,7 @@ impl Controller {
         }
     }
 
-    /// Whether a question is open, or the call that is under way only shows what is there.
+    /// The call that is under way.
     pub fn call(&self) -> Option<Call> {
         let mut running = (**self.running.as_ref()?).clone();
         let (mut memory, mut recent) = ((*self.memory).clone(), self.recent.clone());
@@ -137,6 +153,11 @@ impl Controller {
 
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// Whether an agent's report of this machine is there, and how it is read hangs on the hook and not on a probe.
+    pub fn has_heard(&self, index: usize) -> bool {
+        self.inbox[index].is_some()
     }
 
     /// Whether it believes that it has told this one to end.
@@ -156,11 +177,14 @@ impl Controller {
 
     /// It starts anew, with what it had saved or without.
     pub fn crash(&mut self, with_memory: bool) {
-        let saved = match &self.running {
-            Some(running) => Arc::new(running.saved.clone()),
-            None => Arc::clone(&self.memory),
-        };
-        self.memory = if with_memory { saved } else { Arc::default() };
+        let saved = Arc::clone(&self.saved);
+        self.come_back(if with_memory { saved } else { Arc::default() });
+    }
+
+    /// It starts anew with that.
+    pub fn come_back(&mut self, saved: Arc<Memory>) {
+        self.saved = saved;
+        self.memory = Arc::clone(&self.saved);
         self.recent = Recent::default();
         self.known.fill(Known::default());
         self.inbox.fill(None);
@@ -181,16 +205,21 @@ impl Controller {
         if is_over {
             *self = Self::new(config);
         }
+        let known = self.known.iter_mut().map(|known| &mut known.report);
+        for (status, at) in known.chain(&mut self.inbox).flatten() {
+            if NOW.since(*at) > limits().report_ttl() && holds(Safeguard::StaleIsUnknown) {
+                *status = Status::IDLE;
+            }
+            status.healthy |= status.busy == Busy::Busy;
+        }
         if config.machines == 1 {
             self.recent.not_given_back = None;
         }
         if !config.faults.old_listing {
             self.old_desired = None;
         }
-        if !config.faults.controllers
-            && let Some(running) = &mut self.running
-        {
-            Arc::make_mut(running).saved = Memory::default();
+        if !config.faults.controllers {
+            self.saved = Arc::default();
         }
     }
 
@@ -200,8 +229,9 @@ impl Controller {
             .old_desired
             .filter(|(_, is_last)| !is_last)
             .map(|(desired, _)| (desired, true));
-        let memory = (*self.memory).clone();
-        self.memory = Arc::new(memory.moved(aged));
+        let older = |memory: &Arc<Memory>| Arc::new((**memory).clone().moved(aged));
+        self.memory = older(&self.memory);
+        self.saved = older(&self.saved);
         self.recent.capacity_set = self.recent.capacity_set.map(|(to, at)| (to, aged(at)));
         // What is too old for the rule that reads it is forgotten, so that situations that behave alike are equal.
         let is_fresh = |at: Timestamp| NOW.since(at) <= limits().report_ttl();
@@ -218,8 +248,40 @@ impl Controller {
             let running = Arc::make_mut(running);
             running.late += 1;
             running.course = running.course.clone().moved(aged);
-            running.saved = running.saved.clone().moved(aged);
         }
+    }
+
+    /// Saves what is to be saved, up to the next call to the world.
+    fn go_on(&mut self, mut running: Running) -> Went {
+        let mut memory = (*self.memory).clone();
+        let limits = limits();
+        let mut went = Went::default();
+        loop {
+            let mut held = Held {
+                memory: &mut memory,
+                recent: &mut self.recent,
+                limits: &limits,
+            };
+            match running.course.next(&mut held) {
+                Call::Save => {
+                    running.course.done(&mut held, Ok(()));
+                    self.saved = Arc::new(memory.clone().moved(settled));
+                    went.saves.push(Arc::clone(&self.saved));
+                }
+                Call::Done => {
+                    memory = memory.moved(settled);
+                    went.had_time = running.unprotected;
+                    break;
+                }
+                _ => {
+                    running.course = running.course.settled();
+                    self.running = Some(Arc::new(running));
+                    break;
+                }
+            }
+        }
+        self.memory = Arc::new(memory);
+        went
     }
 }
 
@@ -227,4 +289,85 @@ impl Controller {
 pub fn is_given_up(controller: &Controller, index: usize) -> bool {
     let retirement = controller.memory().retirements().get(&id_of(index));
     retirement.is_some_and(|retirement| !retirement.phase().is_under_way())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{configs, world::Place};
+
+    const BUSY: Status = Status {
+        busy: Busy::Busy,
+        healthy: true,
+    };
+
+    /// A controller that knows of an idle Jibri, a retirement of which may be under way, after so many units: what a tick makes of that
+    /// where the newest report says this instead.
+    fn ticked(
+        first: Status,
+        units: u8,
+        report: Status,
+        by_agent: bool,
+        probe: Probe,
+    ) -> Controller {
+        let config = configs::reporting();
+        let shown = |probe| Listing {
+            desired: 1,
+            has_hook: true,
+            machines: vec![Shown {
+                place: Place::InService,
+                protected: true,
+                probe,
+            }],
+        };
+        let mut controller = Controller::new(&config);
+        let first = shown(Probe::Answered(first, true));
+        let _ = controller.tick(&config, &first, false, false);
+        if let Some(call @ Call::Jibris(_)) = controller.call() {
+            let told = jibri_scaler_core::port::Told::Yes;
+            let seen = jibri_scaler_core::controller::course::Seen::Told(told);
+            let _ = controller.answered(&call, Outcome::Seen(0, seen), 1);
+        }
+        for _ in 0..units {
+            controller.pass();
+        }
+        let (_, at) = controller.known[0].report.expect("it has answered");
+        controller.known[0].report = Some((report, at));
+        if by_agent {
+            controller.inbox[0] = Some((report, at));
+        }
+        let _ = controller.tick(&config, &shown(probe), false, false);
+        controller.canonical(&config, false);
+        controller
+    }
+
+    #[test]
+    fn of_what_is_old_and_of_who_is_busy_nothing_more_is_read() {
+        let all = [Busy::Idle, Busy::Busy, Busy::Expired]
+            .map(|busy| [true, false].map(|healthy| Status { busy, healthy }));
+        let all = all.as_flattened();
+        let unhealthy = Status {
+            healthy: false,
+            ..BUSY
+        };
+        for first in all {
+            for probe in [Probe::Silent, Probe::Refused, Probe::Answered(BUSY, true)] {
+                let old = |report| ticked(*first, 3, report, false, probe);
+                for said in all {
+                    assert_eq!(
+                        old(*said),
+                        old(Status::IDLE),
+                        "{first:?} {said:?} {probe:?}"
+                    );
+                }
+                for (units, by_agent) in [(1, false), (1, true), (2, false), (2, true)] {
+                    let busy = |report| ticked(*first, units, report, by_agent, probe);
+                    assert_eq!(busy(unhealthy), busy(BUSY), "{first:?} {probe:?}");
+                }
+            }
+        }
+        // Else it would show nothing.
+        let fresh = |report| ticked(Status::IDLE, 1, report, false, Probe::Silent);
+        assert_ne!(fresh(BUSY), fresh(Status::IDLE));
+    }
 }

@@ -15,7 +15,7 @@ use jibri_scaler_core::{
     },
     native::{SHRINK_ENABLED, SHRINK_TAG},
     policy::MinIdle,
-    port::{Listing, PortErrorKind, ProbeOutcome, Told},
+    port::{Decrement, Listing, PortErrorKind, ProbeOutcome, Told},
 };
 
 use crate::{
@@ -28,6 +28,9 @@ use crate::{
 
 /// While nothing goes wrong, the agent is given the time so often, in seconds.
 const STEP: usize = 3;
+/// For so many seconds somebody may take an instance for one in service that is so no longer: a controller that lists it, and ends it by
+/// its id when its tick comes to that.
+const OLD_VIEW: u64 = 60;
 /// A machine that is kept for so many seconds is kept.
 const KEPT: usize = 600;
 
@@ -66,6 +69,8 @@ pub struct Driven {
     done: Vec<Input>,
     notices: Notices,
     faulty: bool,
+    /// When it was in service last.
+    in_service_at: Timestamp,
     pub finished: bool,
     pub crashes: u32,
     /// The phases that the drain has been in.
@@ -112,6 +117,7 @@ impl Driven {
             done: Vec::new(),
             notices,
             faulty: true,
+            in_service_at: now,
             finished: false,
             crashes: 0,
             phases: Vec::new(),
@@ -216,13 +222,29 @@ impl Driven {
         }
     }
 
+    /// A controller that takes it for one in service ends it by its id.
+    fn ended_with_an_old_view(&mut self, dice: &mut Dice) {
+        let place = self.world.machines[0].place;
+        if place == Place::InService {
+            self.in_service_at = self.now;
+        } else if self.faulty
+            && dice.one_in(50)
+            && self.now.since(self.in_service_at).as_secs() <= OLD_VIEW
+        {
+            self.world.terminate(&self.config, 0, Decrement::No);
+        }
+    }
+
     /// The Jibri, its dispatcher, the group and whoever else there is.
     fn others(&mut self, dice: &mut Dice) {
+        self.ended_with_an_old_view(dice);
         let mut actions = Vec::new();
         self.world.actions(&self.config, &mut actions);
         let is_dead = self.agent.is_none() && !self.finished;
         let faulty = self.faulty;
         let (rarely, sometimes) = (dice.one_in(100), dice.one_in(10));
+        // A hook waits for longer than somebody may have an old view.
+        let is_late = self.now.since(self.in_service_at).as_secs() > OLD_VIEW;
         actions.retain(|action| match action {
             // What is taken by force says nothing, and what is rare must not use up what may happen at once.
             Action::Force(_) => false,
@@ -231,7 +253,9 @@ impl Driven {
             | Action::EndedByOthers(_)
             | Action::LowerDesired => rarely,
             // Nobody's recording lasts for so long, but one whose agent is dead.
-            Action::HookTimesOut(_) => is_dead || (faulty && self.config.faults.timeout),
+            Action::HookTimesOut(_) => {
+                is_late && (is_dead || (faulty && self.config.faults.timeout))
+            }
             Action::Stop(_, error) => faulty || !error,
             Action::Finalized(_, how) => *how == Finalize::Uploaded || (faulty && sometimes),
             _ => true,

@@ -5,10 +5,12 @@ use stateright::{Model, Property};
 
 use crate::{
     agent::AgentStep,
+    alone,
+    company::Deed,
     controller::{Controller, Fate, View},
     jibri::{Binding, Finalize, Process, Work},
     liveness,
-    world::{Broken, Config, Place, Rebinding, World},
+    world::{ANY, Broken, Config, LONG, Place, Rebinding, World},
 };
 
 /// The next step of anybody.
@@ -27,10 +29,8 @@ pub enum Action {
     EndedByOthers(u8),
     /// An instance is taken by force: operator, Spot, host failure, health check, refresh, deletion.
     Force(u8),
-    /// Another controller tells the Jibri to end.
-    ToldByOthers(u8),
-    /// Another controller protects an instance.
-    ProtectedByOthers(u8),
+    /// Another controller does something.
+    ByOthers(Deed),
     /// Somebody lowers the desired capacity.
     LowerDesired,
     /// Somebody deletes the hook.
@@ -49,16 +49,13 @@ pub enum Action {
     /// Somebody starts the process by hand while the release check runs.
     ByHand(u8),
     Agent(u8, AgentStep),
-    /// A report arrives, and may arrive once more.
-    Deliver(u8, u8, bool),
+    /// A report arrives at a controller, and may arrive once more.
+    Deliver(u8, u8, u8, bool),
     Lose(u8, u8),
     Tick(u8, View),
     Step(u8, u8, Fate),
     ControllerCrash(u8, bool),
 }
-
-/// So many units is longer than a tick takes.
-const LONG: u8 = 2;
 
 /// One configuration, explored by the checker.
 #[derive(Clone, Debug)]
@@ -105,6 +102,11 @@ impl Model for Exploration {
             never!("only the free are retired", Broken::NotFree),
             never!("only what can be told is retired", Broken::NoWay),
             never!("no decrement while spare is missing", Broken::Gap),
+            never!("controllers do what they do in company", Broken::UnknownAct),
+            never!(
+                "controllers are shown what they are in any world",
+                Broken::UnknownInput
+            ),
             Property::always(
                 "running is at most maximum plus draining",
                 |model: &Self, world: &World| {
@@ -144,8 +146,13 @@ impl World {
         if let Some(index) = self.to_launch() {
             actions.push(Action::Launch(small(index)));
         }
-        let is_decremented = config.company && config.agents;
-        if (self.outside > 0 || is_decremented) && self.desired > config.min {
+        if config.company {
+            // Beside a controller the desired capacity is a count: any of them is shown in `alone`.
+            let is_of_use = |deed: &Deed| config.agents || !matches!(deed, Deed::SetCapacity(_));
+            let deeds = self.deeds(config).into_iter().filter(is_of_use);
+            actions.extend(deeds.map(Action::ByOthers));
+        }
+        if self.outside > 0 && self.desired > config.min {
             actions.push(Action::LowerDesired);
         }
         let is_quiet = !self.controllers.iter().any(Controller::is_running);
@@ -166,18 +173,8 @@ impl World {
             if self.outside > 0 {
                 actions.push(Action::Force(m));
             }
-            let is_handed_over = config.company && self.has_hook && machine.agent.is_some();
-            let is_ended = faults.ended && self.outside > 0;
-            if machine.place == Place::InService && (is_handed_over || is_ended) {
+            if machine.place == Place::InService && faults.ended && self.outside > 0 {
                 actions.push(Action::EndedByOthers(m));
-            }
-            if config.company {
-                if machine.can_be_told() {
-                    actions.push(Action::ToldByOthers(m));
-                }
-                if machine.place == Place::InService && !machine.protected {
-                    actions.push(Action::ProtectedByOthers(m));
-                }
             }
             // A hook waits for longer than a tick takes.
             if matches!(machine.place, Place::Waiting(LONG)) {
@@ -192,9 +189,15 @@ impl World {
             actions.extend(steps.into_iter().map(|step| Action::Agent(m, step)));
             for report in 0..machine.channel.len() {
                 let report = small(report);
-                actions.push(Action::Deliver(m, report, false));
-                if faults.channel {
-                    actions.push(Action::Deliver(m, report, true));
+                for c in 0..small(self.controllers.len()) {
+                    if faults.channel {
+                        actions.push(Action::Deliver(m, report, c, true));
+                    }
+                    if config.channel < ANY {
+                        actions.push(Action::Deliver(m, report, c, false));
+                    }
+                }
+                if faults.channel && config.channel < ANY {
                     actions.push(Action::Lose(m, report));
                 }
             }
@@ -329,17 +332,10 @@ impl World {
                 self.complete(config, m.into(), true);
             }
             Action::EndedByOthers(m) => {
-                if !config.company {
-                    self.outside -= 1;
-                }
+                self.outside -= 1;
                 self.leave(config, m.into());
             }
-            Action::ToldByOthers(m) => {
-                let latch = latch(self, m);
-                let jibri = &mut self.machines[usize::from(m)].jibri;
-                jibri.post_end(config.supervisor, latch);
-            }
-            Action::ProtectedByOthers(m) => self.machines[usize::from(m)].protected = true,
+            Action::ByOthers(deed) => self.deed(config, deed),
             Action::Force(m) => {
                 self.outside -= 1;
                 self.give_back(config, m.into(), true);
@@ -353,9 +349,7 @@ impl World {
                 }
             }
             Action::LowerDesired => {
-                if !(config.company && config.agents) {
-                    self.outside -= 1;
-                }
+                self.outside -= 1;
                 self.desired -= 1;
             }
             Action::Start(m, binding) => self.machines[usize::from(m)].jibri.start(binding),
@@ -387,15 +381,16 @@ impl World {
                 jibri.start(jibri.binding);
             }
             Action::Agent(m, step) => self.agent_step(config, m.into(), step),
-            Action::Deliver(m, report, again) => {
+            Action::Deliver(m, report, c, again) => {
                 let channel = &mut self.machines[usize::from(m)].channel;
                 let status = channel[usize::from(report)];
                 if !again {
                     channel.remove(report.into());
                 }
-                for controller in &mut self.controllers {
-                    controller.receive(m.into(), status);
+                if !alone::may_be_heard(status) {
+                    self.broke(Broken::UnknownInput);
                 }
+                self.controllers[usize::from(c)].receive(m.into(), status);
             }
             Action::Lose(m, report) => {
                 self.machines[usize::from(m)].channel.remove(report.into());

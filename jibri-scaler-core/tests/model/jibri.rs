@@ -32,8 +32,13 @@ pub struct Status {
 }
 
 impl Status {
+    pub const IDLE: Self = Self {
+        busy: Busy::Idle,
+        healthy: true,
+    };
+
     pub fn is_idle(self) -> bool {
-        self.busy == Busy::Idle && self.healthy
+        self == Self::IDLE
     }
 }
 
@@ -141,10 +146,7 @@ impl Jibri {
         Self {
             process: Process::NotStarted,
             work: Work::Free,
-            shown: Status {
-                busy: Busy::Idle,
-                healthy: true,
-            },
+            shown: Status::IDLE,
             slot: Slot::Nothing,
             blocked: false,
             health_open: false,
@@ -178,10 +180,6 @@ impl Jibri {
 
     pub fn is_up(&self) -> bool {
         self.process == Process::Up
-    }
-
-    pub fn is_finalizing(&self) -> bool {
-        self.work == Work::Finalizing
     }
 
     /// Whether a session, or its upload, is in progress.

@@ -10,7 +10,8 @@
 //! | the whole agent | `driven` | the same by a seed, over hours |
 //! | everybody's next steps, the promises | `explore` | |
 //! | which situations are equal | `canonical` | |
-//! | one controller in any world | `alone` | |
+//! | what controllers may do beside others | `company` | |
+//! | one controller in any world, and what that shows | `alone` | |
 //! | what must come in the end | `liveness` | |
 //! | which of them are put together | `configs` | |
 //! | what happens without each rule | `mutants` | |
@@ -26,6 +27,7 @@ mod agent;
 mod alone;
 mod aws;
 mod canonical;
+mod company;
 mod configs;
 mod controller;
 mod driven;
@@ -119,6 +121,22 @@ fn optimized_a_group_keeps_the_promises() {
     }
     for seed in 0..3 {
         keeps_the_promises(&wander(&configs::three(), seed, 100_000));
+        keeps_the_promises(&wander(&configs::product(), seed, 100_000));
+    }
+}
+
+#[test]
+#[ignore = "takes hours and gigabytes even optimized; run on request"]
+fn largest_a_group_keeps_the_promises() {
+    keeps_the_promises(&explore(&configs::reporting(), threads(), None));
+}
+
+/// Which steps the random walks take hangs on their seeds only.
+#[test]
+fn a_walk_through_the_product_keeps_the_promises() {
+    for seed in 0..2 {
+        keeps_the_promises(&wander(&configs::product(), seed, 5_000));
+        keeps_the_promises(&wander(&configs::three(), seed, 5_000));
     }
 }
 
@@ -131,5 +149,6 @@ fn full_a_group_keeps_the_promises() {
     }
     for seed in 0..20 {
         keeps_the_promises(&wander(&configs::three(), seed, 1_000_000));
+        keeps_the_promises(&wander(&configs::product(), seed, 1_000_000));
     }
 }

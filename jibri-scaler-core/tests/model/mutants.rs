@@ -255,6 +255,13 @@ fn full_with_the_rules_the_goal_is_reached_by_a_group_that_somebody_lowers() {
 
 #[test]
 #[ignore = "explores millions of states; run on request"]
+fn full_what_is_kept_waits_at_the_hook_while_a_tick_may_still_end_it() {
+    let found = found(&[S::AbandonedLate], &configs::handed_over(), None);
+    assert!(found.contains(&LEFT), "{found:?}");
+}
+
+#[test]
+#[ignore = "explores millions of states; run on request"]
 fn full_an_instance_is_handed_over_only_to_an_agent_that_is_heard() {
     let found = found(&[S::HandOverToTheHeard], &hook_removed(), None);
     assert!(found.contains(&LOST), "{found:?}");

@@ -14,6 +14,11 @@ use crate::{
 pub const UNIT: u64 = 10;
 /// What lies further back than so many units is all the same to every rule, with the limits that the model sets.
 pub const HORIZON: i64 = 3;
+/// So many units is longer than a tick takes.
+pub const LONG: u8 = 2;
+/// A channel of any depth that delays, reorders, duplicates and loses: whatever a Jibri has ever said may be heard at any time, or
+/// never. All that a channel of some depth with these faults does, this one does too, and it has fewer states.
+pub const ANY: u8 = u8::MAX;
 /// It is always now: when time passes, all stamps move back.
 pub const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
@@ -82,7 +87,7 @@ pub struct Machine {
     /// The restart latch on its disk, with whether the group is to replace it.
     pub latch: Option<bool>,
     pub agent: Option<Agent>,
-    /// Reports of its agent on their way to the controllers, in no order.
+    /// Reports of its agent on their way to the controllers, in no order; or all that it can have reported.
     pub channel: Vec<Status>,
 }
 
@@ -107,13 +112,10 @@ pub enum Broken {
     NoWay,
     /// The group was made smaller while it was too small.
     Gap,
-}
-
-impl Broken {
-    /// Whether it is what a tick decided that was wrong, on what it saw itself.
-    pub fn is_by_a_controller(self) -> bool {
-        matches!(self, Self::AboveMax | Self::NotFree | Self::NoWay)
-    }
+    /// A controller did what controllers in company do not.
+    UnknownAct,
+    /// A controller was shown or answered what it is not in any world.
+    UnknownInput,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -142,7 +144,7 @@ pub struct Config {
     pub launched: u8,
     pub sessions: u8,
     pub controllers: u8,
-    /// How many reports may be under way.
+    /// How many reports may be under way, or [`ANY`].
     pub channel: u8,
     pub min: u8,
     pub max: u8,

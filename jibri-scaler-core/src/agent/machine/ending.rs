@@ -108,8 +108,10 @@ impl Agent {
         let to_pool = latch.to_pool;
         let place = self.whereabouts.place(to_pool, elapsed);
         let phase = drain.phase();
-        self.kept_since = match phase {
-            DrainPhase::Kept(_) => self.kept_since.or(Some(elapsed)),
+        self.kept_at_hook_since = match (phase, place) {
+            (DrainPhase::Kept(_), Place::Held) => self.kept_at_hook_since.or(Some(elapsed)),
+            // For a while it is not known where it is.
+            (DrainPhase::Kept(_), Place::Unknown | Place::Leaving) => self.kept_at_hook_since,
             _ => None,
         };
         let is_back = to_pool && self.target_is(&TargetState::InService);
@@ -171,7 +173,9 @@ impl Agent {
     /// lets it.
     fn abandon(&mut self, phase: DrainPhase) {
         let elapsed = self.clock.elapsed;
-        let kept_for = self.kept_since.map(|since| elapsed.saturating_sub(since));
+        let kept_for = self
+            .kept_at_hook_since
+            .map(|since| elapsed.saturating_sub(since));
         let is_due = kept_for.is_some_and(|kept| kept >= ABANDONED_AFTER);
         match self.retains() {
             Some(true) if is_due || !holds(Safeguard::AbandonedLate) => {

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// What decides whether an instance goes with a decrement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Size {
     pub(super) min: u32,
     pub(super) listed: u32,

@@ -7,17 +7,61 @@ use jibri_scaler_core::{
     port::{Decrement, PortErrorKind, Presence, Told},
 };
 
-use super::{Fate, Running, limits};
+use super::{Controller, Fate, Went, limits};
 use crate::{
+    alone,
     aws::Answer,
+    company,
     jibri::Post,
-    world::{Broken, Config, Place, World, id_of, index_of, settled},
+    world::{Broken, Config, Place, World, id_of, index_of},
 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+/// What a controller hears of its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
     Done(Result<(), PortErrorKind>),
     Seen(usize, Seen),
+}
+
+impl Controller {
+    /// Takes in what came of its call, and goes on to the next. `desired` is what the group had before.
+    pub fn answered(&mut self, call: &Call, outcome: Outcome, desired: u8) -> Went {
+        let Some(running) = self.running.take() else {
+            return Went::default();
+        };
+        let mut running = (*running).clone();
+        let mut memory = (*self.memory).clone();
+        let limits = limits();
+        let mut held = Held {
+            memory: &mut memory,
+            recent: &mut self.recent,
+            limits: &limits,
+        };
+        match outcome {
+            Outcome::Seen(index, seen) => running.course.seen(&mut held, &id_of(index), seen),
+            Outcome::Done(result) => running.course.done(&mut held, result),
+        }
+        let is_done = outcome == Outcome::Done(Ok(()));
+        match call {
+            Call::Protect(_) if !is_done => running.unprotected.clear(),
+            Call::SetCapacity(to) if is_done => {
+                let more = to.saturating_sub(desired.into());
+                running.missing = running.missing.saturating_sub(more);
+            }
+            Call::Terminate(_, Decrement::No) if is_done => {
+                running.missing = running.missing.saturating_sub(1);
+            }
+            _ => {}
+        }
+        self.memory = Arc::new(memory);
+        self.go_on(running)
+    }
+
+    /// Whether its tick has not yet seen as many free ones as are wanted.
+    fn misses_some(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.missing > 0)
+    }
 }
 
 impl World {
@@ -26,70 +70,17 @@ impl World {
         let Some(call) = self.controllers[c].call() else {
             return;
         };
-        let desired = u32::from(self.desired);
-        let result = self.perform(config, c, &call, which, fate);
-        let controller = &mut self.controllers[c];
-        let Some(running) = controller.running.take() else {
-            return;
-        };
-        let mut running = (*running).clone();
-        let mut memory = (*controller.memory).clone();
-        let limits = limits();
-        let mut held = Held {
-            memory: &mut memory,
-            recent: &mut controller.recent,
-            limits: &limits,
-        };
-        match result {
-            Outcome::Seen(index, seen) => running.course.seen(&mut held, &id_of(index), seen),
-            Outcome::Done(result) => running.course.done(&mut held, result),
+        let before = self.clone();
+        let outcome = self.perform(config, c, &call, which, fate);
+        if !alone::may_be_answered(&call, outcome) {
+            self.broke(Broken::UnknownInput);
         }
-        let is_done = result == Outcome::Done(Ok(()));
-        match call {
-            Call::Protect(_) if !is_done => running.unprotected.clear(),
-            Call::SetCapacity(to) if is_done => {
-                let more = to.saturating_sub(desired);
-                running.missing = running.missing.saturating_sub(more);
-            }
-            Call::Terminate(_, Decrement::No) if is_done => {
-                running.missing = running.missing.saturating_sub(1);
-            }
-            _ => {}
+        let went = self.controllers[c].answered(&call, outcome, before.desired);
+        self.had_time(&went.had_time);
+        // Without all its rules a controller does other things.
+        if config.rules.is_empty() && !company::may_do(config, &before, self) {
+            self.broke(Broken::UnknownAct);
         }
-        controller.memory = Arc::new(memory);
-        self.go_on(c, running);
-    }
-
-    /// Saves what is to be saved, up to the next call to the world.
-    pub(super) fn go_on(&mut self, c: usize, mut running: Running) {
-        let controller = &mut self.controllers[c];
-        let mut memory = (*controller.memory).clone();
-        let limits = limits();
-        loop {
-            let mut held = Held {
-                memory: &mut memory,
-                recent: &mut controller.recent,
-                limits: &limits,
-            };
-            match running.course.next(&mut held) {
-                Call::Save => {
-                    running.course.done(&mut held, Ok(()));
-                    running.saved = memory.clone();
-                }
-                Call::Done => {
-                    memory = memory.moved(settled);
-                    for index in running.unprotected {
-                        self.machines[index].had_time = true;
-                    }
-                    break;
-                }
-                _ => {
-                    controller.running = Some(Arc::new(running));
-                    break;
-                }
-            }
-        }
-        controller.memory = Arc::new(memory);
     }
 
     fn perform(
@@ -116,9 +107,7 @@ impl World {
                 answer
             }
             Call::Terminate(id, decrement) if acts => {
-                let running = self.controllers[c].running.as_ref();
-                let is_missing = running.is_some_and(|running| running.missing > 0);
-                if *decrement == Decrement::Yes && is_missing {
+                if *decrement == Decrement::Yes && self.controllers[c].misses_some() {
                     self.broke(Broken::Gap);
                 }
                 self.terminate(config, index_of(id), *decrement)

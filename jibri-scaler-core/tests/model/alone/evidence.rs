@@ -1,0 +1,149 @@
+//! What a controller has seen, written down by somebody who looks over its shoulder.
+
+use jibri_scaler_core::{
+    controller::course::{Call, Seen},
+    port::{Presence, Told},
+};
+
+use crate::{
+    controller::{Controller, Outcome, Probe, Shown},
+    world::{Config, Place},
+};
+
+/// In units of time: `report_ttl` and `gone_after` of the model.
+const TTL: u8 = 2;
+const GONE_AFTER: u8 = 2;
+const LONG_AGO: u8 = 3;
+
+/// What it has seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Evidence {
+    lasting: Lasting,
+    /// Whether this tick shows that somebody is there, or does not show whether: so much is taken in once the Jibris are looked at.
+    interrupts: bool,
+    /// How old the newest report of the agent is.
+    heard: Option<u8>,
+    /// Whether the last look of this tick was refused by both ports.
+    refused_now: bool,
+    /// Whether the listing of this tick showed it in service, and whether it may be handed over then.
+    listed: (bool, bool),
+}
+
+/// What it is to remember.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Lasting {
+    /// Whether the Jibri took a request of this controller.
+    told: bool,
+    /// For how long both ports have refused in each look, without a gap.
+    refusing: Option<u8>,
+    /// How long ago the newest tick began.
+    ticked: u8,
+    given_back: bool,
+}
+
+fn older(age: u8) -> u8 {
+    LONG_AGO.min(age + 1)
+}
+
+impl Evidence {
+    pub fn pass(&mut self) {
+        let lasting = &mut self.lasting;
+        lasting.refusing = lasting.refusing.map(older);
+        lasting.ticked = older(lasting.ticked);
+        self.heard = self.heard.map(older).filter(|age| *age < LONG_AGO);
+    }
+
+    pub fn hears(&mut self) {
+        self.heard = Some(0);
+    }
+
+    pub fn lasting(&self) -> &Lasting {
+        &self.lasting
+    }
+
+    /// One that comes back has seen what it remembers.
+    pub fn of(lasting: Lasting) -> Self {
+        Self {
+            lasting,
+            ..Self::default()
+        }
+    }
+
+    /// What no later step asks for is forgotten.
+    pub fn canonical(&mut self, controller: &Controller) {
+        let lasting = &mut self.lasting;
+        if !controller.is_retiring(0) {
+            (lasting.told, lasting.refusing, lasting.given_back) = (false, None, false);
+        }
+        if !controller.is_running() {
+            self.listed = (false, false);
+            self.refused_now = false;
+            if lasting.refusing.is_none() {
+                lasting.ticked = LONG_AGO;
+            }
+        }
+    }
+
+    fn answered(&mut self) {
+        self.lasting.refusing = None;
+        self.refused_now = false;
+    }
+
+    pub fn ticks(&mut self, config: &Config, shown: Shown, has_hook: bool) {
+        let in_service = shown.place == Place::InService;
+        let has_answered = match self.heard {
+            Some(age) => age <= TTL / 2,
+            None => config.direct && matches!(shown.probe, Probe::Answered(..)),
+        };
+        if self.lasting.ticked > TTL {
+            self.lasting.refusing = None;
+        }
+        self.interrupts = !in_service || has_answered;
+        self.lasting.ticked = 0;
+        self.refused_now = false;
+        self.listed = (in_service, self.heard.is_some() && has_hook);
+        if !shown.place.is_listed() {
+            self.heard = None;
+        }
+    }
+
+    /// Takes in what the tick shows, unless what comes first is still under way.
+    pub fn goes_on(&mut self, call: Option<&Call>) {
+        let is_before = matches!(call, Some(Call::Protect(_) | Call::SetCapacity(_)));
+        if self.interrupts && !is_before {
+            self.answered();
+            self.interrupts = false;
+        }
+    }
+
+    /// Takes in what came of a call, and says what was done without evidence.
+    pub fn calls(&mut self, call: &Call, outcome: Outcome) -> Option<&'static str> {
+        match (call, outcome) {
+            (_, Outcome::Seen(_, Seen::Told(Told::Yes))) => {
+                self.lasting.told = true;
+                self.lasting.refusing = None;
+            }
+            (_, Outcome::Seen(_, Seen::Looked(seen) | Seen::LookedLast(seen))) => match seen {
+                Presence::BothRefuse => {
+                    let lasting = &mut self.lasting;
+                    lasting.refusing = lasting.refusing.or(Some(lasting.ticked));
+                    self.refused_now = true;
+                }
+                _ => self.answered(),
+            },
+            (Call::Terminate(..), _) => {
+                let (in_service, is_handed_over) = self.listed;
+                let lasting = &mut self.lasting;
+                let is_long = lasting.refusing.is_some_and(|age| age >= GONE_AFTER);
+                let is_gone = lasting.told && is_long && self.refused_now;
+                lasting.given_back |= is_gone;
+                if !(in_service && (is_gone || is_handed_over)) {
+                    return Some("ended");
+                }
+            }
+            (Call::Complete(_), _) if !self.lasting.given_back => return Some("completed"),
+            _ => {}
+        }
+        None
+    }
+}

@@ -1,0 +1,232 @@
+use stateright::{Checker as _, HasDiscoveries};
+
+use super::*;
+
+/// So many steps are looked at in each run of the tests; mostly they lead to what was seen before.
+const IN_CI: usize = 1_500_000;
+
+fn narrow(rules: &[Safeguard]) -> AnyWorld {
+    AnyWorld {
+        is_narrow: true,
+        ..any_world(rules)
+    }
+}
+
+/// Explores a controller in any world. Returns what it did without evidence.
+fn explore(any: AnyWorld, at_most: usize) -> Vec<&'static str> {
+    let begun = crate::figures::now();
+    let rules = Arc::clone(&any.config.rules);
+    let world = match (any.is_narrow, any.config.direct) {
+        (true, _) => "a narrow world",
+        (_, true) => "any world",
+        (_, false) => "any world without HTTP",
+    };
+    let checker = any
+        .checker()
+        .target_state_count(at_most)
+        .threads(crate::threads())
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    println!(
+        "model: {:>9} states, depth {:>3}, {:>7.1} s  a controller in {world}, without {rules:?}",
+        checker.unique_state_count(),
+        checker.max_depth(),
+        begun.elapsed().as_secs_f64()
+    );
+    let discoveries = checker.discoveries();
+    for (name, path) in &discoveries {
+        if rules.is_empty() {
+            println!("{name}: {:#?}", path.clone().into_actions());
+        }
+    }
+    discoveries.into_keys().collect()
+}
+
+const IDLE: Probe = said(Busy::Idle, true);
+const UNHEALTHY: Probe = said(Busy::Idle, false);
+const BUSY: Probe = said(Busy::Busy, true);
+const EXPIRED: Probe = said(Busy::Expired, true);
+const DOWN: Probe = Probe::Refused;
+
+const TOLD: Step = Step::Answer(Outcome::Seen(0, Seen::Told(Told::Yes)));
+const REFUSES: Step = Step::Answer(Outcome::Seen(0, Seen::Looked(Presence::BothRefuse)));
+const REFUSES_STILL: Step = Step::Answer(Outcome::Seen(0, Seen::LookedLast(Presence::BothRefuse)));
+const DONE: Step = Step::Answer(Outcome::Done(Ok(())));
+
+const fn said(busy: Busy, healthy: bool) -> Probe {
+    Probe::Answered(Status { busy, healthy }, true)
+}
+
+const fn tick(probe: Probe) -> Step {
+    Step::Tick(Scene {
+        machine: Shown {
+            place: Place::InService,
+            protected: true,
+            probe,
+        },
+        desired: 1,
+        has_hook: true,
+        unsaved: false,
+    })
+}
+
+/// Lives these steps, each of which must be possible, without these rules. Returns what was done without evidence, and the last call.
+fn live(rules: &[Safeguard], steps: &[Step]) -> (Option<&'static str>, Option<Call>) {
+    let any = any_world(rules);
+    let mut state = any.init_states().remove(0);
+    for step in steps {
+        let mut possible = Vec::new();
+        state.saves.clear();
+        any.actions(&state, &mut possible);
+        assert!(possible.contains(step), "{step:?} of {possible:?}");
+        state = any.next_state(&state, *step).unwrap_or(state);
+    }
+    (state.unfounded, state.controller.call())
+}
+
+/// The way that the exploration found before such a tick counted as one without a look.
+#[test]
+fn one_that_answers_while_the_memory_cannot_be_saved_has_not_refused_without_a_gap() {
+    let Step::Tick(idle) = tick(IDLE) else {
+        unreachable!()
+    };
+    let unsaved = Step::Tick(Scene {
+        unsaved: true,
+        ..idle
+    });
+    let before = [
+        tick(UNHEALTHY),
+        TOLD,
+        Step::Pass,
+        tick(DOWN),
+        REFUSES,
+        Step::Pass,
+        unsaved,
+        Step::Pass,
+        tick(DOWN),
+        REFUSES,
+        Step::Pass,
+        tick(DOWN),
+    ];
+    let (unfounded, call) = live(&[], &before);
+    assert_eq!(unfounded, None);
+    assert!(is_look(call.as_ref()), "not yet gone: {call:?}");
+    let mut steps = before.to_vec();
+    steps.extend([REFUSES_STILL, DONE]);
+    let (unfounded, _) = live(&[Safeguard::NoGaps], &steps);
+    assert_eq!(unfounded, Some("ended"));
+}
+
+fn is_look(call: Option<&Call>) -> bool {
+    matches!(call, Some(Call::Jibris(errands)) if errands[0].question == Question::Look)
+}
+
+/// A way to a machine that was given back in vain: the act was lost, and the listing shows that.
+const GIVEN_BACK_IN_VAIN: [Step; 17] = [
+    tick(UNHEALTHY),
+    TOLD,
+    Step::Pass,
+    tick(BUSY),
+    Step::Pass,
+    tick(DOWN),
+    REFUSES,
+    Step::Pass,
+    Step::Pass,
+    tick(DOWN),
+    REFUSES,
+    Step::Pass,
+    tick(DOWN),
+    REFUSES_STILL,
+    DONE,
+    Step::Pass,
+    Step::Pass,
+];
+
+/// The way that the exploration found before an answer counted that comes in the very tick in which the act of giving it back is seen to be
+/// lost.
+#[test]
+fn one_that_answers_when_it_is_to_be_given_back_again_has_not_refused_without_a_gap() {
+    let mut steps = GIVEN_BACK_IN_VAIN.to_vec();
+    steps.extend([
+        tick(DOWN),
+        Step::Pass,
+        tick(EXPIRED),
+        Step::Pass,
+        tick(DOWN),
+        REFUSES_STILL,
+    ]);
+    let (unfounded, call) = live(&[], &steps);
+    assert_eq!((unfounded, call), (None, None), "it refuses anew");
+}
+
+/// The same for an answer that comes before that tick.
+#[test]
+fn one_that_answers_after_it_was_given_back_has_not_refused_without_a_gap() {
+    let mut steps = GIVEN_BACK_IN_VAIN.to_vec();
+    steps.extend([
+        tick(EXPIRED),
+        Step::Pass,
+        tick(DOWN),
+        Step::Pass,
+        tick(DOWN),
+        REFUSES_STILL,
+    ]);
+    let (unfounded, call) = live(&[], &steps);
+    assert_eq!((unfounded, call), (None, None), "it refuses anew");
+}
+
+#[test]
+#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
+fn optimized_a_controller_keeps_the_promises_in_any_world() {
+    for (any, at_most) in [(narrow(&[]), usize::MAX), (any_world(&[]), IN_CI)] {
+        let unfounded = explore(any, at_most);
+        assert!(unfounded.is_empty(), "{unfounded:?}");
+    }
+}
+
+#[test]
+#[ignore = "explores millions of states; run on request"]
+fn full_a_controller_keeps_the_promises_in_any_world() {
+    let unfounded = explore(any_world(&[]), usize::MAX);
+    assert!(unfounded.is_empty(), "{unfounded:?}");
+}
+
+#[test]
+#[ignore = "explores hundreds of thousands of states; run on request"]
+fn full_a_controller_without_http_keeps_the_promises_in_any_world() {
+    let mut any = any_world(&[]);
+    any.config.direct = false;
+    let unfounded = explore(any, usize::MAX);
+    assert!(unfounded.is_empty(), "{unfounded:?}");
+}
+
+#[test]
+#[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
+fn optimized_a_controller_in_any_world_needs_its_rules() {
+    use Safeguard as S;
+    needs(
+        &[
+            S::WaitForGone,
+            S::GoneConfirmed,
+            S::ToldBeforeGone,
+            S::HandOverToTheHeard,
+            S::CompleteAfterGone,
+        ],
+        IN_CI,
+    );
+}
+
+#[test]
+#[ignore = "explores millions of states; run on request"]
+fn full_a_controller_in_any_world_needs_its_rules() {
+    use Safeguard as S;
+    needs(&[S::LastLook, S::NotWhileItAnswers, S::NoGaps], usize::MAX);
+}
+
+fn needs(rules: &[Safeguard], at_most: usize) {
+    for rule in rules {
+        let unfounded = explore(narrow(&[*rule]), at_most);
+        assert!(!unfounded.is_empty(), "without {rule:?}");
+    }
+}

@@ -1,0 +1,170 @@
+//! What a controller decides, and what must hold of that.
+
+use std::sync::Arc;
+
+use jibri_scaler_core::{
+    Breach, Decision, DrainPath, FleetSnapshot, Memory, Reachability,
+    controller::course::{Call, Held, begin},
+    decide,
+    policy::MinIdle,
+    port::PortErrorKind,
+    safeguard::{Safeguard, holds},
+};
+
+use super::{Controller, Listing, Running, View, Went, limits, settled};
+use crate::{
+    alone, company,
+    world::{Broken, Config, NOW, Place, World, index_of},
+};
+
+/// What a tick has decided.
+#[derive(Debug)]
+pub struct Decided {
+    decision: Decision,
+    snapshot: FleetSnapshot,
+    breaches: Vec<Breach>,
+    begun: Memory,
+    pub went: Went,
+}
+
+impl Controller {
+    /// It observes and decides. What it does about it comes after, call by call. `is_held_to` says whether it must see all that is
+    /// missing.
+    pub fn tick(
+        &mut self,
+        config: &Config,
+        listing: &Listing,
+        unsaved: bool,
+        is_held_to: bool,
+    ) -> Decided {
+        let snapshot = self.see(config, listing);
+        let before = Arc::clone(&self.memory);
+        let policy = MinIdle::new(config.wanted).expect("in range");
+        let limits = limits();
+        let decision = decide(&policy, &limits, &snapshot, NOW, (*before).clone());
+        let begun = begin(&decision, &snapshot, &limits, &before, config.direct);
+        let free = decision.tally.spare + decision.tally.booting;
+        let unprotected = listing.machines.iter().enumerate();
+        let unprotected =
+            unprotected.filter(|(_, it)| it.place == Place::InService && !it.protected);
+        let mut running = Running {
+            course: begun.course,
+            late: 0,
+            unprotected: unprotected.map(|(index, _)| index).collect(),
+            missing: if is_held_to {
+                decision.wanted_spare.saturating_sub(free)
+            } else {
+                0
+            },
+        };
+        self.ticked = true;
+        let mut memory = begun.memory.clone().moved(settled);
+        if unsaved {
+            let mut held = Held {
+                memory: &mut memory,
+                recent: &mut self.recent,
+                limits: &limits,
+            };
+            if running.course.next(&mut held) == Call::Save {
+                running
+                    .course
+                    .done(&mut held, Err(PortErrorKind::Transient));
+            }
+        }
+        self.memory = Arc::new(memory);
+        let went = self.go_on(running);
+        Decided {
+            decision,
+            snapshot,
+            breaches: begun.breaches,
+            begun: begun.memory,
+            went,
+        }
+    }
+}
+
+impl Decided {
+    fn is_applied(&self) -> bool {
+        self.breaches.is_empty() || !holds(Safeguard::Check)
+    }
+
+    /// What it retires that it must not, by what the tick itself has seen: only what a fresh report says to be free, and what can be
+    /// told.
+    pub fn wrong(&self) -> Option<Broken> {
+        let ttl = limits().report_ttl();
+        let retires = self.decision.plan.retires().map(|(id, _)| id);
+        let mut begun = retires.filter(|id| self.begun.retirements().contains_key(*id));
+        begun.find_map(|id| {
+            let row = &self.snapshot.rows(id)[0];
+            let report = row.report.as_ref();
+            let is_fresh = report.is_some_and(|report| NOW.since(report.received_at) <= ttl);
+            let is_free = row.status().is_some_and(|status| !status.is_busy());
+            let has_refused = row.reachability == Reachability::Refused;
+            if row.drain == DrainPath::None {
+                Some(Broken::NoWay)
+            } else {
+                (!is_fresh || !is_free || has_refused).then_some(Broken::NotFree)
+            }
+        })
+    }
+}
+
+impl World {
+    /// A tick of this controller, up to its first call.
+    pub fn tick(&mut self, config: &Config, c: usize, view: View) {
+        let listing = self.listing(config, c, view);
+        if !alone::may_be_shown(&listing) {
+            self.broke(Broken::UnknownInput);
+        }
+        // What it has not seen it cannot be held to.
+        let is_held_to = !view.old && self.controllers.len() == 1;
+        let decided = self.controllers[c].tick(config, &listing, view.unsaved, is_held_to);
+        if is_held_to {
+            self.hold_to_bounds(config, &decided);
+        }
+        if let Some(wrong) = decided.wrong() {
+            self.broke(wrong);
+        }
+        let before = self.clone();
+        self.had_time(&decided.went.had_time);
+        if config.rules.is_empty() && !company::may_do(config, &before, self) {
+            self.broke(Broken::UnknownAct);
+        }
+    }
+
+    pub(super) fn had_time(&mut self, machines: &[usize]) {
+        for index in machines {
+            self.machines[*index].had_time = true;
+        }
+    }
+
+    fn hold_to_bounds(&mut self, config: &Config, decided: &Decided) {
+        let decision = &decided.decision;
+        let (tally, group) = (&decision.tally, decided.snapshot.group());
+        let is_applied = decided.is_applied();
+        if let Some(to) = decision.plan.capacity().filter(|_| is_applied) {
+            let free = tally.spare + tally.booting;
+            let needed = tally.total - free + config.wanted;
+            if to > needed.max(group.min_size) {
+                self.broke(Broken::Overgrown);
+            }
+        }
+        let in_service = |index: usize| self.machines[index].place == Place::InService;
+        let leaving = decided
+            .begun
+            .retirements()
+            .iter()
+            .filter(|(id, retirement)| {
+                !retirement.replace()
+                    && retirement.phase().is_under_way()
+                    && in_service(index_of(id))
+            });
+        let left = group
+            .desired
+            .checked_sub(u32::try_from(leaving.count()).unwrap_or(9));
+        let begins = decision.plan.retires().any(|(_, replace)| !replace);
+        if begins && is_applied && left.is_none_or(|left| left < group.min_size) {
+            self.broke(Broken::BelowMin);
+        }
+    }
+}
