@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     BusyStatus, Decision, DrainPath, Effect, FleetSnapshot, HealthStatus, Instance, InstanceId,
-    JibriStatus, Lifecycle, Limits, Reachability, Stage, operator::Direction,
+    JibriStatus, Lifecycle, Limits, Reachability, Stage, operator::Direction, retirement::Phase,
 };
 
 /// A rule that every decision keeps, whatever the policy.
@@ -19,7 +19,8 @@ use crate::{
 pub enum Rule {
     /// The desired capacity is never set above the maximum size.
     AboveMaxSize,
-    /// Nothing is retired with a decrement where that would go below the minimum size.
+    /// Nothing is retired with a decrement where that would go below the minimum size. One that finishes a recording does not
+    /// count: it is given back later, and with a decrement only above that size.
     BelowMinSize,
     /// Idle Jibris are not retired where fewer ready ones than wanted would be left.
     BelowWantedSpare,
@@ -290,7 +291,7 @@ impl Check<'_> {
         };
         let leaving = under_way
             .clone()
-            .filter(|(id, r)| !r.replace() && in_service(id))
+            .filter(|(id, r)| !r.replace() && in_service(id) && r.phase() != Phase::Finishing)
             .count();
         let decrements = decision.plan.retires().any(|(_, replace)| !replace);
         // The capacity is set before anything is retired.

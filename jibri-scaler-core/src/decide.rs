@@ -41,7 +41,8 @@ use survey::Survey;
 ///    superfluous.
 /// 5. `eligible`: ready, idle for [`idle_timeout`](Limits::idle_timeout) in two or more reports, and not kept by an operator.
 /// 6. `headroom`: nothing while an operator has paused shrinking; not below the minimum size; at most
-///    [`max_retire`](Limits::max_retire) under way.
+///    [`max_retire`](Limits::max_retire) under way. Who finishes a recording takes no place in either: when that is over, it is
+///    given back with a decrement only above the minimum size, and else replaced.
 /// 7. `safe_retirement`: only where the Jibri can be told to end by itself.
 /// 8. `plan`: with the broken (unhealthy, expired) Jibris that are retired too, and with those that an operator retires by hand. The
 ///    latter are counted first, so that the stages from `surplus` on are about the rest.

@@ -109,6 +109,23 @@ fn below_min_size() {
 }
 
 #[test]
+fn who_finishes_a_recording_does_not_count_toward_the_minimum_size() {
+    let mut run = Run::new((1, 9, 2), "min_idle = 0");
+    let fleet = many('i', 2, Jibri::idle);
+    assert_eq!(common::plan(&run.quiet(0, 60, &fleet)), "retire i-00");
+    let busy = all(&[&[Jibri::busy("i-00")], &fleet[1..]]);
+    let snapshot = run.snapshot(90, &busy);
+    let decision = run.tick(90, &busy);
+    assert_eq!(broken(&run, &snapshot, &decision), []);
+    let min_size = |min_size| {
+        run.group.min_size = min_size;
+        let rows = snapshot.instances().to_vec();
+        broken(&run, &FleetSnapshot::new(run.group, rows), &decision)
+    };
+    assert_eq!([1, 2].map(min_size), [vec![], vec![Rule::BelowMinSize]]);
+}
+
+#[test]
 fn below_the_wanted_spare() {
     let (run, snapshot, mut decision) = sound();
     decision.wanted_spare = 6;

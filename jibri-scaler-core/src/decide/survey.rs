@@ -43,7 +43,8 @@ pub(super) struct Survey<'a> {
     pub(super) idle: Vec<(&'a Instance, Duration)>,
     /// Unhealthy and expired ones that were not given up on.
     pub(super) broken: Vec<&'a Instance>,
-    /// Retirements under way that end with a decrement and are still in service.
+    /// Retirements under way that end with a decrement and are still in service, without those that finish a recording: that may take
+    /// hours, and where the others have brought the group to its minimum size by then, they are given back without a decrement.
     pub(super) leaving: u32,
     /// Retirements under way, without those that finish a recording and those whose machine was given back.
     pub(super) retiring: u32,
@@ -153,7 +154,9 @@ impl<'a> Survey<'a> {
                     // Once it is leaving, what is missing shows in the desired capacity, and must not count twice.
                     let comes = retirement.replace() && told && !retirement.seen_busy() && counting;
                     replacements += u32::from(comes);
-                    survey.leaving += u32::from(!retirement.replace() && in_service);
+                    let is_finishing = retirement.phase() == Phase::Finishing;
+                    survey.leaving +=
+                        u32::from(!retirement.replace() && in_service && !is_finishing);
                     survey.retiring +=
                         u32::from(!retirement.seen_busy() && !retirement.was_released());
                 }

@@ -85,6 +85,30 @@ fn at_the_minimum_size_there_is_no_decrement() {
 }
 
 #[test]
+fn a_recording_that_goes_on_keeps_no_surplus_one_from_going_nor_the_group_from_its_minimum() {
+    let mut world = World::running(1, 9, 2);
+    let mut controller = world.controller(0);
+    world.steps(&mut controller, 6);
+    // The one that is told next has accepted a recording two seconds before, and publishes that later.
+    let first = world.in_service()[0].clone();
+    assert!(world.jibris.record_on(&first, secs(3000)));
+    world.until_phase(&mut controller, &first, Phase::Finishing);
+    world.until(&mut controller, |world, _, _| {
+        (world.in_service() == [first.clone()]).then_some(())
+    });
+    assert_eq!(world.desired(), 1);
+    world.until(&mut controller, |world, _, _| {
+        assert_eq!(world.desired(), 1, "the minimum size");
+        (!world.is_in_service(&first)).then_some(())
+    });
+    world.until(&mut controller, |world, _, _| {
+        assert_eq!(world.desired(), 1, "it was replaced");
+        (world.in_service().len() == 1).then_some(())
+    });
+    assert_eq!(world.lost(), []);
+}
+
+#[test]
 fn where_spare_is_missing_there_is_no_decrement() {
     let mut world = World::running(0, 2, 2);
     let mut controller = world.controller(1);

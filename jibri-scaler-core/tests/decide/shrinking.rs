@@ -221,6 +221,24 @@ fn a_told_one_that_left_service_takes_no_headroom() {
 }
 
 #[test]
+fn who_finishes_a_recording_takes_no_headroom() {
+    // What i-00 does once it was told, and whether i-01 may go in a group of two with a minimum of one.
+    let table: [(Jibri, &str); 4] = [
+        (Jibri::busy("i-00"), "retire i-01"),
+        (Jibri::idle("i-00"), ""),
+        (Jibri::idle("i-00").refused(), ""),
+        (Jibri::idle("i-00").timed_out(30), ""),
+    ];
+    for (told, expected) in table {
+        let mut run = Run::new((1, 9, 2), "min_idle = 0");
+        let fleet = many('i', 2, Jibri::idle);
+        assert_eq!(plan(&run.quiet(0, 60, &fleet)), "retire i-00");
+        let fleet = all(&[&[told], &fleet[1..]]);
+        assert_eq!(plan(&run.tick(90, &fleet)), expected);
+    }
+}
+
+#[test]
 fn headroom_is_that_after_the_capacity_is_set() {
     // Others have lowered the desired capacity; it is set to what is there, and then three go at once, not one and later two.
     let mut run = Run::new((1, 9, 2), "min_idle = 3\nsurplus_hold = '0s'");
