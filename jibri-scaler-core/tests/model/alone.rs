@@ -172,7 +172,7 @@ impl Alone {
         self.unfounded = self.unfounded.or(unfounded);
         let before = self.evidence.lasting().clone();
         // How many it misses is not asked here.
-        let went = self.controller.answered(&call, outcome, 0);
+        let went = self.controller.answered(&call, outcome);
         self.goes_on(&before, went.saves);
     }
 

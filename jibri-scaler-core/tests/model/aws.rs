@@ -1,7 +1,10 @@
 //! The Auto Scaling group: asynchronous, with scale-in protection, the terminating hook, retention, and a desired capacity that it
 //! follows in its own way.
 
-use jibri_scaler_core::port::Decrement;
+use jibri_scaler_core::{
+    port::Decrement,
+    safeguard::{Safeguard, holds},
+};
 
 use crate::world::{Broken, Config, Place, World};
 
@@ -48,7 +51,10 @@ impl World {
         let to = u8::try_from(to).unwrap_or(u8::MAX);
         if to > config.max {
             self.broke(Broken::AboveMax);
-            return Answer::Refused;
+            // Without the rule nobody has it, the group neither.
+            if holds(Safeguard::MaxSize) {
+                return Answer::Refused;
+            }
         }
         if to < self.desired && self.controllers.len() == 1 {
             self.broke(Broken::Lowered);

@@ -33,6 +33,7 @@ pub fn direct() -> Config {
         machines: 1,
         launched: 1,
         sessions: 1,
+        shared: false,
         controllers: 1,
         channel: 0,
         min: 0,
@@ -217,6 +218,48 @@ pub fn shrinking() -> Config {
     }
 }
 
+/// More slots than the group may have in service: what drains is there beside it. In this group the hook holds it.
+pub fn draining_beside() -> Config {
+    Config {
+        name: "three slots, two Jibris at most: running beside draining",
+        machines: 3,
+        hook: true,
+        retention: true,
+        ..bounds()
+    }
+}
+
+/// Two Jibris with their agents and the hook, of which one is there, and one is wanted idle: each agent reports over a channel of one,
+/// and the controller hands over to it.
+pub fn reporting_bounds() -> Config {
+    Config {
+        name: "two Jibris, their agents, reports, one controller: bounds",
+        agents: true,
+        direct: false,
+        hook: true,
+        retention: true,
+        channel: 1,
+        shared: true,
+        faults: NONE,
+        ..bounds()
+    }
+}
+
+/// Two idle Jibris with their agents, which shrink the group by themselves, down to its minimum.
+pub fn agents_shrinking() -> Config {
+    Config {
+        name: "two Jibris, their agents, the group and its hook: shrinking to the minimum",
+        machines: 2,
+        launched: 2,
+        max: 2,
+        min: 1,
+        restarts: 0,
+        outside: 0,
+        faults: NONE,
+        ..agent()
+    }
+}
+
 /// A Jibri that is told during its first session, reconfigured or crashed, and given a second one.
 pub fn told_twice() -> Config {
     Config {
@@ -283,10 +326,15 @@ pub fn product() -> Config {
 /// All that are explored whole on request.
 pub fn all() -> Vec<Config> {
     let alive = |config| Config {
-        patience: 10,
+        patience: 12,
         ..config
     };
-    vec![
+    let endless = |config, name| Config {
+        name,
+        endless: true,
+        ..config
+    };
+    let all = vec![
         direct(),
         direct_in_company(),
         told_twice(),
@@ -297,19 +345,19 @@ pub fn all() -> Vec<Config> {
         },
         two_controllers(),
         protected(),
-        alive(agent()),
-        alive(agent_in_company()),
-        alive(stubborn()),
-        alive(Config {
+        agent(),
+        agent_in_company(),
+        stubborn(),
+        Config {
             name: "one Jibri, two sessions, its agent, the group and its hook",
             sessions: 2,
             ..agent()
-        }),
-        alive(Config {
+        },
+        Config {
             name: "one Jibri, two sessions, its agent, beside any number of controllers",
             sessions: 2,
             ..agent_in_company()
-        }),
+        },
         Config {
             name: "one Jibri, two controllers, calls that fail",
             sessions: 1,
@@ -321,17 +369,23 @@ pub fn all() -> Vec<Config> {
         },
         handed_over(),
         Config {
-            patience: 12,
-            ..bounds()
+            name: "one Jibri, its agent, the group and its hook, at the minimum size",
+            min: 1,
+            ..agent()
         },
-        Config {
-            patience: 12,
-            endless: true,
-            ..bounds()
-        },
-        Config {
-            patience: 12,
-            ..shrinking()
-        },
-    ]
+        bounds(),
+        endless(
+            bounds(),
+            "two Jibris, one controller: bounds, recordings never end",
+        ),
+        shrinking(),
+        endless(
+            shrinking(),
+            "two Jibris, one controller: shrinking, recordings never end",
+        ),
+        draining_beside(),
+        agents_shrinking(),
+        reporting_bounds(),
+    ];
+    all.into_iter().map(alive).collect()
 }

@@ -1,6 +1,7 @@
 //! A controller: the decision, the check and the course of the tick that run in production, one call at a time. It takes in only what
 //! it is shown and answered, so that the same controller lives in the world and alone.
 
+mod bounds;
 mod call;
 mod see;
 mod tick;
@@ -54,6 +55,7 @@ struct Running {
     unprotected: Vec<usize>,
     /// How many more free ones are wanted than the tick has seen and has asked for since.
     missing: u32,
+    size: bounds::Size,
 }
 
 /// What a tick did by itself on its way to the next call.
@@ -326,7 +328,7 @@ mod tests {
         if let Some(call @ Call::Jibris(_)) = controller.call() {
             let told = jibri_scaler_core::port::Told::Yes;
             let seen = jibri_scaler_core::controller::course::Seen::Told(told);
-            let _ = controller.answered(&call, Outcome::Seen(0, seen), 1);
+            let _ = controller.answered(&call, Outcome::Seen(0, seen));
         }
         for _ in 0..units {
             controller.pass();

@@ -5,7 +5,7 @@ use stateright::{Model, Property};
 
 use crate::{
     agent::AgentStep,
-    alone,
+    alone, bounds,
     company::Deed,
     controller::{Controller, Fate, View},
     jibri::{Binding, Finalize, Process, Work},
@@ -109,10 +109,11 @@ impl Model for Exploration {
             ),
             Property::always(
                 "running is at most maximum plus draining",
-                |model: &Self, world: &World| {
-                    let running = world.count(Place::counts);
-                    running <= model.0.max.max(model.0.launched)
-                },
+                |model: &Self, world: &World| bounds::runs_no_more_than_it_may(&model.0, world),
+            ),
+            Property::always(
+                "desired stays between minimum and maximum",
+                |model: &Self, world: &World| (model.0.min..=model.0.max).contains(&world.desired),
             ),
             Property::always(
                 "without faults the goal is reached",
@@ -354,7 +355,15 @@ impl World {
             }
             Action::Start(m, binding) => self.machines[usize::from(m)].jibri.start(binding),
             Action::OpenHealth(m) => self.machines[usize::from(m)].jibri.open_health(),
-            Action::Accept(m) => self.machines[usize::from(m)].jibri.accept(),
+            Action::Accept(m) => {
+                self.machines[usize::from(m)].jibri.accept();
+                if config.shared {
+                    let left = self.machines[usize::from(m)].jibri.sessions;
+                    for machine in &mut self.machines {
+                        machine.jibri.sessions = left.min(machine.jibri.sessions);
+                    }
+                }
+            }
             Action::PublishBusy(m) => self.machines[usize::from(m)].jibri.publish_busy(),
             Action::Stop(m, error) => self.machines[usize::from(m)].jibri.stop(error),
             Action::Finalized(m, how) => {

@@ -12,6 +12,7 @@
 //! | which situations are equal | `canonical` | |
 //! | what controllers may do beside others | `company` | |
 //! | one controller in any world, and what that shows | `alone` | |
+//! | how large the group is, and what two controllers can do to that by accident | `bounds` | |
 //! | what must come in the end | `liveness` | |
 //! | which of them are put together | `configs` | |
 //! | what happens without each rule | `mutants` | |
@@ -26,6 +27,7 @@
 mod agent;
 mod alone;
 mod aws;
+mod bounds;
 mod canonical;
 mod company;
 mod configs;
@@ -104,18 +106,29 @@ fn optimized_a_group_keeps_the_promises() {
         patience: 12,
         ..configs::bounds()
     };
-    let endless = Config {
+    let endless = |config| Config {
         endless: true,
-        ..bounds.clone()
+        patience: 12,
+        ..config
     };
+    let shrinking = [
+        endless(configs::shrinking()),
+        Config {
+            patience: 12,
+            ..configs::agents_shrinking()
+        },
+    ];
     for config in [
         direct,
         configs::protected(),
         agent,
         company,
         bounds,
-        endless,
-    ] {
+        endless(configs::bounds()),
+    ]
+    .into_iter()
+    .chain(shrinking)
+    {
         let figures = explore(&config, threads(), None);
         keeps_the_promises(&figures);
     }

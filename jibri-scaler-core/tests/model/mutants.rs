@@ -13,6 +13,7 @@ use crate::{
 
 const LOST: &str = "no recording is lost";
 const LEFT: &str = "no recording is left behind";
+const BELOW: &str = "never below the minimum";
 const LIVE: &str = "without faults the goal is reached";
 
 /// A Jibri that is told during its first session, reconfigured or crashed, and given a second one.
@@ -129,6 +130,14 @@ fn lowered() -> Config {
     }
 }
 
+/// Two controllers at once shrink a group.
+fn two_shrinking() -> Config {
+    Config {
+        controllers: 2,
+        ..configs::shrinking()
+    }
+}
+
 /// What is removed, in which configuration, and what must be found.
 fn killed() -> Vec<(&'static [S], Config, &'static str)> {
     vec![
@@ -159,6 +168,15 @@ fn killed() -> Vec<(&'static [S], Config, &'static str)> {
             "no more is launched than is wanted",
         ),
         (&[S::DecrementAboveMin], lowered(), LIVE),
+        (
+            &[S::DecrementAboveMin],
+            Config {
+                patience: 0,
+                ..lowered()
+            },
+            BELOW,
+        ),
+        (&[S::Headroom, S::Check], two_shrinking(), BELOW),
         (&[S::LatchFirst], draining(), LOST),
         (&[S::AgentWaitsForGone], draining(), LOST),
         (&[S::ReleaseCheck], draining(), LEFT),
@@ -187,12 +205,7 @@ fn covered() -> Vec<(S, &'static [S], Config, &'static str)> {
     let not_free = "only the free are retired";
     vec![
         (S::OnlyRaised, &[S::Check], configs::bounds(), lowered),
-        (
-            S::Headroom,
-            &[S::Check],
-            configs::shrinking(),
-            "never below the minimum",
-        ),
+        (S::Headroom, &[S::Check], configs::shrinking(), BELOW),
         (S::OnlyTheFree, &[S::Check], configs::bounds(), not_free),
         (S::StaleIsUnknown, &[S::Check], silent(), not_free),
         (

@@ -143,6 +143,8 @@ pub struct Config {
     /// How many of them are there from the start.
     pub launched: u8,
     pub sessions: u8,
+    /// Whether those are for all machines together, and not for each.
+    pub shared: bool,
     pub controllers: u8,
     /// How many reports may be under way, or [`ANY`].
     pub channel: u8,

@@ -24,8 +24,8 @@ pub enum Outcome {
 }
 
 impl Controller {
-    /// Takes in what came of its call, and goes on to the next. `desired` is what the group had before.
-    pub fn answered(&mut self, call: &Call, outcome: Outcome, desired: u8) -> Went {
+    /// Takes in what came of its call, and goes on to the next.
+    pub fn answered(&mut self, call: &Call, outcome: Outcome) -> Went {
         let Some(running) = self.running.take() else {
             return Went::default();
         };
@@ -42,10 +42,14 @@ impl Controller {
             Outcome::Done(result) => running.course.done(&mut held, result),
         }
         let is_done = outcome == Outcome::Done(Ok(()));
+        let size = running.size;
+        if is_done {
+            running.size = size.after(call);
+        }
         match call {
             Call::Protect(_) if !is_done => running.unprotected.clear(),
             Call::SetCapacity(to) if is_done => {
-                let more = to.saturating_sub(desired.into());
+                let more = to.saturating_sub(size.0);
                 running.missing = running.missing.saturating_sub(more);
             }
             Call::Terminate(_, Decrement::No) if is_done => {
@@ -70,12 +74,16 @@ impl World {
         let Some(call) = self.controllers[c].call() else {
             return;
         };
+        let size = self.controllers[c].running.as_ref().map(|it| it.size);
+        if let Some(broken) = size.and_then(|size| size.asked(config, &call)) {
+            self.broke(broken);
+        }
         let before = self.clone();
         let outcome = self.perform(config, c, &call, which, fate);
         if !alone::may_be_answered(&call, outcome) {
             self.broke(Broken::UnknownInput);
         }
-        let went = self.controllers[c].answered(&call, outcome, before.desired);
+        let went = self.controllers[c].answered(&call, outcome);
         self.had_time(&went.had_time);
         // Without all its rules a controller does other things.
         if config.rules.is_empty() && !company::may_do(config, &before, self) {

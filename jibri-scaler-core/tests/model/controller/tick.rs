@@ -11,10 +11,10 @@ use jibri_scaler_core::{
     safeguard::{Safeguard, holds},
 };
 
-use super::{Controller, Listing, Running, View, Went, limits, settled};
+use super::{Controller, Listing, Running, View, Went, bounds, limits, settled};
 use crate::{
     alone, company,
-    world::{Broken, Config, NOW, Place, World, index_of},
+    world::{Broken, Config, NOW, Place, World},
 };
 
 /// What a tick has decided.
@@ -43,7 +43,13 @@ impl Controller {
         let limits = limits();
         let decision = decide(&policy, &limits, &snapshot, NOW, (*before).clone());
         let begun = begin(&decision, &snapshot, &limits, &before, config.direct);
-        let free = decision.tally.spare + decision.tally.booting;
+        // Beside another controller more is coming than what has been launched.
+        let coming = if config.controllers == 1 {
+            decision.tally.booting
+        } else {
+            decision.coming
+        };
+        let free = decision.tally.spare + coming;
         let unprotected = listing.machines.iter().enumerate();
         let unprotected =
             unprotected.filter(|(_, it)| it.place == Place::InService && !it.protected);
@@ -56,6 +62,7 @@ impl Controller {
             } else {
                 0
             },
+            size: bounds::Size(snapshot.group().desired),
         };
         self.ticked = true;
         let mut memory = begun.memory.clone().moved(settled);
@@ -84,8 +91,12 @@ impl Controller {
 }
 
 impl Decided {
-    fn is_applied(&self) -> bool {
-        self.breaches.is_empty() || !holds(Safeguard::Check)
+    /// What it goes beyond, where it is applied.
+    pub fn beyond(&self, config: &Config) -> Option<Broken> {
+        if !self.breaches.is_empty() && holds(Safeguard::Check) {
+            return None;
+        }
+        bounds::decided(config, &self.decision, &self.snapshot, &self.begun)
     }
 
     /// What it retires that it must not, by what the tick itself has seen: only what a fresh report says to be free, and what can be
@@ -117,10 +128,10 @@ impl World {
             self.broke(Broken::UnknownInput);
         }
         // What it has not seen it cannot be held to.
-        let is_held_to = !view.old && self.controllers.len() == 1;
+        let is_held_to = !view.old;
         let decided = self.controllers[c].tick(config, &listing, view.unsaved, is_held_to);
-        if is_held_to {
-            self.hold_to_bounds(config, &decided);
+        if let Some(broken) = decided.beyond(config) {
+            self.broke(broken);
         }
         if let Some(wrong) = decided.wrong() {
             self.broke(wrong);
@@ -135,36 +146,6 @@ impl World {
     pub(super) fn had_time(&mut self, machines: &[usize]) {
         for index in machines {
             self.machines[*index].had_time = true;
-        }
-    }
-
-    fn hold_to_bounds(&mut self, config: &Config, decided: &Decided) {
-        let decision = &decided.decision;
-        let (tally, group) = (&decision.tally, decided.snapshot.group());
-        let is_applied = decided.is_applied();
-        if let Some(to) = decision.plan.capacity().filter(|_| is_applied) {
-            let free = tally.spare + tally.booting;
-            let needed = tally.total - free + config.wanted;
-            if to > needed.max(group.min_size) {
-                self.broke(Broken::Overgrown);
-            }
-        }
-        let in_service = |index: usize| self.machines[index].place == Place::InService;
-        let leaving = decided
-            .begun
-            .retirements()
-            .iter()
-            .filter(|(id, retirement)| {
-                !retirement.replace()
-                    && retirement.phase().is_under_way()
-                    && in_service(index_of(id))
-            });
-        let left = group
-            .desired
-            .checked_sub(u32::try_from(leaving.count()).unwrap_or(9));
-        let begins = decision.plan.retires().any(|(_, replace)| !replace);
-        if begins && is_applied && left.is_none_or(|left| left < group.min_size) {
-            self.broke(Broken::BelowMin);
         }
     }
 }
