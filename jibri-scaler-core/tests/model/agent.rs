@@ -13,7 +13,7 @@ use crate::{
     aws::Answer,
     controller::Fate,
     jibri::{Exit, Post, Process, Status},
-    world::{ANY, Config, LONG, Machine, NOW, Place, World},
+    world::{ANY, AT_ONCE, Config, LONG, Machine, NOW, Place, World},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -299,7 +299,13 @@ impl World {
                 }
             }
             AgentStep::Report => {
-                if let Some(reading) = agent.reading {
+                if config.channel == AT_ONCE {
+                    if let Some(reading) = agent.reading {
+                        for controller in &mut self.controllers {
+                            controller.receive(index, reading);
+                        }
+                    }
+                } else if let Some(reading) = agent.reading {
                     machine.send(reading);
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     jibri::Supervisor,
-    world::{ANY, Config, Faults, Rebinding},
+    world::{ANY, AT_ONCE, Config, Faults, Rebinding},
 };
 
 /// Nothing goes wrong.
@@ -229,19 +229,29 @@ pub fn draining_beside() -> Config {
     }
 }
 
-/// Two Jibris with their agents and the hook, of which one is there, and one is wanted idle: each agent reports over a channel of one,
-/// and the controller hands over to it.
+/// Two Jibris with their agents and the hook, of which one is there, and one is wanted idle. Reports arrive when they are sent, and the
+/// controller hands over to the agents. There is one session, for either.
 pub fn reporting_bounds() -> Config {
     Config {
-        name: "two Jibris, their agents, reports, one controller: bounds",
+        name: "two Jibris, their agents, reports at once, one controller: bounds",
         agents: true,
         direct: false,
         hook: true,
         retention: true,
-        channel: 1,
+        channel: AT_ONCE,
         shared: true,
         faults: NONE,
+        patience: 12,
         ..bounds()
+    }
+}
+
+/// The same with a channel of depth one, which delays and reorders.
+pub fn channel_bounds() -> Config {
+    Config {
+        name: "two Jibris, their agents, a channel of one, one controller: bounds",
+        channel: 1,
+        ..reporting_bounds()
     }
 }
 
@@ -385,7 +395,6 @@ pub fn all() -> Vec<Config> {
         ),
         draining_beside(),
         agents_shrinking(),
-        reporting_bounds(),
     ];
     all.into_iter().map(alive).collect()
 }

@@ -19,6 +19,8 @@ pub const LONG: u8 = 2;
 /// A channel of any depth that delays, reorders, duplicates and loses: whatever a Jibri has ever said may be heard at any time, or
 /// never. All that a channel of some depth with these faults does, this one does too, and it has fewer states.
 pub const ANY: u8 = u8::MAX;
+/// A channel in which every report arrives when it is sent.
+pub const AT_ONCE: u8 = u8::MAX - 1;
 /// It is always now: when time passes, all stamps move back.
 pub const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
@@ -146,7 +148,7 @@ pub struct Config {
     /// Whether those are for all machines together, and not for each.
     pub shared: bool,
     pub controllers: u8,
-    /// How many reports may be under way, or [`ANY`].
+    /// How many reports may be under way, or [`ANY`], or [`AT_ONCE`].
     pub channel: u8,
     pub min: u8,
     pub max: u8,

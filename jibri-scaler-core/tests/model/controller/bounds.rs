@@ -20,7 +20,11 @@ pub(super) fn decided(
     if let Some(to) = decision.plan.capacity() {
         let free = tally.spare + tally.booting;
         let needed = tally.total - free + config.wanted;
-        if to > needed.max(group.min_size) {
+        // Where somebody has lowered it, it is set to what is there.
+        let counting = snapshot.instances().iter();
+        let counting = counting.filter(|row| row.lifecycle.is_counting());
+        let there = u32::try_from(counting.count()).expect("few");
+        if to > needed.max(group.min_size).max(there) {
             return Some(Broken::Overgrown);
         }
         if to < group.desired {
