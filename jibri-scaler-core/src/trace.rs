@@ -200,7 +200,10 @@ pub(crate) fn command(group: &str, command: &OperatorCommand, result: &Result<()
     match result {
         Ok(()) => info!(target: OPERATOR, group, command, direction, id, until, reason),
         Err(error) => {
-            warn!(target: OPERATOR, group, command, direction, id, until, reason, error = %error);
+            // With the cause: what failed is in the port's error.
+            let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+            let error = format!("{error}{}", cause.unwrap_or_default());
+            warn!(target: OPERATOR, group, command, direction, id, until, reason, error);
         }
     }
 }

@@ -26,6 +26,7 @@ impl Controller {
             recent: &mut self.recent,
             limits: &self.limits,
         };
+        let mut is_written = false;
         loop {
             let call = course.next(&mut held);
             if !matches!(call, Call::Done)
@@ -48,10 +49,11 @@ impl Controller {
             };
             let kind = result.as_ref().map_err(PortError::kind).copied();
             course.done(&mut held, kind);
+            is_written |= matches!(call, Call::Save) && kind.is_ok();
             report.take(&call, result);
         }
-        if course.has_begun_retirements() {
-            // A retirement has begun when it is written down.
+        // A retirement has begun when it is written down, which it is not where the lead ran out before that.
+        if is_written && course.has_begun_retirements() {
             report.note(Applied::Done, |effect| {
                 matches!(effect, Effect::Retire { .. })
             });

@@ -98,6 +98,13 @@ impl Controller {
             .is_none_or(|leading| leading.port.leads())
     }
 
+    /// Whether this replica leads, and goes on from what the one before it has remembered.
+    pub(super) fn has_taken_over(&self) -> bool {
+        self.leading
+            .as_ref()
+            .is_none_or(|leading| leading.led && leading.port.leads())
+    }
+
     /// Gives the lead up, so that another replica takes it at once: for the end of a service. Without
     /// [`with_leadership`](Self::with_leadership) it does nothing.
     ///

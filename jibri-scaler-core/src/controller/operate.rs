@@ -32,7 +32,7 @@ impl Controller {
     /// Cancellation: a future that is dropped may have taken in the command without having saved it; the next tick saves it.
     ///
     /// # Errors
-    /// Where this replica does not [lead](Self::leads), where the memory could not be loaded, where the command can't be taken, and where it could not be saved: it holds then until a
+    /// Where this replica does not [lead](Self::leads), or has no tick behind it since it does, where the memory could not be loaded, where the command can't be taken, and where it could not be saved: it holds then until a
     /// restart, and the next tick tries to save it again.
     pub async fn command(
         &mut self,
@@ -50,8 +50,9 @@ impl Controller {
         command: &OperatorCommand,
         now: Timestamp,
     ) -> Result<(), OperateError> {
-        // What it saved would take the place of what the leader remembers, and be forgotten by it.
-        if !self.dry_run && !self.leads() {
+        // What it saved would take the place of what the leader remembers, and be forgotten by it; and so would it where this one
+        // leads by now, and has not yet taken over what the leader before it has remembered.
+        if !self.dry_run && !self.has_taken_over() {
             return Err(OperateError::NotLeading);
         }
         let loaded = self.load().await;
@@ -132,9 +133,10 @@ pub enum OperateError {
     /// The memory could not be loaded, so nothing was taken in.
     #[error("the memory could not be loaded, so nothing was taken in: try again")]
     LoadMemory(#[source] PortError),
-    /// Another replica leads the group, or none does yet.
+    /// Another replica leads the group, or none does yet, or this one has not yet loaded what the leader before it has remembered.
     #[error(
-        "this replica does not lead the group, so nothing was taken in: say it to the one that does"
+        "this replica does not lead the group, or only since its last tick, so nothing was taken in: say it to the one that leads, \
+         or again after the next tick"
     )]
     NotLeading,
     /// The command can't be taken.

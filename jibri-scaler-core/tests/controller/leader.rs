@@ -9,7 +9,7 @@ use futures_executor::block_on;
 use jibri_scaler_core::{
     Controller, Effect,
     controller::{Applied, OperateError, TickError, TickReport},
-    operator::OperatorCommand,
+    operator::{Direction, OperatorCommand},
     port::{KeptMemory, Leadership as _, MockLeadership, PortError, PortErrorKind},
     retirement::Phase,
 };
@@ -184,6 +184,13 @@ fn nothing_is_done_after_the_lead_has_run_out_in_the_middle_of_a_tick() {
         );
         let set = became(&report)[1];
         assert_eq!(set == Applied::Done, done > 2, "{looks}: {report}");
+        // What was not written down has not begun.
+        let effects = report.effects.iter();
+        let retires = effects.filter(|(effect, _)| matches!(effect, Effect::Retire { .. }));
+        let begun: Vec<_> = retires
+            .map(|(_, became)| *became == Applied::Done)
+            .collect();
+        assert_eq!(begun, [done > 0], "{looks}: {report}");
     }
 }
 
@@ -381,6 +388,13 @@ fn a_memory_that_cannot_be_loaded_by_the_next_leader_is_loaded_in_the_next_tick(
         let error = block_on(controller.tick(crate::world::at(secs))).unwrap_err();
         assert!(matches!(error, TickError::LoadMemory(_)), "{error}");
         assert_eq!(mocks.calls(), ["load"], "and nothing was done");
+        // What it saved would take the place of what the leader before it has remembered.
+        let pause = OperatorCommand::Resume {
+            direction: Direction::Both,
+        };
+        let refused = block_on(controller.command(&pause, crate::world::at(secs))).unwrap_err();
+        assert!(matches!(refused, OperateError::NotLeading), "{refused}");
+        assert_eq!(mocks.calls(), Vec::<String>::new());
     }
     mocks.repair();
     let _ = tick(&mut controller, 30);
