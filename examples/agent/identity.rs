@@ -8,7 +8,10 @@ use jibri_scaler_aws::{
 };
 use jibri_scaler_core::InstanceId;
 use serde::{Deserialize, Serialize};
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::{
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 
 use crate::{
     arguments::Arguments,
@@ -20,6 +23,8 @@ use crate::{
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// and after no more than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// What was found out is written down within this, or not.
+const REMEMBERS_WITHIN: Duration = Duration::from_secs(4);
 
 /// What was found out. It holds until the machine is booted again: then it may be another one, made of an image of this.
 #[derive(Deserialize, PartialEq, Serialize)]
@@ -42,7 +47,8 @@ pub(crate) async fn find(arguments: &Arguments, imds: &Imds) -> Identity {
     loop {
         let error = match imds.identity().await {
             Ok(identity) => {
-                remember(&path, &identity).await;
+                // A disk that hangs must not keep it from its work.
+                let _ = timeout(REMEMBERS_WITHIN, remember(&path, &identity)).await;
                 return identity;
             }
             Err(error) => error.report(),

@@ -55,7 +55,9 @@ impl Concern {
                 Critical,
                 "its Jibri has ended otherwise than it was told to, so that a recording may lie there unfinished; the instance is kept \
                  and records nothing any more",
-                "look at the folder of its recordings and save what is there, then terminate the instance by hand: nobody else does",
+                "look at the folder of its recordings and save what is there, then terminate the instance by hand: nobody else does. The \
+                 hook holds it for five minutes, and the group retains it: terminate it once more. Where the group does not retain, \
+                 complete the hook's action with CONTINUE",
             ),
             Self::CheckFailed => (
                 Critical,

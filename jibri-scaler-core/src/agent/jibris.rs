@@ -160,10 +160,14 @@ impl Jibris {
         ended.map(|(_, since)| elapsed.saturating_sub(*since)).max()
     }
 
-    /// Takes in that the machine begins anew: nothing was told, and nothing was heard.
-    pub(super) fn begin_anew(&mut self) {
+    /// Takes in that the machine begins anew: nothing was told, nothing was heard, and no process has ended for long.
+    pub(super) fn begin_anew(&mut self, elapsed: Duration) {
+        let mut processes = std::mem::take(&mut self.processes);
+        for (_, since) in &mut processes {
+            *since = elapsed;
+        }
         *self = Self {
-            processes: std::mem::take(&mut self.processes),
+            processes,
             ..Self::default()
         };
     }
@@ -260,7 +264,11 @@ mod tests {
         assert!(!jibris.all_have_answered() && jibris.one_answers());
         jibris.read(&[ProbeOutcome::TimedOut, says("IDLE")], secs(2));
         assert!(jibris.all_have_answered());
-        jibris.begin_anew();
+        let ended = ServiceState::Ended { code: Some(255) };
+        jibris.seen(&[ended], secs(3));
+        jibris.begin_anew(secs(9000));
         assert!(!jibris.all_have_answered());
+        // What has ended on its way into the pool has not ended for long.
+        assert_eq!(jibris.one_ended_for(secs(9001)), Some(secs(1)));
     }
 }

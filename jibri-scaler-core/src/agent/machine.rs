@@ -76,7 +76,6 @@ const LAST_RETRY: Duration = Duration::from_secs(300);
 /// # Ok::<(), jibri_scaler_core::EmptyInstanceId>(())
 /// ```
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Agent {
     config: AgentConfig,
     id: InstanceId,
@@ -103,8 +102,6 @@ pub struct Agent {
     looking: Option<shrinking::Looking>,
     /// What the group was when it was last listed.
     listed: Option<Listed>,
-    /// Whether it may not be listed, so that asking again soon is of no use.
-    list_refused: bool,
     /// Since when the machine is kept at the hook.
     kept_at_hook_since: Option<Duration>,
     /// Whether it is to be published that the machine is kept for a human.
@@ -167,7 +164,6 @@ impl Agent {
             protection: Protection::default(),
             looking: None,
             listed: None,
-            list_refused: false,
             kept_at_hook_since: None,
             says_kept: false,
             saving: saving::Saving::default(),
@@ -315,7 +311,6 @@ impl Agent {
             Input::Sums(result) => self.summed(result.ok().as_deref()),
             Input::Listed(result) => {
                 self.settle(ActKind::List, &result);
-                self.list_refused = matches!(result, Err(PortErrorKind::Permanent));
                 if let Ok(listing) = &result {
                     self.listed = Some(Listed::new(listing, self.begun.list));
                     self.counting.listed();

@@ -292,7 +292,7 @@ impl Agent {
         self.paces.clear();
         self.launch = Launch::from_pool();
         self.health = Health::new(self.config.freshness());
-        self.jibris.begin_anew();
+        self.jibris.begin_anew(self.clock.elapsed);
         self.note(Concern::Draining, false);
     }
 

@@ -26,9 +26,9 @@ impl Agent {
 
     /// How far apart heartbeats are.
     pub(super) fn heartbeat_every(&self) -> Duration {
-        let is_told = self.listed.is_some() || self.list_refused;
         let timeout = self.hook_timeout();
-        let timeout = if is_told {
+        // Nobody has said how long it is where the group may not be listed either.
+        let timeout = if self.listed.is_some() {
             timeout
         } else {
             timeout.min(CAUTIOUS)

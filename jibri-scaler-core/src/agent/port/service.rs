@@ -83,7 +83,7 @@ pub enum CheckResult {
 /// - [`states`](Self::states) never fails and ends within a second or so.
 /// - The checks may take longer; they end by a deadline of their own, and are harmless.
 /// - Cancellation: a [`start`](Self::start) or [`stop_now`](Self::stop_now) whose future is dropped may have been taken, and may be repeated.
-///   A check whose future is dropped leaves no process behind. [`state`](Self::state) is harmless.
+///   A check whose future is dropped leaves no process behind. [`states`](Self::states) is harmless.
 ///
 /// ```
 /// use async_trait::async_trait;

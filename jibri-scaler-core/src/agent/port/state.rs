@@ -35,6 +35,7 @@ impl SavedState {
 /// # Contract
 /// - What was saved is from this machine, and from before no reboot: else it is `None`.
 /// - Losing it costs no recording: a Jibri counts as busy since it is seen busy again.
+/// - Cancellation: a [`save`](Self::save) whose future is dropped may or may not have been made; [`load`](Self::load) is harmless.
 ///
 /// ```
 /// use async_trait::async_trait;
