@@ -9,7 +9,7 @@ use std::{
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use futures_util::{StreamExt as _, stream::BoxStream};
-use jibri_scaler_aws::{AutoScalingGroup, CallBudget, Ownership, TableName};
+use jibri_scaler_aws::{AutoScalingGroup, CallBudget, ControllerName, Ownership, TableName};
 use jibri_scaler_core::{
     Controller, Timestamp,
     observe::AgentReports,
@@ -83,7 +83,10 @@ impl World {
     pub(crate) fn with_sdk(sdk: SdkConfig, arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
         let jibris = Addresses::from_templates(&arguments.jibri_url, &arguments.internal_url)?;
         if arguments.memory.is_none() {
-            say("without --memory a restart forgets which Jibris were told to go");
+            say(
+                "without --memory a restart, and a replica that takes the lead over, forgets which Jibris were told to go, what is \
+                 paused and what is kept",
+            );
         }
         Ok(Self {
             sdk,
@@ -133,7 +136,7 @@ impl World {
             memory,
             company: Company {
                 leadership,
-                ownership: Ownership::new(group, "embed".parse()?),
+                ownership: Ownership::new(group, mark(self.lead_table.as_ref())?),
             },
             clock: Box::new(|| Timestamp::from(SystemTime::now())),
             ticks: promptly(
@@ -145,6 +148,19 @@ impl World {
             .boxed(),
         })
     }
+}
+
+/// The name under which other controllers see this service, which takes what has its own name for itself: that of the table which its
+/// replicas share, or else that of the machine.
+fn mark(lead_table: Option<&TableName>) -> Result<ControllerName, Box<dyn Error>> {
+    let machine = || {
+        rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned()
+    };
+    let name = lead_table.map_or_else(machine, |table| table.as_str().to_owned());
+    Ok(name.parse()?)
 }
 
 #[cfg(feature = "dynamodb")]
