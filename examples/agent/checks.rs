@@ -5,7 +5,7 @@ use std::{fs, io, path::PathBuf, time::Duration};
 use jibri_scaler_core::agent::port::CheckResult;
 use tokio::{task::spawn_blocking, time::timeout};
 
-use crate::command;
+use crate::command::{self, OutOfMemory};
 
 /// What the shell says where a command can't be executed, or is not there.
 const NOT_STARTED: [i32; 2] = [126, 127];
@@ -33,7 +33,7 @@ impl ReleaseCheck {
 /// The command is killed at the deadline. One that ended with another code than 0 has failed; one that could not do its work (it
 /// is not there, was killed, took too long) has found nothing.
 pub(crate) async fn by_command(command: &str, deadline: Duration) -> CheckResult {
-    let run = match command::run(command, deadline).await {
+    let run = match command::run(command, deadline, OutOfMemory::GoesFirst).await {
         Ok(run) => run,
         Err(error) => {
             return CheckResult::Inconclusive(format!("`{command}` could not be started: {error}"));

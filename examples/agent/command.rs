@@ -34,18 +34,43 @@ impl Run {
     }
 }
 
-/// Runs first in the shell. The agent's unit keeps the kernel from taking its memory, which its children inherit: a Chrome of the self
-/// check would outlive the one that records. What the agent runs goes before what Jibri runs. To raise it needs no rights.
-const GOES_FIRST: &str = "\
-if read -r oom_adj </proc/self/oom_score_adj && [ \"$oom_adj\" -lt 500 ]; then echo 500 >/proc/self/oom_score_adj; fi";
+/// When memory runs out, whose turn it is to lose a process.
+///
+/// The agent's unit keeps the kernel from taking the agent's memory, and children inherit that: a Chrome of the self check would
+/// outlive the one that records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutOfMemory {
+    /// What the agent runs for itself goes before what Jibri runs.
+    GoesFirst,
+    /// As anything that the machine starts by itself: what a command starts may be the Jibri, and inherits this.
+    AsUsual,
+}
+
+impl OutOfMemory {
+    /// Runs first in the shell. To raise it needs no rights.
+    fn raise(self) -> String {
+        let least = match self {
+            Self::GoesFirst => 500,
+            Self::AsUsual => 0,
+        };
+        format!(
+            "{{ read -r oom_adj </proc/self/oom_score_adj && [ \"$oom_adj\" -lt {least} ] && \
+             echo {least} >/proc/self/oom_score_adj; }} 2>/dev/null\nunset oom_adj"
+        )
+    }
+}
 
 /// Runs a command of the shell. When it has ended, at its deadline, and where the future is dropped, every process of its group
 /// is killed.
-pub(crate) async fn run(command: &str, deadline: Duration) -> io::Result<Run> {
+pub(crate) async fn run(
+    command: &str,
+    deadline: Duration,
+    out_of_memory: OutOfMemory,
+) -> io::Result<Run> {
     let mut child = Command::new("/bin/sh")
         .args([
             "-c",
-            &format!("{{ {GOES_FIRST}; }} 2>/dev/null\nunset oom_adj\nexec 2>&1\n{command}"),
+            &format!("{}\nexec 2>&1\n{command}", out_of_memory.raise()),
         ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -96,13 +121,15 @@ impl Drop for Group {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{OutOfMemory::GoesFirst, *};
 
     const AMPLE: Duration = Duration::from_mins(1);
 
     #[tokio::test]
     async fn the_exit_code_and_both_outputs_are_told() {
-        let run = run("echo out; echo  err >&2; exit 3", AMPLE).await.unwrap();
+        let run = run("echo out; echo  err >&2; exit 3", AMPLE, GoesFirst)
+            .await
+            .unwrap();
         assert_eq!(run.status.unwrap().code(), Some(3));
         assert_eq!(run.output, "out\nerr\n");
         assert_eq!(run.on_one_line(), "out err");
@@ -113,26 +140,56 @@ mod tests {
     #[tokio::test]
     async fn memory_is_taken_from_commands_before_it_is_taken_from_a_jibri() {
         let command = "cat /proc/self/oom_score_adj; (cat /proc/self/oom_score_adj)";
-        assert_eq!(run(command, AMPLE).await.unwrap().output, "500\n500\n");
+        assert_eq!(
+            run(command, AMPLE, GoesFirst).await.unwrap().output,
+            "500\n500\n"
+        );
+    }
+
+    /// A Jibri that such a command starts would go first of all, or outlive what the machine needs more.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_jibri_that_a_command_starts_is_as_any_other() {
+        let as_usual = OutOfMemory::AsUsual.raise();
+        let score = |before: i32| {
+            let script = format!(
+                "echo {before} >/proc/self/oom_score_adj || exit 1\n{as_usual}\ncat /proc/self/oom_score_adj"
+            );
+            let output = std::process::Command::new("/bin/sh")
+                .args(["-c", &script])
+                .output();
+            let output = output.unwrap();
+            let score = String::from_utf8(output.stdout).unwrap();
+            output.status.success().then(|| score.trim().to_owned())
+        };
+        assert_eq!(score(700).as_deref(), Some("700"));
+        // As the agent's unit has it. Only root may lower it.
+        assert!(matches!(score(-900).as_deref(), Some("0") | None));
     }
 
     #[tokio::test]
     async fn only_the_beginning_of_a_long_output_is_kept() {
-        let run = run("yes | head -c 1000000; exit 1", AMPLE).await.unwrap();
+        let run = run("yes | head -c 1000000; exit 1", AMPLE, GoesFirst)
+            .await
+            .unwrap();
         assert_eq!(run.status.unwrap().code(), Some(1));
         assert_eq!(run.output.len(), KEPT);
     }
 
     #[tokio::test]
     async fn what_a_command_leaves_behind_is_killed_at_its_end() {
-        let run = run("sleep 1000 & echo $!", AMPLE).await.unwrap();
+        let run = run("sleep 1000 & echo $!", AMPLE, GoesFirst).await.unwrap();
         assert!(run.status.unwrap().success());
         until_gone(run.output.trim()).await;
     }
 
     #[tokio::test]
     async fn a_command_is_killed_at_its_deadline_with_all_that_it_started() {
-        let run = run("sh -c 'echo $$; sleep 1000' & wait", Duration::from_secs(1));
+        let run = run(
+            "sh -c 'echo $$; sleep 1000' & wait",
+            Duration::from_secs(1),
+            GoesFirst,
+        );
         let run = run.await.unwrap();
         assert!(run.status.is_none());
         let child = run.output.trim();
@@ -148,7 +205,7 @@ mod tests {
             file.display()
         );
         let id = tokio::select! {
-            run = run(&command, AMPLE) => panic!("{run:?}"),
+            run = run(&command, AMPLE, GoesFirst) => panic!("{run:?}"),
             id = async {
                 loop {
                     if let Ok(id) = std::fs::read_to_string(&file) {

@@ -7,7 +7,10 @@ use jibri_scaler_core::{
     port::{PortError, PortErrorKind},
 };
 
-use crate::{command, systemd::Systemd};
+use crate::{
+    command::{self, OutOfMemory},
+    systemd::Systemd,
+};
 
 const STATE_DEADLINE: Duration = Duration::from_secs(2);
 const START_DEADLINE: Duration = Duration::from_mins(1);
@@ -31,7 +34,7 @@ impl Supervisor {
             Self::Systemd(systemd) => return systemd.states().await,
             Self::Commands { state, .. } => state,
         };
-        match command::run(state, STATE_DEADLINE).await {
+        match command::run(state, STATE_DEADLINE, OutOfMemory::GoesFirst).await {
             Ok(run) if run.status.is_some_and(|status| status.success()) => {
                 run.output.lines().map(line_state).collect()
             }
@@ -50,7 +53,7 @@ impl Supervisor {
             return Err(error(PortErrorKind::Permanent, advice));
         };
         let failed = |what| error(PortErrorKind::Transient, format!("`{start}` {what}"));
-        match command::run(start, START_DEADLINE).await {
+        match command::run(start, START_DEADLINE, OutOfMemory::AsUsual).await {
             Ok(run) => match run.status {
                 Some(status) if status.success() => Ok(()),
                 Some(status) => Err(failed(format!(
