@@ -33,7 +33,7 @@ pub(crate) struct Measured {
     /// From before a report was written until its answer was read.
     median: Duration,
     p99: Duration,
-    slowest: Duration,
+    pub(crate) slowest: Duration,
 }
 
 impl Measured {
