@@ -223,7 +223,8 @@ impl OutOfRange {
     }
 }
 
-fn in_range(
+/// The value, where it is in that range.
+pub(crate) fn in_range(
     key: &'static str,
     value: Duration,
     range: &RangeInclusive<Duration>,

@@ -1,9 +1,10 @@
 //! How an agent is to behave.
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::time::Duration;
 
 use crate::{
     OutOfRange,
+    limits::in_range,
     policy::{MinIdle, PercentIdle},
     time::readable,
 };
@@ -284,23 +285,6 @@ impl AgentConfig {
             in_range("surplus_hold", self.surplus_hold(), &range, allowed)?;
         }
         Ok(self)
-    }
-}
-
-fn in_range(
-    key: &'static str,
-    value: Duration,
-    range: &RangeInclusive<Duration>,
-    allowed: &'static str,
-) -> Result<Duration, OutOfRange> {
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        Err(OutOfRange::new(
-            key,
-            format!("\"{}\"", readable(value)),
-            allowed,
-        ))
     }
 }
 
