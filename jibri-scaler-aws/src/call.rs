@@ -51,14 +51,24 @@ impl Deadline {
     }
 }
 
-/// A client whose requests are counted, where that is wanted. Every client is made of such a configuration.
-pub(crate) trait Counted {
-    fn counted(self) -> Self;
+/// How long a call may take, and how often it is tried.
+#[derive(Clone, Debug)]
+pub(crate) struct Patience {
+    timeouts: TimeoutConfig,
+    retries: RetryConfig,
 }
 
-macro_rules! counted {
+/// What the clients of all services are configured with, and their calls.
+pub(crate) trait Configure {
+    /// The same counting its requests, where that is wanted. Every client is made of such a configuration.
+    fn counted(self) -> Self;
+
+    fn with_patience(self, patience: Patience) -> Self;
+}
+
+macro_rules! configure {
     ($($builder:ty),+) => {
-        $(impl Counted for $builder {
+        $(impl Configure for $builder {
             #[cfg(feature = "metrics")]
             fn counted(self) -> Self {
                 self.interceptor(counting::Counting)
@@ -68,31 +78,42 @@ macro_rules! counted {
             fn counted(self) -> Self {
                 self
             }
+
+            fn with_patience(self, patience: Patience) -> Self {
+                self.timeout_config(patience.timeouts)
+                    .retry_config(patience.retries)
+            }
         })+
     };
 }
 
-counted!(
+configure!(
     aws_sdk_autoscaling::config::Builder,
     aws_sdk_cloudwatch::config::Builder
 );
 #[cfg(feature = "dynamodb")]
-counted!(aws_sdk_dynamodb::config::Builder);
+configure!(aws_sdk_dynamodb::config::Builder);
 #[cfg(feature = "ec2")]
-counted!(aws_sdk_ec2::config::Builder);
+configure!(aws_sdk_ec2::config::Builder);
 
 /// One attempt, which may take the whole time.
-pub(crate) fn act(sdk: &SdkConfig, total: Duration) -> (TimeoutConfig, RetryConfig) {
-    (timeouts(sdk, total, total), RetryConfig::disabled())
+pub(crate) fn act(sdk: &SdkConfig, total: Duration) -> Patience {
+    Patience {
+        timeouts: timeouts(sdk, total, total),
+        retries: RetryConfig::disabled(),
+    }
 }
 
 /// A few attempts that share the time.
-pub(crate) fn read(sdk: &SdkConfig, total: Duration) -> (TimeoutConfig, RetryConfig) {
+pub(crate) fn read(sdk: &SdkConfig, total: Duration) -> Patience {
     let retries = RetryConfig::standard()
         .with_max_attempts(READ_ATTEMPTS)
         .with_initial_backoff(FIRST_BACKOFF)
         .with_max_backoff(LONGEST_BACKOFF);
-    (timeouts(sdk, total, total / READ_ATTEMPTS), retries)
+    Patience {
+        timeouts: timeouts(sdk, total, total / READ_ATTEMPTS),
+        retries,
+    }
 }
 
 /// The SDK has no timeouts of its own but for connecting. What the embedder set for connecting and reading stays.
@@ -117,7 +138,7 @@ mod tests {
             .operation_timeout(Duration::from_hours(1))
             .build();
         let sdk = SdkConfig::builder().timeout_config(theirs).build();
-        let (timeouts, retries) = read(&sdk, Duration::from_secs(9));
+        let Patience { timeouts, retries } = read(&sdk, Duration::from_secs(9));
         assert_eq!(timeouts.connect_timeout(), Some(Duration::from_secs(2)));
         assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(9)));
         assert_eq!(
@@ -130,7 +151,7 @@ mod tests {
     #[test]
     fn an_act_is_tried_once() {
         let sdk = SdkConfig::builder().build();
-        let (timeouts, retries) = act(&sdk, Duration::from_secs(9));
+        let Patience { timeouts, retries } = act(&sdk, Duration::from_secs(9));
         assert_eq!(timeouts.operation_timeout(), Some(Duration::from_secs(9)));
         assert_eq!(retries.max_attempts(), 1);
         assert!(!retries.has_retry());

@@ -14,7 +14,7 @@ use crate::{
     BuildError, CallBudget, GroupName,
     budget::{self, Call, CountRetries, Share},
     build,
-    call::{self, Counted as _, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
+    call::{self, Configure as _, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
     failure::Failure,
 };
 
@@ -119,17 +119,14 @@ impl AutoScalingGroup {
     /// Waits until it may act. Returns what holds the act to the time that is then left.
     pub(crate) async fn turn_to_act(&self, time: Duration) -> Result<config::Builder, Failure> {
         let left = self.turn(Call::Act, time).await?;
-        let (timeouts, _) = call::act(&self.sdk, left);
-        Ok(config::Builder::new().timeout_config(timeouts))
+        let patience = call::act(&self.sdk, left);
+        Ok(config::Builder::new().with_patience(patience))
     }
 }
 
 fn client(sdk: &SdkConfig, timeout: Duration, share: Option<&Share>) -> Client {
-    let (timeouts, retries) = call::act(sdk, timeout);
-    let mut config = config::Builder::from(sdk)
-        .counted()
-        .timeout_config(timeouts)
-        .retry_config(retries);
+    let patience = call::act(sdk, timeout);
+    let mut config = config::Builder::from(sdk).counted().with_patience(patience);
     if let Some(share) = share {
         config = config.interceptor(CountRetries(share.clone()));
     }

@@ -25,7 +25,7 @@ use jibri_scaler_core::{Timestamp, port::PortError};
 
 use crate::{
     BuildError, GroupName, Namespace, build,
-    call::{self, Counted as _, SHORTEST_TIMEOUT},
+    call::{self, Configure as _, SHORTEST_TIMEOUT},
     page,
 };
 
@@ -153,16 +153,12 @@ impl Inspector {
     }
 
     fn autoscaling_override(&self, left: Duration) -> autoscaling::config::Builder {
-        let (timeouts, retries) = call::read(&self.sdk, left);
-        autoscaling::config::Builder::new()
-            .timeout_config(timeouts)
-            .retry_config(retries)
+        let patience = call::read(&self.sdk, left);
+        autoscaling::config::Builder::new().with_patience(patience)
     }
 
     fn cloudwatch_override(&self, left: Duration) -> cloudwatch::config::Builder {
-        let (timeouts, retries) = call::read(&self.sdk, left);
-        cloudwatch::config::Builder::new()
-            .timeout_config(timeouts)
-            .retry_config(retries)
+        let patience = call::read(&self.sdk, left);
+        cloudwatch::config::Builder::new().with_patience(patience)
     }
 }

@@ -16,7 +16,7 @@ use jibri_scaler_core::{
 use crate::{
     AutoScalingGroup, ControllerName,
     budget::Call,
-    call::{self, Deadline},
+    call::{self, Configure as _, Deadline},
     failure::Failure,
 };
 
@@ -86,18 +86,14 @@ impl Ownership {
         };
         let turn = self.group.turn(Call::Read, left(deadline, doing)?).await;
         let left = turn.map_err(|failure| failure.during(doing()))?;
-        let (timeouts, retries) = call::read(&self.group.sdk, left);
+        let patience = call::read(&self.group.sdk, left);
         self.group
             .client
             .describe_policies()
             .auto_scaling_group_name(self.group.name().as_str())
             .set_next_token(token)
             .customize()
-            .config_override(
-                config::Builder::new()
-                    .timeout_config(timeouts)
-                    .retry_config(retries),
-            )
+            .config_override(config::Builder::new().with_patience(patience))
             .send()
             .await
             .map_err(|error| Failure::new("autoscaling:DescribePolicies", error).during(doing()))
@@ -112,7 +108,7 @@ impl Ownership {
         };
         let turn = self.group.turn(Call::Read, left(deadline, doing)?).await;
         let left = turn.map_err(|failure| failure.during(doing()))?;
-        let (timeouts, retries) = call::read(&self.group.sdk, left);
+        let patience = call::read(&self.group.sdk, left);
         let filter = |name: &str, value: &str| Filter::builder().name(name).values(value).build();
         let answer: DescribeTagsOutput = self
             .group
@@ -121,11 +117,7 @@ impl Ownership {
             .filters(filter("auto-scaling-group", self.group.name().as_str()))
             .filters(filter("key", CONTROLLER_TAG))
             .customize()
-            .config_override(
-                config::Builder::new()
-                    .timeout_config(timeouts)
-                    .retry_config(retries),
-            )
+            .config_override(config::Builder::new().with_patience(patience))
             .send()
             .await
             .map_err(|error| Failure::new("autoscaling:DescribeTags", error).during(doing()))?;

@@ -14,7 +14,7 @@ use crate::{
     BuildError, CallBudget, GroupName, Namespace,
     budget::{self, Call, Share},
     build,
-    call::{self, Counted as _, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
+    call::{self, Configure as _, DEFAULT_TIMEOUT, SHORTEST_TIMEOUT},
     failure::Failure,
     metric,
 };
@@ -90,13 +90,13 @@ impl Publisher {
     /// point that arrives twice counts twice.
     pub(crate) async fn put(&self, data: Vec<MetricDatum>) -> Result<(), Failure> {
         let left = budget::turn(self.share.as_ref(), Call::Read, self.timeout).await?;
-        let (timeouts, _) = call::act(&self.sdk, left);
+        let patience = call::act(&self.sdk, left);
         self.client
             .put_metric_data()
             .namespace(self.namespace.as_str())
             .set_metric_data(Some(data))
             .customize()
-            .config_override(config::Builder::new().timeout_config(timeouts))
+            .config_override(config::Builder::new().with_patience(patience))
             .send()
             .await
             .map(|_| ())
@@ -105,11 +105,10 @@ impl Publisher {
 }
 
 fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
-    let (timeouts, retries) = call::act(sdk, timeout);
+    let patience = call::act(sdk, timeout);
     let config = config::Builder::from(sdk)
         .counted()
-        .timeout_config(timeouts)
-        .retry_config(retries)
+        .with_patience(patience)
         .build();
     Client::from_conf(config)
 }

@@ -10,7 +10,7 @@ use jibri_scaler_core::{
 use super::{Imds, membership};
 use crate::{
     GroupName,
-    call::{self, Counted as _, DEFAULT_TIMEOUT},
+    call::{self, Configure as _, DEFAULT_TIMEOUT},
 };
 
 const INSTANCE_ID: &str = "instance-id";

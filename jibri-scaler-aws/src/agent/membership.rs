@@ -1,33 +1,28 @@
 //! Where one instance is in its group.
 
-use aws_sdk_autoscaling::{
-    Client,
-    config::{self, retry::RetryConfig, timeout::TimeoutConfig},
-    types::AutoScalingInstanceDetails,
-};
+use aws_sdk_autoscaling::{Client, config, types::AutoScalingInstanceDetails};
 use jibri_scaler_core::{
     InstanceId,
     port::{PortError, PortErrorKind},
 };
 
-use crate::failure::Failure;
+use crate::{
+    call::{Configure as _, Patience},
+    failure::Failure,
+};
 
 /// The row of that instance, in whatever group it is; `None` where it is in none. Reading is `call::read`.
 pub(super) async fn row(
     client: &Client,
     id: &InstanceId,
-    (timeouts, retries): (TimeoutConfig, RetryConfig),
+    patience: Patience,
 ) -> Result<Option<AutoScalingInstanceDetails>, PortError> {
     let operation = || format!("ask which Auto Scaling group instance `{id}` is in");
     let page = client
         .describe_auto_scaling_instances()
         .instance_ids(id.as_str())
         .customize()
-        .config_override(
-            config::Builder::new()
-                .timeout_config(timeouts)
-                .retry_config(retries),
-        )
+        .config_override(config::Builder::new().with_patience(patience))
         .send()
         .await
         .map_err(|error| {

@@ -20,7 +20,8 @@ use jibri_scaler_core::{
 
 use self::sums::{Series, Window};
 use crate::{
-    BuildError, GroupName, Namespace, call,
+    BuildError, GroupName, Namespace,
+    call::{self, Configure as _},
     failure::Failure,
     metric, page,
     publisher::{METRICS_PER_CALL, Publisher},
@@ -144,7 +145,7 @@ impl CloudWatchIdle {
             self.reading(),
             publisher.timeout,
             |token, left| async move {
-                let (timeouts, retries) = call::read(&publisher.sdk, left);
+                let patience = call::read(&publisher.sdk, left);
                 let page = publisher
                     .client
                     .get_metric_data()
@@ -154,11 +155,7 @@ impl CloudWatchIdle {
                     .scan_by(ScanBy::TimestampAscending)
                     .set_next_token(token)
                     .customize()
-                    .config_override(
-                        config::Builder::new()
-                            .timeout_config(timeouts)
-                            .retry_config(retries),
-                    )
+                    .config_override(config::Builder::new().with_patience(patience))
                     .send()
                     .await
                     .map_err(|error| {

@@ -14,7 +14,7 @@ use super::details::{DescribeInstances, Details, Page, Refusal, describing};
 use crate::{
     CallBudget, GroupName,
     budget::{self, Call, CountRetries, Share},
-    call::{self, Counted as _},
+    call::{self, Configure as _},
     failure::Failure,
 };
 
@@ -55,18 +55,14 @@ impl DescribeInstances for Ec2 {
     ) -> Result<Page, Refusal> {
         let turn = budget::turn(self.share.as_ref(), Call::Read, left).await;
         let left = turn.map_err(|failure| Refusal::Other(failure.during(describing(ids))))?;
-        let (timeouts, retries) = call::read(&self.sdk, left);
+        let patience = call::read(&self.sdk, left);
         let result = self
             .client
             .describe_instances()
             .set_instance_ids(Some(ids.iter().map(ToString::to_string).collect()))
             .set_next_token(token)
             .customize()
-            .config_override(
-                config::Builder::new()
-                    .timeout_config(timeouts)
-                    .retry_config(retries),
-            )
+            .config_override(config::Builder::new().with_patience(patience))
             .send()
             .await;
         match result {

@@ -17,7 +17,7 @@ use jibri_scaler_core::{
 use super::AutoScalingGroup;
 use crate::{
     budget::Call,
-    call::{self, Deadline},
+    call::{self, Configure as _, Deadline},
     failure::Failure,
 };
 
@@ -95,17 +95,13 @@ impl AutoScalingGroup {
         };
         let turn = self.turn(Call::Read, left).await;
         let left = turn.map_err(|failure| failure.during(self.listing()))?;
-        let (timeouts, retries) = call::read(&self.sdk, left);
+        let patience = call::read(&self.sdk, left);
         self.client
             .describe_auto_scaling_groups()
             .auto_scaling_group_names(self.name.as_str())
             .set_next_token(token)
             .customize()
-            .config_override(
-                config::Builder::new()
-                    .timeout_config(timeouts)
-                    .retry_config(retries),
-            )
+            .config_override(config::Builder::new().with_patience(patience))
             .send()
             .await
             .map_err(|error| {
@@ -124,18 +120,14 @@ impl AutoScalingGroup {
         };
         let turn = self.turn(Call::Read, left).await;
         let left = turn.map_err(|failure| failure.during(self.listing()))?;
-        let (timeouts, retries) = call::read(&self.sdk, left);
+        let patience = call::read(&self.sdk, left);
         let answer = self
             .client
             .describe_lifecycle_hooks()
             .auto_scaling_group_name(self.name.as_str())
             .lifecycle_hook_names(HOOK_TERMINATING)
             .customize()
-            .config_override(
-                config::Builder::new()
-                    .timeout_config(timeouts)
-                    .retry_config(retries),
-            )
+            .config_override(config::Builder::new().with_patience(patience))
             .send()
             .await
             .map_err(|error| {

@@ -11,7 +11,7 @@ use jibri_scaler_core::{
 
 use crate::{
     GroupName, TableName,
-    call::{self, Counted as _, Deadline},
+    call::{self, Configure as _, Deadline},
     failure::Failure,
 };
 
@@ -54,7 +54,7 @@ impl Row {
                 self.group, self.table
             )
         };
-        let (timeouts, retries) = call::read(&self.sdk, left(deadline, doing)?);
+        let patience = call::read(&self.sdk, left(deadline, doing)?);
         let answer = self
             .client
             .get_item()
@@ -62,11 +62,7 @@ impl Row {
             .key(KEY, AttributeValue::S(self.group.to_string()))
             .consistent_read(true)
             .customize()
-            .config_override(
-                config::Builder::new()
-                    .timeout_config(timeouts)
-                    .retry_config(retries),
-            )
+            .config_override(config::Builder::new().with_patience(patience))
             .send()
             .await
             .map_err(|error| Failure::new("dynamodb:GetItem", error).during(doing()))?;
@@ -96,7 +92,7 @@ impl Row {
                 self.group, self.table
             )
         };
-        let (timeouts, retries) = call::act(&self.sdk, left(deadline, doing)?);
+        let patience = call::act(&self.sdk, left(deadline, doing)?);
         let put = self
             .client
             .put_item()
@@ -115,11 +111,7 @@ impl Row {
         };
         let sent = put
             .customize()
-            .config_override(
-                config::Builder::new()
-                    .timeout_config(timeouts)
-                    .retry_config(retries),
-            )
+            .config_override(config::Builder::new().with_patience(patience))
             .send()
             .await;
         let Err(error) = sent else { return Ok(true) };

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     AutoScalingGroup, BuildError, GroupName, Namespace, build,
-    call::{self, SHORTEST_TIMEOUT},
+    call::{self, Patience, SHORTEST_TIMEOUT},
     inspect::Inspector,
 };
 
@@ -205,12 +205,6 @@ impl Provisioner {
 }
 
 /// How a client of provisioning calls: all of its changes can be made twice.
-fn patience(
-    sdk: &SdkConfig,
-    timeout: Duration,
-) -> (
-    aws_sdk_autoscaling::config::timeout::TimeoutConfig,
-    aws_sdk_autoscaling::config::retry::RetryConfig,
-) {
+fn patience(sdk: &SdkConfig, timeout: Duration) -> Patience {
     call::read(sdk, timeout)
 }

@@ -12,7 +12,7 @@ use jibri_scaler_core::port::{PortError, PortErrorKind};
 
 use super::Market;
 use crate::{
-    call,
+    call::{self, Configure as _},
     failure::Failure,
     inspect::{GroupSetup, Inspector, Member, Section, Unread, page, section},
 };
@@ -109,10 +109,8 @@ impl Inspector {
     }
 
     fn ec2_override(&self, left: Duration) -> Builder {
-        let (timeouts, retries) = call::read(&self.sdk, left);
-        Builder::new()
-            .timeout_config(timeouts)
-            .retry_config(retries)
+        let patience = call::read(&self.sdk, left);
+        Builder::new().with_patience(patience)
     }
 }
 

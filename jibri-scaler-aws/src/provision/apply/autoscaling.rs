@@ -14,7 +14,7 @@ use jibri_scaler_core::{
 
 use super::{Provisioner, patience};
 use crate::{
-    call::Counted as _,
+    call::Configure as _,
     failure::Failure,
     inspect::{Hook, ScalingPolicy},
 };
@@ -26,11 +26,10 @@ const GRANULARITY: &str = "1Minute";
 const ABSENT: [&str; 3] = ["No Lifecycle Hook found", "not found", "does not exist"];
 
 pub(super) fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
-    let (timeouts, retries) = patience(sdk, timeout);
+    let patience = patience(sdk, timeout);
     let config = config::Builder::from(sdk)
         .counted()
-        .timeout_config(timeouts)
-        .retry_config(retries)
+        .with_patience(patience)
         .build();
     Client::from_conf(config)
 }

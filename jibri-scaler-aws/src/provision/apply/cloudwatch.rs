@@ -11,7 +11,7 @@ use jibri_scaler_core::port::PortError;
 
 use super::{Provisioner, patience};
 use crate::{
-    call::Counted as _,
+    call::Configure as _,
     failure::Failure,
     inspect::{Alarm, MetricQuery, QuerySource},
 };
@@ -27,11 +27,10 @@ const ABSENT: [&str; 3] = [
 ];
 
 pub(super) fn client(sdk: &SdkConfig, timeout: Duration) -> Client {
-    let (timeouts, retries) = patience(sdk, timeout);
+    let patience = patience(sdk, timeout);
     let config = config::Builder::from(sdk)
         .counted()
-        .timeout_config(timeouts)
-        .retry_config(retries)
+        .with_patience(patience)
         .build();
     Client::from_conf(config)
 }
