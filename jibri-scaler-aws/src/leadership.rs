@@ -1,7 +1,7 @@
 //! One leader of several replicas, by a lease in a `DynamoDB` table.
 
 mod clock;
-mod table;
+mod row;
 
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
@@ -24,7 +24,7 @@ use crate::{
     call::{Deadline, SHORTEST_TIMEOUT},
 };
 use clock::{Moment, SystemClock, Watch};
-use table::Row;
+use row::Row;
 
 /// Short enough to fit, beside a listing, into the shortest usual control interval of 10 s.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -50,7 +50,8 @@ const RESIGN_ATTEMPTS: usize = 2;
 /// of the old leader may still meet those of the new one, which loses no recording: that is so with any two controllers.
 ///
 /// # The table
-/// One for all groups. Its key is one string, `lead`; it needs no expiry of items, and has one item of about 100 bytes per group:
+/// One for all groups. Its key is one string, `lead`; it needs no expiry of items, and has one item of about 100 bytes per group, beside that
+/// of its memory where [`DynamoDbMemory`](crate::DynamoDbMemory) keeps it there:
 ///
 /// ```sh
 /// aws dynamodb create-table --table-name jibri-scaler-leads --billing-mode PAY_PER_REQUEST \
@@ -78,8 +79,9 @@ const RESIGN_ATTEMPTS: usize = 2;
 /// who leads and $0.03 for each other replica.
 ///
 /// # The memory
-/// Give all replicas the same [memory](jibri_scaler_core::Controller::with_memory). Without that nothing is lost: who takes the lead goes on from
-/// what it has seen itself, shrinks later, and does not know which Jibris the one before it had told to go.
+/// Give all replicas the same [memory](jibri_scaler_core::Controller::with_memory): [`DynamoDbMemory`](crate::DynamoDbMemory) keeps it in
+/// this table. Without that nothing is lost: who takes the lead goes on from what it has seen itself, shrinks later, and does not know which
+/// Jibris the one before it had told to go, what is paused and what is kept.
 ///
 /// # Errors of its port
 /// As those of [`AutoScalingGroup`](crate::AutoScalingGroup). The read is tried up to three times, the write once: the next campaign is

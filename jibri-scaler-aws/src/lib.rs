@@ -13,6 +13,8 @@ mod group;
 pub mod inspect;
 #[cfg(feature = "dynamodb")]
 mod leadership;
+#[cfg(feature = "dynamodb")]
+mod memory_store;
 mod metric;
 mod name;
 mod ownership;
@@ -20,6 +22,8 @@ mod page;
 pub mod provision;
 mod publisher;
 mod sink;
+#[cfg(feature = "dynamodb")]
+mod table;
 
 pub use budget::{CallBudget, InvalidBudget};
 pub use build::BuildError;
@@ -30,6 +34,9 @@ pub use group::AutoScalingGroup;
 #[cfg(feature = "dynamodb")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
 pub use leadership::{Clock, DynamoDbLeadership, LeadershipError};
+#[cfg(feature = "dynamodb")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dynamodb")))]
+pub use memory_store::DynamoDbMemory;
 pub use name::{ControllerName, GroupName, InvalidName, Namespace, TableName};
 pub use ownership::{CONTROLLER_TAG, Ownership};
 pub use sink::CloudWatchSink;

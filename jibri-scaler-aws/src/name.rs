@@ -11,6 +11,9 @@ const CONTROLLER_LENGTH: usize = 128;
 /// The shortest name of a table.
 const SHORTEST_TABLE: usize = 3;
 
+/// What comes before the name of a group in the key of its memory. The name of a group has no colon, so that no lead has such a key.
+pub(crate) const MEMORY_PREFIX: &str = "memory:";
+
 macro_rules! name {
     ($type:ident) => {
         impl $type {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use self::call::{CALLS, On};
 use super::{dashboard, desired::ALARM_PREFIX};
-use crate::{GroupName, Namespace, TableName};
+use crate::{GroupName, Namespace, TableName, name::MEMORY_PREFIX};
 
 /// Who needs rights.
 ///
@@ -79,7 +79,8 @@ pub struct Scope {
     pub region: String,
     /// The number of the account.
     pub account: String,
-    /// The table in which the lead of the group is, where one of several controllers leads; absent unless it is set.
+    /// The table in which the lead of the group is, where one of several controllers leads, and the memory that they share; absent unless
+    /// it is set. Where each has a table of its own, make the policy twice.
     pub lead_table: Option<TableName>,
 }
 
@@ -119,7 +120,7 @@ impl Scope {
                 let resource = format!("dashboard/{}", dashboard::name(&self.group));
                 self.arn("cloudwatch", "", &resource)
             }
-            On::Lead => {
+            On::Table => {
                 let resource = format!("table/{}", self.lead_table.as_ref()?);
                 self.arn("dynamodb", &self.region, &resource)
             }
@@ -134,9 +135,10 @@ impl Scope {
                 ("StringEquals", "cloudwatch:namespace", namespace)
             }
             // The keys of the items.
-            On::Lead => {
-                let group = Allowed::All([literal(self.group.as_str())]);
-                ("ForAllValues:StringEquals", "dynamodb:LeadingKeys", group)
+            On::Table => {
+                let group = literal(self.group.as_str());
+                let items = Allowed::All([group.clone(), format!("{MEMORY_PREFIX}{group}")]);
+                ("ForAllValues:StringEquals", "dynamodb:LeadingKeys", items)
             }
             _ => return None,
         };
@@ -200,8 +202,8 @@ pub const fn limits(role: Role) -> &'static str {
         }
         Role::Controller => {
             "What IAM cannot limit: whoever has this role can set any size between the bounds of the group, end any member of it, \
-             recordings and all, set any tag of it, take the lead of it from the controllers, publish any point in the namespace, and read all groups of the account in this \
-             region."
+             recordings and all, set any tag of it, take the lead of it from the controllers and make them forget what they \
+             remember, publish any point in the namespace, and read all groups of the account in this region."
         }
         Role::Provision => {
             "What IAM cannot limit: UpdateAutoScalingGroup is one right for all settings, the launch template and the bounds \
@@ -249,7 +251,7 @@ type Condition = BTreeMap<&'static str, BTreeMap<&'static str, Allowed>>;
 #[serde(untagged)]
 enum Allowed {
     One(String),
-    All([String; 1]),
+    All([String; 2]),
 }
 
 #[cfg(test)]
@@ -312,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_controller_may_take_the_lead_of_its_group_and_of_no_other() {
+    fn a_controller_may_take_the_lead_of_its_group_and_keep_its_memory_and_those_of_no_other() {
         let mut scope = scope("jibri?");
         assert!(!policy(Role::Controller, &scope).contains("dynamodb:"));
         scope.lead_table = Some("leads".parse().unwrap());
@@ -322,11 +324,11 @@ mod tests {
         let policy: Value = serde_json::from_str(&policy(Role::Controller, &scope)).unwrap();
         let lead = policy["Statement"].as_array().unwrap().last().unwrap();
         let expected = serde_json::json!({
-            "Sid": "Lead",
+            "Sid": "Table",
             "Effect": "Allow",
             "Action": ["dynamodb:GetItem", "dynamodb:PutItem"],
             "Resource": "arn:aws:dynamodb:eu-central-1:123456789012:table/leads",
-            "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["jibri${?}"]}},
+            "Condition": {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["jibri${?}", "memory:jibri${?}"]}},
         });
         assert_eq!(*lead, expected);
     }

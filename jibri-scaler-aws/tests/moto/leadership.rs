@@ -77,7 +77,7 @@ fn hands() -> Hands {
 }
 
 /// Makes a table for a test.
-async fn table() -> TableName {
+pub(crate) async fn table() -> TableName {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("leads-{}", NEXT.fetch_add(1, Ordering::Relaxed));
     let key = AttributeDefinition::builder()

@@ -12,6 +12,7 @@ mod fixture;
 mod group;
 mod inspect;
 mod leadership;
+mod memory_store;
 mod network;
 mod ownership;
 mod provision;

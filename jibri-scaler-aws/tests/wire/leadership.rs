@@ -24,7 +24,7 @@ fn leadership(server: &Server) -> DynamoDbLeadership {
         .with_timeout(Duration::from_mins(1))
 }
 
-fn json(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+pub(crate) fn json(status: u16, body: impl Into<Vec<u8>>) -> Answer {
     Answer::Http {
         status,
         headers: JSON,
@@ -32,7 +32,7 @@ fn json(status: u16, body: impl Into<Vec<u8>>) -> Answer {
     }
 }
 
-fn refusal(status: u16, code: &str, message: &str) -> Answer {
+pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Answer {
     json(
         status,
         format!(
@@ -41,7 +41,7 @@ fn refusal(status: u16, code: &str, message: &str) -> Answer {
     )
 }
 
-fn nothing() -> Answer {
+pub(crate) fn nothing() -> Answer {
     json(200, "{}")
 }
 
@@ -55,11 +55,11 @@ fn item(holder: &str, version: u32, heeded_ms: u32) -> Answer {
     )
 }
 
-fn is(request: &Request, operation: &str) -> bool {
+pub(crate) fn is(request: &Request, operation: &str) -> bool {
     request.has_header(&format!("x-amz-target: DynamoDB_20120810.{operation}"))
 }
 
-fn sent(request: &Request) -> serde_json::Value {
+pub(crate) fn sent(request: &Request) -> serde_json::Value {
     serde_json::from_slice(&request.body).unwrap()
 }
 

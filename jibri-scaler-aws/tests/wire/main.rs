@@ -8,6 +8,7 @@ mod group;
 mod history;
 mod inspect;
 mod leadership;
+mod memory_store;
 mod ownership;
 mod provision;
 #[cfg(feature = "metrics")]

@@ -133,6 +133,13 @@ impl Proxy {
         std::mem::take(&mut lock(&self.shared.exchanges))
     }
 
+    /// Passes on what was held back, as a slow network does. Returns the first line of the answer.
+    pub(crate) async fn arrives(&self, request: &Request) -> String {
+        let answer = Answer::to(request, self.shared.server).await.unwrap();
+        let head = String::from_utf8(answer.head).unwrap();
+        head.lines().next().unwrap().to_owned()
+    }
+
     /// Refuses where the server does, and listens where it does.
     pub(crate) async fn follow(&self) {
         if TcpStream::connect(self.shared.server).await.is_ok() {

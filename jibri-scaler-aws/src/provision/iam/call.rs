@@ -12,8 +12,8 @@ pub(super) enum On {
     Group,
     Alarms,
     Dashboard,
-    /// The item of the group in the table of the leads.
-    Lead,
+    /// The items of the group in the table of the leads: its lead, and its memory.
+    Table,
 }
 
 impl On {
@@ -23,7 +23,7 @@ impl On {
         Self::Group,
         Self::Alarms,
         Self::Dashboard,
-        Self::Lead,
+        Self::Table,
     ];
 
     pub(super) const fn sid(self) -> &'static str {
@@ -33,7 +33,7 @@ impl On {
             Self::Group => "Group",
             Self::Alarms => "Alarms",
             Self::Dashboard => "Dashboard",
-            Self::Lead => "Lead",
+            Self::Table => "Table",
         }
     }
 }
@@ -151,8 +151,8 @@ pub(super) const CALLS: &[Call] = &[
     ),
     // No call of its own: the tags of an alarm need it.
     call("cloudwatch:TagResource", On::Alarms, &[Provision]),
-    call("dynamodb:GetItem", On::Lead, &[Controller]),
-    call("dynamodb:PutItem", On::Lead, &[Controller]),
+    call("dynamodb:GetItem", On::Table, &[Controller]),
+    call("dynamodb:PutItem", On::Table, &[Controller]),
     call(
         "ec2:DescribeInstances",
         On::Anything,

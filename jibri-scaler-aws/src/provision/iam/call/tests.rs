@@ -9,7 +9,7 @@ use std::{
 use super::*;
 
 /// Whose code is where. What is in no such place makes no calls.
-const WHERE: [(&str, &[Role]); 11] = [
+const WHERE: [(&str, &[Role]); 12] = [
     ("agent.rs", &[Agent]),
     ("agent/", &[Agent]),
     ("ec2.rs", &[Controller]),
@@ -17,6 +17,7 @@ const WHERE: [(&str, &[Role]); 11] = [
     ("group/", &[Controller]),
     ("inspect/", &[Provision]),
     ("leadership/", &[Controller]),
+    ("memory_store.rs", &[Controller]),
     ("ownership.rs", &[Controller]),
     ("provision/", &[Provision]),
     ("publisher.rs", &[Agent, Controller]),

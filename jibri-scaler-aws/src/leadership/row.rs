@@ -1,6 +1,6 @@
-//! The table in which the leads are, and the two calls that it takes.
+//! The item of a lead in the table, and the two calls that it takes.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::{Client, config, types::AttributeValue};
 use aws_types::SdkConfig;
@@ -13,19 +13,13 @@ use crate::{
     GroupName, TableName,
     call::{self, Configure as _, Deadline},
     failure::Failure,
+    table::{CHANGED, Item, KEY, left, number},
 };
 
-/// The one key of the table, a string: the name of the group.
-const KEY: &str = "lead";
 const HOLDER: &str = "holder";
 const VERSION: &str = "version";
 /// How long the record is heeded. It is no time, so that the expiry of `DynamoDB`, switched on for it, would delete nothing.
 const HEEDED: &str = "heeded_ms";
-
-/// What `DynamoDB` says where the condition of a write does not hold.
-const CHANGED: [&str; 1] = ["ConditionalCheckFailedException"];
-
-type Item = HashMap<String, AttributeValue>;
 
 /// The lead of a group.
 #[derive(Debug)]
@@ -121,16 +115,6 @@ impl Row {
         }
         Err(failure.during(doing()))
     }
-}
-
-fn left(deadline: Deadline, doing: impl Fn() -> String) -> Result<Duration, PortError> {
-    deadline.remaining().ok_or_else(|| {
-        PortError::new(PortErrorKind::Transient, doing()).with_source("its time was used up")
-    })
-}
-
-fn number(number: u64) -> AttributeValue {
-    AttributeValue::N(number.to_string())
 }
 
 fn item(group: &GroupName, record: &Record) -> Item {
