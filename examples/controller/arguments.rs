@@ -75,7 +75,8 @@ pub(crate) struct Arguments {
     /// End after so many ticks; the exit code then says whether the last one worked.
     #[arg(long, value_parser = at_least_one)]
     pub(crate) ticks: Option<usize>,
-    /// A file to which each tick and its decision are appended, so that `replay --audit` can compute the decisions again.
+    /// A file to which each tick and its decision are appended, so that `replay --audit` can compute the decisions again. Each replica needs
+    /// one of its own.
     #[arg(long)]
     pub(crate) audit: Option<PathBuf>,
     /// The audit file is put aside, as FILE.1, before it becomes larger than this, such as 50MB or 1GiB.

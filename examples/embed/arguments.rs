@@ -35,7 +35,8 @@ pub(crate) struct Arguments {
     push_token_file: Option<PathBuf>,
     #[command(flatten)]
     webhooks: Webhooks,
-    /// A folder with the audit log of each group, from which `replay --audit` computes each decision again. Ten files of 50 MB are kept.
+    /// A folder with the audit log of each group, from which `replay --audit` computes each decision again. Ten files of 50 MB are kept. Each
+    /// replica needs a folder of its own.
     #[arg(long)]
     audit: Option<PathBuf>,
     /// What is logged: error, warn, info, debug or trace.

@@ -150,6 +150,7 @@ async fn decisions_are_the_same_over_rotated_files_a_restart_and_a_command() {
         }
         if tick == 60 {
             controller = world.controller(folder.path());
+            drop(audit);
             audit = AuditFile::open(&path, size, 100).await.unwrap();
         }
         assert_eq!(world.tick(&mut controller, &mut audit).await, None);
@@ -212,6 +213,7 @@ async fn half_a_line_that_a_crash_has_left_is_cut_off() {
     let mut controller = world.controller(folder.path());
     let mut audit = AuditFile::open(&path, 1_000_000, 1).await.unwrap();
     world.tick(&mut controller, &mut audit).await;
+    drop(audit);
     let whole = fs::read_to_string(&path).unwrap();
     for half in ["{\"at\":\"2026", &"x".repeat(200_000)] {
         fs::write(&path, format!("{whole}{half}")).unwrap();
@@ -265,4 +267,27 @@ async fn a_file_that_cannot_be_opened_is_named() {
         .await
         .unwrap_err();
     assert!(error.contains("/nowhere/audit.jsonl"), "{error}");
+}
+
+#[tokio::test]
+async fn a_log_that_somebody_writes_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let mut world = World::new();
+    let mut controller = world.controller(folder.path());
+    let mut audit = AuditFile::open(&path, 1_000_000, 1).await.unwrap();
+    world.tick(&mut controller, &mut audit).await;
+    // A line that is being written.
+    let half = format!("{}{{", fs::read_to_string(&path).unwrap());
+    fs::write(&path, &half).unwrap();
+    let error = AuditFile::open(&path, 1_000_000, 1).await.unwrap_err();
+    assert!(
+        error.contains("audit.jsonl")
+            && error.contains("give each replica an audit log of its own"),
+        "{error}"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), half);
+    // Its end gives it back.
+    drop(audit);
+    AuditFile::open(&path, 1_000_000, 1).await.unwrap();
 }

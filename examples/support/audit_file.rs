@@ -4,7 +4,7 @@
 //! proves nothing.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     mem,
     path::{Path, PathBuf},
@@ -23,6 +23,8 @@ use crate::disk::Disk;
 /// Whatever goes wrong is said once, and nothing is held up by it for longer than [`LIMIT`](crate::disk::LIMIT), once: while a line can't be
 /// written, those after it are left out. What was written is in the hands of the system, not yet on the disk: a crash of the machine may
 /// lose the last lines.
+///
+/// One process writes it: a line leaves out what the line before has. While it does, it has the lock of `FILE.lock`.
 #[derive(Debug)]
 pub(crate) struct AuditFile {
     path: PathBuf,
@@ -46,16 +48,24 @@ struct Log {
     recorder: Recorder,
     /// Whether half a line may have been written.
     broken: bool,
+    /// Kept here, so that a write which hangs keeps it too; given back with the process at the latest. Absent where it is no file, as a pipe.
+    _lock: Option<File>,
 }
 
 impl AuditFile {
-    /// Opens or makes the file. What a crash has left of a last line is cut off.
+    /// Opens or makes the file, unless somebody else writes it. What a crash has left of a last line is cut off.
     pub(crate) async fn open(path: &Path, size: u64, keep: u32) -> Result<Self, String> {
         let disk = Disk::default();
         let opened = path.to_owned();
-        let opened =
-            disk.run(move |_| open(&opened).and_then(|mut file| cut_half_a_line(&mut file)));
-        opened
+        let opened = disk.run(move |_| {
+            let mut file = open(&opened)?;
+            let lock = file.metadata()?.is_file().then(|| lock(&opened));
+            let lock = lock.transpose()?;
+            // Only now: before, it may be half a line that somebody else writes.
+            cut_half_a_line(&mut file)?;
+            Ok(lock)
+        });
+        let lock = opened
             .await
             .map_err(|error| format!("audit file {}: can't be opened: {error}", path.display()))?;
         let log = Log {
@@ -64,6 +74,7 @@ impl AuditFile {
             keep,
             recorder: Recorder::default(),
             broken: false,
+            _lock: lock,
         };
         Ok(Self {
             path: path.into(),
@@ -166,6 +177,26 @@ fn open(path: &Path) -> io::Result<File> {
         .append(true)
         .create(true)
         .open(path)
+}
+
+/// Takes the lock of a log, which ends with what is returned, or with the process.
+fn lock(path: &Path) -> io::Result<File> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(beside)?;
+    match lock.try_lock() {
+        // Some file systems have no locks.
+        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(error),
+        Err(TryLockError::WouldBlock) => Err(io::Error::other(
+            "another process writes it, or a write to it hangs; give each replica an audit log of its own, and end the other one if it \
+             is no replica",
+        )),
+        _ => Ok(lock),
+    }
 }
 
 /// Cuts off what comes after the last line break.
