@@ -76,10 +76,11 @@ pub(crate) struct Arguments {
     /// start.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) webhook: Option<SocketAddr>,
-    /// Report the health of the Jibri to a controller at this address too.
+    /// Report the health of the Jibri to a controller at this address too. Once for each replica of it: one that is down costs the others
+    /// nothing.
     #[arg(long, value_name = "URL", requires = "report_token")]
-    report_to: Option<BaseUrl>,
-    /// A file that holds the token by which the controller knows its agents.
+    report_to: Vec<BaseUrl>,
+    /// A file that holds the token by which the controllers know this agent: that of all, or better one that was made for this instance.
     #[arg(long, value_name = "FILE", requires = "report_to")]
     report_token: Option<PathBuf>,
     /// The `CloudWatch` namespace of the idle signal.
@@ -186,7 +187,7 @@ impl Arguments {
             .with_terminating_hook(!self.without_terminating_hook)
             .with_tell_overbusy(self.tell_overbusy)
             .with_shrink(!self.no_shrink)
-            .with_keep_protected(self.keep_protected || self.report_to.is_some())
+            .with_keep_protected(self.keep_protected || !self.report_to.is_empty())
             .with_publish(match self.publish {
                 Publishing::Each => Publish::Each,
                 Publishing::Batched => Publish::Batched,
@@ -219,18 +220,18 @@ impl Arguments {
         Ok((ids.into_iter().map(Target::new).collect(), addresses))
     }
 
-    /// The probe, with reports to a controller where there is one.
+    /// The probe, with reports to controllers where there are some.
     pub(crate) fn reporting(
         &self,
         probe: impl HealthProbe + 'static,
     ) -> Result<Box<dyn HealthProbe>, String> {
-        let (Some(controller), Some(token)) = (&self.report_to, &self.report_token) else {
+        let (false, Some(token)) = (self.report_to.is_empty(), &self.report_token) else {
             return Ok(Box::new(probe));
         };
         if self.jibri.len() > 1 {
             return Err("--report-to speaks for one Jibri only, and here are several".into());
         }
-        Ok(Box::new(Reporting::new(probe, controller, token)?))
+        Ok(Box::new(Reporting::new(probe, &self.report_to, token)?))
     }
 
     pub(crate) fn supervisor(&self) -> Supervisor {
@@ -367,6 +368,7 @@ mod tests {
         for options in [
             "--keep-protected",
             "--report-to http://controller:4444 --report-token token",
+            "--report-to http://a:4444 --report-to http://b:4444 --report-token token",
         ] {
             let config = parse(options).unwrap().config().unwrap();
             assert!(config.keep_protected(), "{options}");
