@@ -1,17 +1,29 @@
 //! The command line.
 
-use std::{error::Error, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    error::Error,
+    fmt::Display,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use bytesize::ByteSize;
 use clap::{ArgGroup, Parser};
 use jibri_scaler_aws::{ControllerName, GroupName, Namespace, TableName};
-use jibri_scaler_http::{Addresses, receiver::Access, reports::Token};
+use jibri_scaler_http::{
+    Addresses,
+    receiver::{Access, TokenSecret},
+    reports::Token,
+};
 
 use crate::{address_file::AddressFile, webhooks::Webhooks};
 
 #[derive(Debug, Parser)]
 #[command(about = "Keeps an EC2 Auto Scaling group of Jibris at the right size")]
 #[command(group = ArgGroup::new("where").args(["addresses", "jibri_url", "agents"]).required(true).multiple(true))]
+#[command(group = ArgGroup::new("tokens").args(["agent_token", "agent_secret"]).multiple(true))]
 // They come to the address at which agents report.
 #[command(mut_arg("webhook_key", |key| key.requires("agents")))]
 pub(crate) struct Arguments {
@@ -37,11 +49,15 @@ pub(crate) struct Arguments {
     internal_url: Option<String>,
     /// Take in the reports of agents at this address, such as 0.0.0.0:4444, and retire through them where the group has their
     /// hook. Alone, only instances with an agent are heard.
-    #[arg(long, requires = "agent_token")]
+    #[arg(long, requires = "tokens")]
     pub(crate) agents: Option<SocketAddr>,
-    /// The file with the bearer token that the agents have.
+    /// The file with the bearer token that all agents have: whoever is root on one instance can report for each.
     #[arg(long, requires = "agents")]
     agent_token: Option<PathBuf>,
+    /// The file with the secret of which the token of each agent is made, by which it reports for its own instance and for no other. The
+    /// secret is on no instance.
+    #[arg(long, requires = "agents")]
+    agent_secret: Option<PathBuf>,
     #[command(flatten)]
     webhooks: Webhooks,
     /// The least time between two ticks, where reports or webhooks make one come at once; at most --interval.
@@ -140,22 +156,17 @@ impl Arguments {
 
     /// Who may push: the agents, and Jibris that sign their webhooks.
     pub(crate) fn access(&self) -> Result<Access, Box<dyn Error>> {
-        let access = Access::default().with_token(self.token()?);
-        Ok(match self.webhooks.jwt()? {
-            Some(jwt) => access.with_jwt(jwt),
-            None => access,
-        })
-    }
-
-    /// The token of the agents.
-    fn token(&self) -> Result<Token, Box<dyn Error>> {
-        // It is there where agents are, as the command line requires.
-        let path = self.agent_token.clone().unwrap_or_default();
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            format!("token file {}: could not be read: {error}", path.display())
-        })?;
-        let token = text.parse::<Token>();
-        Ok(token.map_err(|error| format!("token file {}: {error}", path.display()))?)
+        let mut access = Access::default();
+        if let Some(path) = &self.agent_token {
+            access = access.with_token(read::<Token>("token", path)?);
+        }
+        if let Some(path) = &self.agent_secret {
+            access = access.with_token_secret(read::<TokenSecret>("secret", path)?);
+        }
+        if let Some(jwt) = self.webhooks.jwt()? {
+            access = access.with_jwt(jwt);
+        }
+        Ok(access)
     }
 
     /// The name under which other controllers see this one.
@@ -169,6 +180,14 @@ impl Arguments {
         };
         Ok(name.map_err(|error| format!("{error}; name it with --name"))?)
     }
+}
+
+/// What the receiver makes of the text of a file.
+fn read<T: FromStr<Err: Display>>(what: &str, path: &Path) -> Result<T, String> {
+    let named = |why: &dyn Display| format!("{what} file {}: {why}", path.display());
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| named(&format_args!("could not be read: {error}")))?;
+    text.parse().map_err(|error| named(&error))
 }
 
 /// The name of this machine.
@@ -250,6 +269,7 @@ mod tests {
             "--jibri-url http://{instance_id}:2222",
             "--agents 0.0.0.0:4444",
             "--addresses a.toml --agent-token token",
+            "--addresses a.toml --agent-secret secret",
             "--internal-url http://{instance_id}:3333",
             "--addresses a.toml --internal-url http://{instance_id}:3333",
             &format!("--addresses a.toml {urls}"),
@@ -272,6 +292,11 @@ mod tests {
         let missing = parse(&format!("{agents} {webhooks}")).unwrap().access();
         let error = missing.unwrap_err().to_string();
         assert!(error.contains("token file token"), "{error}");
+        let agents_of_their_own = "--agents 0.0.0.0:4444 --agent-secret secret";
+        let missing = parse(agents_of_their_own).unwrap().access();
+        let error = missing.unwrap_err().to_string();
+        assert!(error.contains("secret file secret"), "{error}");
+        assert!(parse(&format!("{agents} --agent-secret secret")).is_ok());
         let distance = |more: &str| parse(&format!("{agents} {more}")).unwrap().tick_distance();
         assert_eq!(distance("--interval 10s"), Duration::from_secs(2));
         assert_eq!(distance("--interval 1s"), Duration::from_secs(1));

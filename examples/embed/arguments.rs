@@ -3,13 +3,17 @@
 use std::{
     collections::BTreeSet,
     error::Error,
+    fmt::Display,
     net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use clap::Parser;
-use jibri_scaler_http::{receiver::Access, reports::Token};
+use jibri_scaler_http::{
+    receiver::{Access, TokenSecret},
+    reports::Token,
+};
 
 use crate::{audit_file::AuditFile, webhooks::Webhooks};
 
@@ -30,9 +34,14 @@ pub(crate) struct Arguments {
     /// The file with the bearer token of operators. Without it nobody can ask for anything.
     #[arg(long)]
     token_file: Option<PathBuf>,
-    /// The file with the bearer token that the agents have, another one than that of the operators. Without it no agent can push.
+    /// The file with the bearer token that all agents have, another one than that of the operators: whoever is root on one instance can
+    /// report for each. Without this and --push-secret-file no agent can push.
     #[arg(long)]
     push_token_file: Option<PathBuf>,
+    /// The file with the secret of which the token of each agent is made, by which it reports for its own instance and for no other. The
+    /// secret is on no instance.
+    #[arg(long)]
+    push_secret_file: Option<PathBuf>,
     #[command(flatten)]
     webhooks: Webhooks,
     /// A folder with the audit log of each group, from which `replay --audit` computes each decision again. Ten files of 50 MB are kept. Each
@@ -135,8 +144,10 @@ impl Arguments {
     pub(crate) fn access(&self) -> Result<Option<Access>, String> {
         let file = self.push_token_file.as_deref();
         let token = file.map(read_token).transpose()?;
+        let secret = self.push_secret_file.as_deref();
+        let secret = secret.map(read_secret).transpose()?;
         let jwt = self.webhooks.jwt()?;
-        if token.is_none() && jwt.is_none() {
+        if token.is_none() && secret.is_none() && jwt.is_none() {
             return Ok(None);
         }
         let mut access = Access::default();
@@ -146,6 +157,9 @@ impl Arguments {
             }
             access = access.with_token(token);
         }
+        if let Some(secret) = secret {
+            access = access.with_token_secret(secret);
+        }
         if let Some(jwt) = jwt {
             access = access.with_jwt(jwt);
         }
@@ -154,12 +168,21 @@ impl Arguments {
 }
 
 fn read_token(path: &Path) -> Result<(String, Token), String> {
-    let named = |what: &dyn std::fmt::Display| format!("token file {}: {what}", path.display());
+    let (text, token) = read("token", path)?;
+    Ok((text.trim().to_owned(), token))
+}
+
+fn read_secret(path: &Path) -> Result<TokenSecret, String> {
+    Ok(read("secret", path)?.1)
+}
+
+/// The text of a file, and what the receiver makes of it.
+fn read<T: FromStr<Err: Display>>(what: &str, path: &Path) -> Result<(String, T), String> {
+    let named = |why: &dyn Display| format!("{what} file {}: {why}", path.display());
     let text = std::fs::read_to_string(path)
         .map_err(|error| named(&format_args!("could not be read: {error}")))?;
-    // The rules for a token are those of the receiver.
-    let token = text.parse().map_err(|error| named(&error))?;
-    Ok((text.trim().to_owned(), token))
+    let made = text.parse().map_err(|error| named(&error))?;
+    Ok((text, made))
 }
 
 #[cfg(not(feature = "aws"))]
@@ -217,12 +240,15 @@ mod tests {
             file("same", "0123456789abcdef"),
         );
         let (other, short) = (file("other", "abcdef0123456789"), file("short", "x"));
+        let secret = file("secret", "0123456789abcdef0123456789abcdef");
         let key = file("key", jibri_scaler_http::fake::Jwt::PUBLIC_KEY);
         let webhooks = format!("--webhook-key {key} --webhook-kid jitsi/jibri");
         assert!(access("").unwrap().is_none());
         assert!(access(&format!("--token-file {one}")).unwrap().is_none());
         for words in [
             &format!("--push-token-file {one}"),
+            &format!("--push-secret-file {secret}"),
+            &format!("--push-token-file {one} --push-secret-file {secret}"),
             &webhooks,
             &format!("{webhooks} --token-file {one} --push-token-file {other}"),
         ] {
@@ -235,6 +261,8 @@ mod tests {
             ),
             (format!("--push-token-file {short}"), "token file"),
             (format!("--push-token-file {one}.not"), "could not be read"),
+            (format!("--push-secret-file {one}"), "at least 32 bytes"),
+            (format!("--push-secret-file {one}.not"), "secret file"),
             (
                 format!("--webhook-key {one} --webhook-kid a"),
                 "webhook key",

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use clap::Parser as _;
-use jibri_scaler_http::fake::{FakeJibri, Jwt, Profile, WebhookReceiver};
+use jibri_scaler_http::{
+    fake::{FakeJibri, Jwt, Profile, WebhookReceiver},
+    receiver::TokenSecret,
+};
 
 use super::*;
 use crate::{arguments::Arguments, keep, ports::World};
@@ -124,5 +127,34 @@ async fn nothing_is_taken_where_nobody_may_push() {
     let token = service.signed("jibri-scaler", Duration::ZERO);
     for shown in [&*token, &format!("Bearer {AGENTS}")] {
         assert_eq!(service.push(shown, false).await, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_with_a_token_of_its_own_reports_for_its_instance_and_for_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let secret = "a secret that is on no instance at all";
+    std::fs::write(&file, format!("{secret}\n")).unwrap();
+    let words = [&*format!("--push-secret-file={}", file.display())];
+    let service = Service::new(folder.path(), &words).await;
+    let secret: TokenSecret = secret.parse().unwrap();
+    let token = |id: &str| {
+        let token = secret.token_of(&id.parse().unwrap()).unwrap();
+        format!("Bearer {}", token.expose_secret())
+    };
+    assert_eq!(
+        service.push(&token(&service.id), true).await,
+        StatusCode::OK
+    );
+    // As what it says is of another instance.
+    for other in ["i-another", &format!("{}0", service.id)] {
+        let answer = service.push(&token(other), true).await;
+        assert_eq!(answer, StatusCode::FORBIDDEN, "{other}");
+    }
+    let forged = token("i-another").replace("i-another", &service.id);
+    for none in [&*forged, &format!("Bearer {AGENTS}")] {
+        let answer = service.push(none, true).await;
+        assert_eq!(answer, StatusCode::UNAUTHORIZED, "{none}");
     }
 }

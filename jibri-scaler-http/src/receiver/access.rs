@@ -116,7 +116,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 /// A secret of which each instance gets a token of its own, without a list of them: the id, a dot, and HMAC-SHA256 of the id in hex.
 ///
 /// The secret stays with the controller and with whatever hands the tokens out, such as a function at the LAUNCHING hook.
-/// `printf %s i-0abc | openssl dgst -sha256 -hmac "$SECRET"` makes the part after the dot too. Never printed.
+/// `printf %s i-0abc | openssl dgst -sha256 -hmac "$SECRET"` makes the part after the dot too. `Debug` does not print it.
 ///
 /// ```
 /// use jibri_scaler_http::receiver::TokenSecret;
@@ -144,7 +144,7 @@ impl TokenSecret {
         }
         let parsed: Token = token.parse()?;
         // White space around it is cut off, and would make it that of another id.
-        if parsed.secret() == token {
+        if parsed.expose_secret() == token {
             Ok(parsed)
         } else {
             Err(InvalidToken)
@@ -291,7 +291,7 @@ mod tests {
         // printf %s i-0abc | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef
         let token = secret().token_of(&"i-0abc".parse().unwrap()).unwrap();
         let mac = "540d28a2c38c5bf190d4028bab2744446779d7bd9cf0e7e4b1979c361ce8f85c";
-        assert_eq!(token.secret(), format!("i-0abc.{mac}"));
+        assert_eq!(token.expose_secret(), format!("i-0abc.{mac}"));
     }
 
     #[test]

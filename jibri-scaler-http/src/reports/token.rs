@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-/// The bearer token by which a controller knows its agents. Never printed.
+/// The bearer token by which a controller knows its agents. `Debug` does not print it.
 ///
 /// ```
 /// use jibri_scaler_http::reports::Token;
@@ -25,9 +25,17 @@ impl Token {
         bool::from(subtle::ConstantTimeEq::ct_eq(given, self.0.as_bytes()))
     }
 
-    /// The token itself.
-    #[cfg(feature = "receiver")]
-    pub(crate) const fn secret(&self) -> &str {
+    /// The token itself, for whoever hands it out to the agent that is to have it: keep it out of logs.
+    ///
+    /// ```
+    /// use jibri_scaler_http::reports::Token;
+    ///
+    /// let token: Token = "0f8c1d7a5b9e4c2f\n".parse()?;
+    /// assert_eq!(token.expose_secret(), "0f8c1d7a5b9e4c2f");
+    /// # Ok::<(), jibri_scaler_http::reports::InvalidToken>(())
+    /// ```
+    #[must_use]
+    pub const fn expose_secret(&self) -> &str {
         &self.0
     }
 }
