@@ -70,8 +70,8 @@ pub(crate) struct Arguments {
     /// Act although scaling policies, or another controller, change the size of the group too.
     #[arg(long)]
     pub(crate) take_over: bool,
-    /// Run as one of several replicas, of which one leads and the others observe: the `DynamoDB` table in which they agree who does.
-    /// Needs the feature `dynamodb`. Give all of them the same memory, in a file system that they share. A dry run takes no lead.
+    /// Run as one of several replicas, of which one leads and the others observe: the `DynamoDB` table in which they agree who does, and
+    /// where what must outlive a restart is kept unless --memory says otherwise. Needs the feature `dynamodb`. A dry run takes no lead.
     #[arg(long)]
     pub(crate) lead_table: Option<TableName>,
     /// The `CloudWatch` namespace of the metrics. With --agents the metric `Idle` is left out, since agents publish it themselves,
@@ -101,7 +101,7 @@ pub(crate) struct Arguments {
     /// So many older audit files are kept.
     #[arg(long, requires = "audit", value_parser = clap::value_parser!(u32).range(1..=1000), default_value_t = 10)]
     pub(crate) audit_keep: u32,
-    /// The file in which what must outlive a restart is kept.
+    /// The file in which what must outlive a restart is kept: of replicas in a file system that they share.
     #[arg(long)]
     pub(crate) memory: Option<PathBuf>,
 }

@@ -1,14 +1,18 @@
 //! Being one of several replicas, of which one leads.
 
 use std::error::Error;
+#[cfg(feature = "dynamodb")]
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use jibri_scaler_aws::TableName;
+#[cfg(feature = "dynamodb")]
+use jibri_scaler_aws::{DynamoDbLeadership, DynamoDbMemory};
 use jibri_scaler_core::Controller;
 
 use crate::arguments::Arguments;
 
-/// The same as a replica that asks for the lead in this table.
+/// The same as a replica that asks for the lead in this table, and keeps its memory there unless it has a file of its own.
 #[cfg(feature = "dynamodb")]
 pub(crate) fn in_table(
     controller: Controller,
@@ -17,11 +21,22 @@ pub(crate) fn in_table(
     arguments: &Arguments,
 ) -> Result<Controller, Box<dyn Error>> {
     /// Long enough that a slow tick does not lose it.
-    const SHORTEST: std::time::Duration = std::time::Duration::from_secs(30);
-    let leadership = jibri_scaler_aws::DynamoDbLeadership::new(
+    const SHORTEST: Duration = Duration::from_secs(30);
+
+    let group = &arguments.group;
+    let controller = if arguments.memory.is_none() {
+        controller.with_memory(DynamoDbMemory::new(sdk, table.clone(), group.clone())?)
+    } else {
+        controller
+    };
+    if arguments.dry_run {
+        // One that only says what it would do must not keep the lead from one that does it.
+        return Ok(controller);
+    }
+    let leadership = DynamoDbLeadership::new(
         sdk,
         table.clone(),
-        arguments.group.clone(),
+        group.clone(),
         &crate::arguments::machine()?,
         SHORTEST.max(arguments.interval * 3),
     )?;

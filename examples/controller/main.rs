@@ -19,8 +19,9 @@
 //!
 //! With `--features dynamodb` and `--lead-table TABLE` it is one of several replicas, of which one leads. The others observe, and take over
 //! when it has not been heard for thirty seconds, or three intervals where that is longer; told to stop, it gives the lead up, and
-//! another has it at its next tick. Give all replicas the same `--memory` in a file system that they share, such as EFS. Where each has
-//! its own nothing is lost: the next leader shrinks later, and does not know which Jibris were told to go.
+//! another has it at its next tick. The memory is in the same table, unless `--memory` names a file, which then must be in a file system
+//! that all replicas share, such as EFS. Where each has its own nothing is lost: the next leader shrinks later, and does not know which
+//! Jibris were told to go.
 //!
 //! With `--jicofo` it reads from Jicofo how many recordings were refused, for the policy's `refusal_step`, and for the demand that
 //! `refuse_at_most` learns, which without it is too low where many are refused.
@@ -239,14 +240,15 @@ async fn build(
         .with_interval(arguments.interval)
         .map_err(|error| format!("policy file {}: {error}", arguments.policy.display()))?;
     let controller = match &arguments.lead_table {
-        // One that only says what it would do must not keep the lead from one that does it.
-        Some(table) if !arguments.dry_run => lead::in_table(controller, table, &sdk, arguments)?,
-        _ => controller,
+        Some(table) => lead::in_table(controller, table, &sdk, arguments)?,
+        None => controller,
     };
     if let Some(path) = &arguments.memory {
         return Ok(controller.with_memory(MemoryFile::new(path)));
     }
-    say("without --memory a restart forgets which Jibris were told to go");
+    if arguments.lead_table.is_none() {
+        say("without --memory or --lead-table a restart forgets which Jibris were told to go");
+    }
     Ok(controller)
 }
 

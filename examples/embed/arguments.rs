@@ -51,12 +51,13 @@ pub(crate) struct Arguments {
     /// What is logged: error, warn, info, debug or trace.
     #[arg(long, default_value = "warn")]
     pub(crate) log: tracing_subscriber::filter::LevelFilter,
-    /// The `DynamoDB` table in which replicas of this service agree who leads which group. Needs the feature `dynamodb`. Give all of them
-    /// the same --memory, in a file system that they share.
+    /// The `DynamoDB` table in which replicas of this service agree who leads which group, and where they keep the memories unless
+    /// --memory says otherwise. Needs the feature `dynamodb`.
     #[cfg(feature = "aws")]
     #[arg(long)]
     pub(crate) lead_table: Option<jibri_scaler_aws::TableName>,
-    /// Where the memories are kept, a file for each group. Without it a restart forgets which Jibris were told to go.
+    /// Where the memories are kept, a file for each group: of replicas in a file system that they share. Without this and --lead-table a
+    /// restart forgets which Jibris were told to go, what is paused and what is kept.
     #[cfg(feature = "aws")]
     #[arg(long)]
     pub(crate) memory: Option<PathBuf>,

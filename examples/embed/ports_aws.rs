@@ -82,10 +82,9 @@ impl World {
 
     pub(crate) fn with_sdk(sdk: SdkConfig, arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
         let jibris = Addresses::from_templates(&arguments.jibri_url, &arguments.internal_url)?;
-        if arguments.memory.is_none() {
+        if arguments.memory.is_none() && arguments.lead_table.is_none() {
             say(
-                "without --memory a restart, and a replica that takes the lead over, forgets which Jibris were told to go, what is \
-                 paused and what is kept",
+                "without --memory or --lead-table a restart forgets which Jibris were told to go, what is paused and what is kept",
             );
         }
         Ok(Self {
@@ -115,13 +114,17 @@ impl World {
         let group = AutoScalingGroup::new(&self.sdk, name.parse()?)?
             .with_agents(true)
             .with_budget(&self.budget);
-        let memory: Box<dyn MemoryStore> = match &self.memory {
-            Some(folder) => Box::new(MemoryFile::new(folder.join(format!("{name}.json")))),
-            None => Box::new(KeptMemory::default()),
+        let (leadership, shared) = match &self.lead_table {
+            Some(table) => {
+                in_table(&self.sdk, table, name).map(|(lead, memory)| (Some(lead), Some(memory)))?
+            }
+            None => (None, None),
         };
-        let leadership = match &self.lead_table {
-            Some(table) => Some(lead(&self.sdk, table, name)?),
-            None => None,
+        // What the replicas share, unless they share a file.
+        let memory: Box<dyn MemoryStore> = match (&self.memory, shared) {
+            (Some(folder), _) => Box::new(MemoryFile::new(folder.join(format!("{name}.json")))),
+            (None, Some(shared)) => shared,
+            (None, None) => Box::new(KeptMemory::default()),
         };
         Ok(Ports {
             interval: INTERVAL,
@@ -163,24 +166,21 @@ fn mark(lead_table: Option<&TableName>) -> Result<ControllerName, Box<dyn Error>
     Ok(name.parse()?)
 }
 
+/// What replicas share: who leads, and what is remembered.
+type Shared = (Box<dyn Leadership>, Box<dyn MemoryStore>);
+
 #[cfg(feature = "dynamodb")]
-fn lead(
-    sdk: &SdkConfig,
-    table: &TableName,
-    group: &str,
-) -> Result<Box<dyn Leadership>, Box<dyn Error>> {
+fn in_table(sdk: &SdkConfig, table: &TableName, group: &str) -> Result<Shared, Box<dyn Error>> {
+    use jibri_scaler_aws::{DynamoDbLeadership, DynamoDbMemory, GroupName};
+
+    let group: GroupName = group.parse()?;
+    let memory = DynamoDbMemory::new(sdk, table.clone(), group.clone())?;
     let replica = "embed".parse()?;
-    let leadership = jibri_scaler_aws::DynamoDbLeadership::new(
-        sdk,
-        table.clone(),
-        group.parse()?,
-        &replica,
-        3 * INTERVAL,
-    )?;
-    Ok(Box::new(leadership))
+    let lead = DynamoDbLeadership::new(sdk, table.clone(), group, &replica, 3 * INTERVAL)?;
+    Ok((Box::new(lead), Box::new(memory)))
 }
 
 #[cfg(not(feature = "dynamodb"))]
-fn lead(_: &SdkConfig, _: &TableName, _: &str) -> Result<Box<dyn Leadership>, Box<dyn Error>> {
+fn in_table(_: &SdkConfig, _: &TableName, _: &str) -> Result<Shared, Box<dyn Error>> {
     Err("this service was built without `--lead-table`: build it with `--features dynamodb`".into())
 }

@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
     /// asks for are not seen; the plan has a note then.
     #[arg(long)]
     pub(crate) allow_spot: bool,
-    /// With --iam controller: the `DynamoDB` table in which replicas agree which of them leads.
+    /// With --iam controller: the `DynamoDB` table in which replicas agree which of them leads, and keep what they remember.
     #[arg(long, requires = "iam", value_name = "TABLE")]
     pub(crate) lead_table: Option<TableName>,
     /// With --iam: the number of the account.

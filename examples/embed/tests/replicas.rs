@@ -19,6 +19,7 @@ mod moto_server;
 const REGION: &str = "eu-central-1";
 const TABLE: &str = "leads-of-embed";
 const GROUP: &str = "group-of-embed";
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// A request to this service of moto.
 async fn call(service: &str, headers: &str, body: &str) {
@@ -36,7 +37,7 @@ async fn call(service: &str, headers: &str, body: &str) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{body}: {answer}");
 }
 
-/// A group of one instance, and a table as `DynamoDbLeadership` says.
+/// A group of one instance, and a table as `DynamoDbLeadership` says, for leads and memories.
 async fn provision() {
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     let name = format!("LaunchConfigurationName={GROUP}");
@@ -79,31 +80,26 @@ async fn replica(words: &[String]) -> (Group, Worker) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_replica_leads_the_other_observes_and_takes_over_when_it_ends() {
+async fn one_replica_leads_the_other_observes_and_takes_over_with_all_that_was_asked_for() {
     provision().await;
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("policy.toml");
     std::fs::write(&policy, "min_idle = 2").unwrap();
     let words = [
         format!("--group={GROUP}={}", policy.display()),
+        // The memory is there too.
         format!("--lead-table={TABLE}"),
-        format!("--memory={}", folder.path().display()),
         // Nobody is there.
         "--jibri-url=http://127.0.0.1:1/{instance_id}".into(),
         "--internal-url=http://127.0.0.1:1/{instance_id}".into(),
     ];
     let (first, mut leader) = replica(&words).await;
     let (second, mut other) = replica(&words).await;
-    let memory = folder.path().join(format!("{GROUP}.json"));
 
     let now = || Timestamp::from(std::time::SystemTime::now());
     leader.tick(now()).await;
     assert_eq!(first.view().problems, [""; 0]);
     assert!(first.view().leads);
-    assert!(
-        memory.exists(),
-        "what it remembers is saved for the other one"
-    );
     other.tick(now()).await;
     assert_eq!(second.view().problems, [""; 0]);
     let view = second.view();
@@ -115,9 +111,34 @@ async fn one_replica_leads_the_other_observes_and_takes_over_when_it_ends() {
         .any(|finding| finding.what.contains("another replica leads"));
     assert!(says, "{:?}", view.findings);
 
-    // Its ticks end, as when the service is told to stop.
-    leader.run(stream::empty()).await;
-    other.tick(now()).await;
-    assert_eq!(second.view().problems, [""; 0]);
-    assert!(second.view().leads);
+    // It is told to pause, and its ticks end, as when the service is told to stop.
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let leading = tokio::spawn(leader.run(stream::pending().take_until(ended)));
+    let pause = json!({
+        "kind": "pause", "direction": "both", "until": (now() + 60 * MINUTE).to_string(), "reason": "the subnet is full",
+    });
+    first
+        .command(serde_json::from_value(pause).unwrap())
+        .await
+        .unwrap();
+    drop(end);
+    leading.await.unwrap();
+
+    // The other one knows of it, and goes on with what is remembered.
+    for _ in 0..2 {
+        other.tick(now()).await;
+        let view = second.view();
+        assert_eq!(view.problems, [""; 0]);
+        assert!(view.leads);
+        let paused = view
+            .findings
+            .iter()
+            .filter(|finding| finding.what.contains("the subnet is full"));
+        assert_eq!(
+            paused.count(),
+            2,
+            "growing and shrinking: {:?}",
+            view.findings
+        );
+    }
 }
