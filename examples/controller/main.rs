@@ -103,7 +103,6 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Where::Nowhere => (Arc::new(LiveAddresses::default()), None),
     };
     let (mut source, policy) = PolicySource::open(&arguments.policy).await?;
-    let report_ttl = policy.limits.report_ttl();
     let mut audit = match &arguments.audit {
         Some(path) => {
             Some(AuditFile::open(path, arguments.audit_size.0, arguments.audit_keep).await?)
@@ -152,9 +151,6 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         };
         let Some(now) = now else { break };
         let said = source.refresh(|policy| {
-            if arguments.agents.is_some() && policy.limits.report_ttl() != report_ttl {
-                return Err("with --agents, another report_ttl needs a restart".into());
-            }
             let replaced = controller.replace_policy(policy.policy(), policy.limits);
             replaced.map_err(|error| error.to_string())
         });

@@ -1,6 +1,9 @@
 //! How many recordings were refused, as Jicofo counts them.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, future::join, stream::FuturesOrdered};
@@ -97,14 +100,15 @@ impl<O: FleetObserver> FleetObserver for CountedRefusals<O> {
         }
         Ok(observation)
     }
+
+    fn report_ttl_changed(&self, report_ttl: Duration) {
+        self.observer.report_ttl_changed(report_ttl);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::atomic::{AtomicBool, Ordering},
-        time::Duration,
-    };
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use jibri_scaler_core::{FleetSnapshot, Group, port::PortErrorKind};
 
@@ -115,6 +119,7 @@ mod tests {
     #[derive(Default)]
     struct Empty {
         fails: AtomicBool,
+        report_ttl: Mutex<Duration>,
     }
 
     #[async_trait]
@@ -127,6 +132,10 @@ mod tests {
                 Group::new(0, 9, 0),
                 vec![],
             )))
+        }
+
+        fn report_ttl_changed(&self, report_ttl: Duration) {
+            *self.report_ttl.lock().unwrap() = report_ttl;
         }
     }
 
@@ -223,5 +232,11 @@ mod tests {
     #[tokio::test]
     async fn without_a_jicofo_nothing_is_asked() {
         assert_eq!(refused(&of(&[])).await, (None, 0));
+    }
+    #[test]
+    fn another_report_ttl_is_passed_on() {
+        let (observer, minute) = (of(&[]), Duration::from_mins(1));
+        observer.report_ttl_changed(minute);
+        assert_eq!(*observer.observer.report_ttl.lock().unwrap(), minute);
     }
 }

@@ -151,10 +151,6 @@ impl Worker {
     pub(crate) async fn tick(&mut self, now: Timestamp) {
         let controller = &mut self.controller;
         let said = self.policy.refresh(|policy| {
-            // The observer keeps the one that it was told.
-            if policy.limits.report_ttl() != controller.limits().report_ttl() {
-                return Err("another report_ttl needs a restart".into());
-            }
             let replaced = controller.replace_policy(policy.policy(), policy.limits);
             replaced.map_err(|error| error.to_string())
         });

@@ -348,6 +348,9 @@ async fn a_bad_policy_file_keeps_the_policy_and_is_named() {
     let said = one.view().said.clone().unwrap();
     assert!(said.contains("followed from now on"), "{said}");
     assert_eq!(one.view().wanted, 5);
+    std::fs::write(path, "min_idle = 6\nreport_ttl = '2m'\n").unwrap();
+    worker.tick(NOW + Duration::from_secs(30)).await;
+    assert_eq!(one.view().wanted, 6, "also one with another report_ttl");
 }
 
 #[tokio::test]

@@ -91,12 +91,25 @@ pub trait FleetObserver: Send + Sync {
     /// # Errors
     /// Where the group could not be listed.
     async fn observe(&self, now: Timestamp) -> Result<Observation, PortError>;
+
+    /// Takes in that [`report_ttl`](crate::Limits::report_ttl) is another from the next observation on. A controller says it where its
+    /// policy [is replaced](crate::Controller::replace_policy) by one that has another.
+    ///
+    /// One that does not go by it need do nothing. One that is built around another observer passes it on.
+    fn report_ttl_changed(&self, report_ttl: Duration) {
+        let _ = report_ttl;
+    }
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl<T: FleetObserver + ?Sized> FleetObserver for Arc<T> {
     async fn observe(&self, now: Timestamp) -> Result<Observation, PortError> {
         (**self).observe(now).await
+    }
+
+    fn report_ttl_changed(&self, report_ttl: Duration) {
+        (**self).report_ttl_changed(report_ttl);
     }
 }
 
@@ -133,14 +146,21 @@ impl<F: Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync> Deadline
 /// Where the agents' reports come in, and how old one may be.
 struct Agents {
     reports: Arc<AgentReports>,
-    report_ttl: Duration,
+    report_ttl: Mutex<Duration>,
 }
 
 impl Agents {
+    fn report_ttl(&self) -> Duration {
+        *self
+            .report_ttl
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The newest report of the agent on this instance, while it is fresh.
     fn heard(&self, id: &InstanceId, now: Timestamp) -> Option<AgentReport> {
         let report = self.reports.newest(id)?;
-        (now.since(report.received_at) <= self.report_ttl).then_some(report)
+        (now.since(report.received_at) <= self.report_ttl()).then_some(report)
     }
 }
 
@@ -194,7 +214,8 @@ impl JoinedObserver {
         self
     }
 
-    /// The same hearing the agents on the instances. `report_ttl` is that of the [`Limits`](crate::Limits).
+    /// The same hearing the agents on the instances. `report_ttl` is that of the [`Limits`](crate::Limits), until a controller
+    /// [says another](FleetObserver::report_ttl_changed).
     ///
     /// The agent of an instance speaks for it where it was heard within `report_ttl`. The instance counts as having answered where
     /// that was within half of it, so agents report at least three times as often. Where the group's hook holds what is to end,
@@ -206,7 +227,7 @@ impl JoinedObserver {
     pub fn with_agents(mut self, reports: Arc<AgentReports>, report_ttl: Duration) -> Self {
         self.agents = Some(Agents {
             reports,
-            report_ttl,
+            report_ttl: Mutex::new(report_ttl),
         });
         self
     }
@@ -384,7 +405,7 @@ impl JoinedObserver {
                     &mut entry.0,
                     report,
                     by_agent,
-                    agents.report_ttl,
+                    agents.report_ttl(),
                     now,
                 );
                 continue;
@@ -427,6 +448,13 @@ impl FleetObserver for JoinedObserver {
         }
         let heard = self.ask(self.targets(&listing, now)).await;
         Ok(self.join(listing, heard, now))
+    }
+
+    fn report_ttl_changed(&self, report_ttl: Duration) {
+        if let Some(agents) = &self.agents {
+            let kept = agents.report_ttl.lock();
+            *kept.unwrap_or_else(PoisonError::into_inner) = report_ttl;
+        }
     }
 }
 

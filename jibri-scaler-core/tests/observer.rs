@@ -388,6 +388,24 @@ fn of_a_clock_that_steps_back_a_report_counts_from_then_on() {
 }
 
 #[test]
+fn an_agent_is_heard_for_as_long_as_the_newest_report_ttl() {
+    let fleet = Fleet::of(&["a"]);
+    let reports = Arc::new(AgentReports::default());
+    let secs = Duration::from_secs;
+    let observer = fleet.observer().with_agents(Arc::clone(&reports), secs(45));
+    let observer = Arc::new(observer);
+    reports.list([&id("a")]);
+    let report = AgentReport::new(at(0), status(BusyStatus::Idle), "0.1.0");
+    reports.receive(&id("a"), report).unwrap();
+    let is_heard = |secs| observe(&observer, secs).failures.is_empty();
+    assert!(is_heard(45) && !is_heard(46));
+    observer.report_ttl_changed(secs(120));
+    assert!(is_heard(120) && !is_heard(121));
+    observer.report_ttl_changed(secs(30));
+    assert!(!is_heard(31));
+}
+
+#[test]
 fn an_answer_that_cannot_be_read_is_an_answer_that_says_nothing() {
     for outcome in [
         ProbeOutcome::Garbage,

@@ -69,8 +69,8 @@ impl Controller {
     /// Decides by another policy and other limits from the next tick on. What is remembered stays: idle times, retirements under way,
     /// what has been learned, and what an operator asked for.
     ///
-    /// An observer that was told the `report_ttl`, as one [with agents](crate::observe::JoinedObserver::with_agents) was, keeps
-    /// the one that it has; where that changes, make a new controller.
+    /// An observer that goes by the `report_ttl`, as one [with agents](crate::observe::JoinedObserver::with_agents) does, is
+    /// [told](crate::observe::FleetObserver::report_ttl_changed) where that is another now.
     ///
     /// # Errors
     /// Where [`report_ttl`](Limits::report_ttl) is less than twice the interval that [`with_interval`](Self::with_interval) was
@@ -82,6 +82,9 @@ impl Controller {
     ) -> Result<(), OutOfRange> {
         if let Some(interval) = self.interval {
             fits(&limits, interval)?;
+        }
+        if limits.report_ttl() != self.limits.report_ttl() {
+            self.observer.report_ttl_changed(limits.report_ttl());
         }
         self.policy = Box::new(policy);
         self.limits = limits;

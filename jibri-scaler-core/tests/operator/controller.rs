@@ -1,9 +1,12 @@
 //! Commands to a controller that runs.
 
+use std::sync::Arc;
+
 use futures_executor::block_on;
 use jibri_scaler_core::{
-    Limits,
+    Controller, Limits,
     controller::OperateError,
+    observe::MockFleetObserver,
     operator::{Direction, OperatorCommand},
     policy::MinIdle,
     port::MemoryStore as _,
@@ -129,4 +132,26 @@ fn another_policy_takes_over_and_the_memory_stays() {
             .map(|_| report.decision.at)
     });
     assert!(surplus_hold_passes.since(report.decision.at) <= secs(60));
+}
+
+#[test]
+fn an_observer_is_told_of_another_report_ttl_and_of_nothing_else() {
+    let world = World::running(0, 9, 1);
+    let limits = |ttl| Limits::default().with_report_ttl(secs(ttl)).unwrap();
+    let policy = |idle| MinIdle::new(idle).unwrap();
+    let mut observer = MockFleetObserver::new();
+    observer
+        .expect_report_ttl_changed()
+        .withf(|ttl| *ttl == secs(90))
+        .times(1)
+        .return_const(());
+    let group = Arc::clone(&world.group);
+    let controller = Controller::new(policy(1), limits(45), observer, group);
+    let mut controller = controller.with_interval(secs(20)).unwrap();
+    controller.replace_policy(policy(2), limits(45)).unwrap();
+    controller
+        .replace_policy(policy(3), limits(30))
+        .unwrap_err();
+    controller.replace_policy(policy(3), limits(90)).unwrap();
+    controller.replace_policy(policy(4), limits(90)).unwrap();
 }
