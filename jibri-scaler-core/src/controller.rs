@@ -155,7 +155,11 @@ impl Controller {
 
     /// The same acting only while it leads, where several replicas keep one group. The others observe, so that they know the fleet
     /// when they take over. Give all of them the same [memory store](Self::with_memory): who takes the lead goes on from what was
-    /// saved there last, and with nothing there from what it has seen itself.
+    /// saved there last, and with nothing new there from what it has seen itself.
+    ///
+    /// One that does not lead loads the memory in each tick, so that it shows the pauses, the instances that are kept and the retirements
+    /// of the one that leads. It saves nothing, and takes in no [command](Self::command). Where it can't load, that is a problem in the
+    /// report, and it goes on from what it knows.
     ///
     /// A lead that lasts less than three ticks changes hands whenever a tick is late. A leader that can't load the memory or see the group in
     /// three ticks in a row gives the lead up and lets the others go first. A dry run takes no lead.
@@ -224,7 +228,8 @@ impl Controller {
     /// no recording is in danger, and the next tick goes on from what it observes. Nothing that was remembered is forgotten.
     ///
     /// # Errors
-    /// Where the group could not be listed or the memory not be loaded; nothing has been done then, but for asking for the lead.
+    /// Where the group could not be listed, or the memory not be loaded by the one that leads or is alone; nothing has been done then,
+    /// but for asking for the lead.
     pub async fn tick(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
         #[cfg(feature = "metrics")]
         let began = self.stopwatch.as_ref().map(|stopwatch| stopwatch());
@@ -307,7 +312,8 @@ impl Controller {
         &self.limits
     }
 
-    /// What is remembered; absent before the first tick.
+    /// What is remembered; absent before the first tick. Of a replica that does not [lead](Self::leads), what the one that does had saved
+    /// before the last tick, with what was seen in that.
     #[must_use]
     pub const fn memory(&self) -> Option<&Memory> {
         self.memory.as_ref()

@@ -2,7 +2,7 @@
 
 use super::{Controller, TickError, TickReport};
 use crate::{
-    Finding, Severity,
+    Finding, Memory, Severity,
     port::{Leadership, PortError},
 };
 
@@ -14,6 +14,8 @@ pub(super) struct Leading {
     failed: u32,
     /// Whether the others go first in the next tick.
     rests: bool,
+    /// What was stored when it was taken in last, while another led. What is remembered follows from it until somebody saves anew.
+    followed: Option<Memory>,
 }
 
 /// A replica that leads and can't see the group, or not load the memory, lets another one try after so many ticks.
@@ -23,7 +25,7 @@ const FAILED_TICKS: u32 = 3;
 #[derive(Default)]
 pub(super) struct Campaign {
     observes: bool,
-    problem: Option<PortError>,
+    problems: Vec<PortError>,
 }
 
 impl Leading {
@@ -33,6 +35,7 @@ impl Leading {
             led: false,
             failed: 0,
             rests: false,
+            followed: None,
         }
     }
 
@@ -43,32 +46,60 @@ impl Leading {
 }
 
 impl Controller {
-    /// Asks for the lead. A replica that has just taken it goes on from what the one before it has remembered.
+    /// Asks for the lead. A replica that has just taken it goes on from what the one before it has remembered, and one that does not
+    /// lead from what the one that does remembers.
     pub(super) async fn campaign(&mut self) -> Result<Campaign, TickError> {
         let Some(leading) = self.leading.as_mut().filter(|_| !self.dry_run) else {
             return Ok(Campaign::default());
         };
-        if std::mem::take(&mut leading.rests) {
-            return Ok(Campaign {
-                observes: true,
-                problem: None,
-            });
+        let mut problem = None;
+        if !leading.rests {
+            // Whoever lost it meanwhile must not go on from what it remembers itself: another one may have led since.
+            leading.led = leading.led && leading.port.leads();
+            let asked = leading.port.campaign().await;
+            problem = asked.err().map(|error| error.in_call("campaign"));
+            if leading.port.leads() {
+                if !leading.led {
+                    self.catch_up().await.map_err(TickError::LoadMemory)?;
+                }
+                if let Some(leading) = &mut self.leading {
+                    // Only now, so that what could not be loaded is loaded the next time.
+                    leading.led = true;
+                    // What it does from now on may not be saved, so that it would not follow from this.
+                    leading.followed = None;
+                }
+                return Ok(Campaign {
+                    observes: false,
+                    problems: problem.into_iter().collect(),
+                });
+            }
+            leading.led = false;
         }
-        // Whoever lost it meanwhile must not go on from what it remembers itself: another one may have led since.
-        leading.led = leading.led && leading.port.leads();
-        let problem = leading.port.campaign().await.err();
-        let leads = leading.port.leads();
-        if leads && !leading.led {
-            let stored = self.store.load().await.map_err(TickError::LoadMemory)?;
-            let memory = stored.or_else(|| self.memory.take());
-            self.memory = Some(memory.unwrap_or_default());
+        let missed = self.catch_up().await.err();
+        // What it has seen itself will do to observe.
+        self.memory.get_or_insert_default();
+        if let Some(leading) = &mut self.leading {
+            leading.rests = false;
         }
-        // Only now, so that what could not be loaded is loaded the next time.
-        leading.led = leads;
         Ok(Campaign {
-            observes: !leads,
-            problem,
+            observes: true,
+            problems: problem.into_iter().chain(missed).collect(),
         })
+    }
+
+    /// Goes on from what is stored. Where nothing is, or nobody has saved since this replica took it in, it goes on from its own: that
+    /// holds what it has seen since.
+    async fn catch_up(&mut self) -> Result<(), PortError> {
+        let loaded = self.store.load().await;
+        let stored = loaded.map_err(|error| error.in_call("load"))?;
+        if let (Some(stored), Some(leading)) = (stored, &mut self.leading)
+            && leading.followed.as_ref() != Some(&stored)
+        {
+            self.memory = Some(stored.clone());
+            leading.followed = Some(stored);
+        }
+        self.memory.get_or_insert_default();
+        Ok(())
     }
 
     /// Takes in whether a tick could be made. One that leads and can't lets the others go first in the end.
@@ -124,7 +155,7 @@ impl Controller {
 impl Campaign {
     /// Notes what came of it. Returns whether this replica may act.
     pub(super) fn note(self, report: &mut TickReport) -> bool {
-        report.problems.extend(self.problem);
+        report.problems.extend(self.problems);
         if self.observes {
             report.findings.push(Finding::new(
                 Severity::Info,

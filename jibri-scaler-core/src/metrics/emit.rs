@@ -25,6 +25,8 @@ use crate::{
 pub(crate) struct Meter {
     winner: Option<String>,
     refusals: Option<RefusalEstimate>,
+    /// When the tick before was, of this process: what a follower remembers is that of another.
+    last: Option<Timestamp>,
 }
 
 impl Meter {
@@ -78,13 +80,11 @@ impl Meter {
         if let Some(refused) = report.tick.snapshot.refused() {
             counter!(REFUSED, "group" => group.clone()).increment(refused.into());
         }
-        let before = &report.memory_before;
-        let Some(demand) = before.learned().demand() else {
+        let last = self.last.replace(now);
+        let Some(demand) = report.memory_before.learned().demand() else {
             return;
         };
-        let expected = before
-            .last_tick
-            .map_or(0.0, |last| demand.expected_starts(last, now));
+        let expected = last.map_or(0.0, |last| demand.expected_starts(last, now));
         let estimate = self
             .refusals
             .get_or_insert_with(|| RefusalEstimate::new(longest_gap));

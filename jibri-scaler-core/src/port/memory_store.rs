@@ -10,7 +10,9 @@ use crate::Memory;
 /// # Contract
 /// - [`load`](Self::load) returns what the last successful [`save`](Self::save) was given, or nothing if there was none.
 /// - `save` is atomic: after a crash in the middle of it, `load` returns the old or the new memory.
-/// - One store belongs to one group. Replicas have a store each, of the same group.
+/// - One store belongs to one group. Replicas have a store each, of the same group, so `load` sees what another process has saved.
+/// - A controller loads once, and again where it takes the lead, and saves in each tick. One that
+///   [does not lead](crate::Controller::with_leadership) loads in each tick and saves nothing.
 /// - A save may be refused where another replica has saved since this one has loaded or saved: so a save of a former leader that comes late
 ///   takes the place of nothing. Whoever has just loaded is not refused for what was saved before that.
 /// - A future that is dropped may or may not have saved.

@@ -167,7 +167,7 @@ fn a_tick_dropped_at_any_await_forgets_no_retirement_and_loses_no_recording() {
     assert!((15..23).contains(&longest), "{longest} polls were not all");
 }
 
-fn known(controller: &Controller) -> Vec<InstanceId> {
+pub(crate) fn known(controller: &Controller) -> Vec<InstanceId> {
     let memory = controller.memory();
     memory.map_or_else(Vec::new, |memory| {
         memory.retirements().keys().cloned().collect()

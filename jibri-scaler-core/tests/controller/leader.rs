@@ -15,7 +15,7 @@ use jibri_scaler_core::{
 };
 
 #[path = "../common/lead.rs"]
-mod lead;
+pub(crate) mod lead;
 use lead::{Leads, Replica};
 
 use crate::{
@@ -23,13 +23,17 @@ use crate::{
     world::{INTERVAL, World, phase, secs},
 };
 
-fn replica(world: &World, leads: &Arc<Leads>, name: &str) -> Controller {
+pub(crate) fn replica(world: &World, leads: &Arc<Leads>, name: &str) -> Controller {
     let lead = Replica::new(leads, 0, name, secs(30));
     world.controller(2).with_leadership(lead)
 }
 
 /// One tick of each, in this order.
-fn step(world: &mut World, leads: &Leads, controllers: &mut [&mut Controller]) -> Vec<TickReport> {
+pub(crate) fn step(
+    world: &mut World,
+    leads: &Leads,
+    controllers: &mut [&mut Controller],
+) -> Vec<TickReport> {
     let reports = controllers
         .iter_mut()
         .map(|controller| {
@@ -43,12 +47,12 @@ fn step(world: &mut World, leads: &Leads, controllers: &mut [&mut Controller]) -
     reports
 }
 
-fn has_acted(report: &TickReport) -> bool {
+pub(crate) fn has_acted(report: &TickReport) -> bool {
     let done = |(_, became): &(_, Applied)| *became != Applied::Skipped;
     report.effects.iter().any(done) || !report.progress.is_empty()
 }
 
-fn observes(report: &TickReport) -> bool {
+pub(crate) fn observes(report: &TickReport) -> bool {
     let says =
         |finding: &jibri_scaler_core::Finding| finding.what.contains("another replica leads");
     report.findings.iter().any(says)
@@ -327,7 +331,10 @@ fn nothing_is_done_while_nobody_knows_who_leads() {
         assert!(observes(&report) && !has_acted(&report), "{report}");
         assert_eq!(report.problems.len(), 1, "{report}");
     }
-    assert_eq!(mocks.calls(), ["load", "observe", "observe", "observe"]);
+    assert_eq!(
+        mocks.calls(),
+        ["load", "observe", "load", "observe", "load", "observe"]
+    );
 }
 
 #[test]

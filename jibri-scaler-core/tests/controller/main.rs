@@ -6,6 +6,7 @@ mod cancel;
 mod day;
 mod dry_run;
 mod effects;
+mod follower;
 mod give_back;
 mod jibris;
 mod leader;

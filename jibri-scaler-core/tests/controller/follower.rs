@@ -1,0 +1,216 @@
+//! A replica that does not lead, and shows what the one that does remembers.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures_executor::block_on;
+use jibri_scaler_core::{
+    Controller, Effect, InstanceId, Memory,
+    controller::{Applied, OperateError, TickReport},
+    operator::{Direction, OperatorCommand},
+    port::{Leadership as _, MockLeadership, MockMemoryStore, PortError, PortErrorKind},
+    retirement::Phase,
+};
+
+use crate::{
+    cancel::{Hesitant, known, tick_dropped_after},
+    leader::{
+        has_acted,
+        lead::{Leads, Replica},
+        observes, replica, step,
+    },
+    mocks::{Mocks, tick},
+    world::{INTERVAL, World, at, phase, secs},
+};
+
+/// Somebody else always has it.
+fn never() -> MockLeadership {
+    let mut lead = MockLeadership::new();
+    lead.expect_campaign().returning(|| Ok(false));
+    lead.expect_leads().returning(|| false);
+    lead
+}
+
+fn finds(report: &TickReport, what: &str) -> bool {
+    report.all_findings().any(|found| found.what.contains(what))
+}
+
+fn pause(secs: i64) -> OperatorCommand {
+    OperatorCommand::Pause {
+        direction: Direction::Shrinking,
+        until: at(secs),
+        reason: "the disks are looked at".parse().unwrap(),
+    }
+}
+
+fn is_paused(controller: &Controller) -> bool {
+    let operator = controller.memory().unwrap().operator();
+    operator.pause(Direction::Shrinking).is_some()
+}
+
+#[test]
+fn it_shows_what_the_leader_was_told_and_still_takes_no_command() {
+    let mut world = World::running(2, 9, 8);
+    let leads = Arc::<Leads>::default();
+    let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
+    let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
+    let id = world.in_service().remove(0);
+    let keep = OperatorCommand::Keep {
+        id: id.clone(),
+        until: None,
+        reason: "somebody looks at it".parse().unwrap(),
+    };
+    for command in [pause(3600), keep] {
+        block_on(a.command(&command, world.now)).unwrap();
+    }
+    let reports = step(&mut world, &leads, &mut [&mut b, &mut a]);
+    assert!(observes(&reports[0]) && is_paused(&b), "{}", reports[0]);
+    assert!(
+        finds(&reports[0], "the disks are looked at"),
+        "{}",
+        reports[0]
+    );
+    assert!(b.memory().unwrap().operator().kept().contains_key(&id));
+    let resume = OperatorCommand::Resume {
+        direction: Direction::Both,
+    };
+    let refused = block_on(b.command(&resume, world.now)).unwrap_err();
+    assert!(matches!(refused, OperateError::NotLeading), "{refused}");
+    block_on(a.command(&resume, world.now)).unwrap();
+    let _ = step(&mut world, &leads, &mut [&mut b, &mut a]);
+    assert!(!is_paused(&b), "nor what it no longer remembers");
+}
+
+#[test]
+fn it_shows_each_retirement_of_the_leader_and_takes_no_act_of_it_for_that_of_a_stranger() {
+    let mut world = World::running(0, 9, 5);
+    let leads = Arc::<Leads>::default();
+    let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
+    let mut shown = Vec::new();
+    for _ in 0..60 {
+        let reports = step(&mut world, &leads, &mut [&mut a, &mut b]);
+        let of = |controller: &Controller| -> Vec<(InstanceId, Phase)> {
+            let retirements = controller.memory().unwrap().retirements();
+            let phases = retirements.iter().map(|(id, r)| (id.clone(), r.phase()));
+            phases.collect()
+        };
+        // It ticks after the leader. What is no longer listed is forgotten by the one that sees it first.
+        let of_b = of(&b);
+        for one in &of_b {
+            assert!(of(&a).contains(one), "{one:?}: {}", reports[1]);
+        }
+        shown.extend(of_b.into_iter().map(|(_, phase)| phase));
+        assert!(
+            !finds(&reports[1], "changed from") && !has_acted(&reports[1]),
+            "{}",
+            reports[1]
+        );
+    }
+    assert!(
+        shown.contains(&Phase::Told) && shown.contains(&Phase::Gone),
+        "{shown:?}"
+    );
+    assert_eq!((world.desired(), world.lost()), (2, vec![]));
+}
+
+#[test]
+fn one_that_cannot_load_says_so_and_goes_on_from_what_it_knows() {
+    let mocks = Mocks::default();
+    let mut controller = mocks.busy_tick().with_leadership(never());
+    mocks.fail("load", PortErrorKind::Transient);
+    let fails = |report: &TickReport| {
+        let calls = report.problems.iter().map(PortError::call);
+        assert!(observes(report) && !has_acted(report), "{report}");
+        calls.collect::<Vec<_>>() == [Some("load")]
+    };
+    assert!(
+        fails(&tick(&mut controller, 0)),
+        "already in its first tick"
+    );
+    mocks.repair();
+    let mut leader = mocks.busy_tick();
+    let _ = tick(&mut leader, 5);
+    block_on(leader.command(&pause(3600), at(6))).unwrap();
+    let saves = mocks.saved.lock().unwrap().len();
+    assert!(!fails(&tick(&mut controller, 10)));
+    assert!(is_paused(&controller));
+    mocks.fail("load", PortErrorKind::Permanent);
+    for secs in [20, 30] {
+        assert!(fails(&tick(&mut controller, secs)), "{secs}");
+        assert!(is_paused(&controller), "{secs}");
+    }
+    assert_eq!(mocks.saved.lock().unwrap().len(), saves, "it never saves");
+}
+
+/// The leader has died after one tick, and another process that never ticks has its lead.
+#[test]
+fn what_nobody_has_saved_anew_is_not_taken_for_newer_than_what_it_has_seen() {
+    let mut world = World::running(2, 9, 8);
+    let leads = Arc::<Leads>::default();
+    let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
+    let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
+    block_on(a.resign()).unwrap();
+    drop(a);
+    let other = Replica::new(&leads, 0, "other", secs(30));
+    for _ in 0..120 {
+        assert!(block_on(other.campaign()).unwrap());
+        let report = step(&mut world, &leads, &mut [&mut b]).remove(0);
+        assert!(!finds(&report, "nothing was observed for"), "{report}");
+    }
+    block_on(other.resign()).unwrap();
+    let report = step(&mut world, &leads, &mut [&mut b]).remove(0);
+    let retired = |(effect, became): &(Effect, Applied)| {
+        matches!(effect, Effect::Retire { .. }) && *became == Applied::Done
+    };
+    assert!(report.effects.iter().any(retired), "at once: {report}");
+}
+
+#[test]
+fn one_that_led_and_could_not_save_does_not_go_on_from_what_nobody_else_knows() {
+    let mut store = MockMemoryStore::new();
+    store
+        .expect_load()
+        .returning(|| Ok(Some(Memory::default())));
+    store
+        .expect_save()
+        .returning(|_| Err(PortError::new(PortErrorKind::Transient, "save")));
+    let leads = Arc::<AtomicBool>::default();
+    let says = Arc::clone(&leads);
+    let mut lead = MockLeadership::new();
+    lead.expect_campaign().returning(|| Ok(true));
+    lead.expect_leads()
+        .returning(move || says.load(Ordering::Relaxed));
+    let mocks = Mocks::default();
+    let mut controller = mocks.busy_tick().with_memory(store).with_leadership(lead);
+    let _ = tick(&mut controller, 0);
+    leads.store(true, Ordering::Relaxed);
+    let _ = tick(&mut controller, 10);
+    let error = block_on(controller.command(&pause(3600), at(11))).unwrap_err();
+    assert!(matches!(error, OperateError::SaveMemory(_)), "{error}");
+    assert!(is_paused(&controller), "it holds while it leads");
+    leads.store(false, Ordering::Relaxed);
+    let _ = tick(&mut controller, 20);
+    assert!(!is_paused(&controller), "and the next leader does not know");
+}
+
+#[test]
+fn a_tick_that_is_dropped_forgets_nothing_of_what_it_follows() {
+    let mut longest = 0;
+    for polls in 1..24 {
+        let mut world = World::running(0, 9, 3);
+        let mut leader = world.controller(2);
+        let id = world.until_one_is_told(&mut leader);
+        let mut controller = Hesitant::controller(&world, 2).with_leadership(never());
+        assert!(!tick_dropped_after(&world, &mut controller, 1000));
+        assert_eq!(phase(&controller, &id), Some(Phase::Told));
+        let _ = world.step(&mut leader);
+        if tick_dropped_after(&world, &mut controller, polls) {
+            longest = longest.max(polls);
+        }
+        assert_eq!(known(&controller), [id], "after {polls} polls");
+        world.advance(INTERVAL);
+    }
+    assert!((3..23).contains(&longest), "{longest} polls were not all");
+}
