@@ -246,8 +246,10 @@ impl Controller {
         {
             let took = self.stopwatch.as_ref().zip(began);
             let took = took.map(|(stopwatch, began)| stopwatch().saturating_sub(began));
+            let leads = self.leads();
             let (memory, ttl) = (self.memory.as_ref(), self.limits.report_ttl());
-            self.meter.tick(&self.group, &result, memory, ttl, took);
+            self.meter
+                .tick(&self.group, &result, leads, memory, ttl, took);
         }
         result
     }

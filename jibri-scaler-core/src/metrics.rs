@@ -5,8 +5,16 @@
 //! histogram with buckets that fit it, which a recorder must be told before it is installed; the names, kinds and labels are part
 //! of the public API.
 //!
-//! A gauge is set in each tick that has observed the group, and stays as it was where one could not. Each series has the label
-//! `group`: the name that [`Controller::with_group_name`](crate::Controller::with_group_name) was given.
+//! A gauge is set in each tick that has observed the group, and stays as it was where one could not; [`LEADS`] is set in that one too. Each
+//! series has the label `group`, the name that [`Controller::with_group_name`](crate::Controller::with_group_name) was given; but for
+//! [`AWS_REQUESTS`], which are those of the process.
+//!
+//! Each of several replicas gives numbers of its own. What is to be seen of a group is what the one says that leads: add nothing up over
+//! them, and take the series for whose group and process [`LEADS`] is 1.
+//!
+//! [`EXPECTED_REFUSALS`] is there only where the demand is learned: where a policy has a
+//! [`demand_zone`](crate::policy::Policy::demand_zone), such as that of `refuse_at_most` in a policy file, or one had it before and the
+//! memory still holds what was learned.
 //!
 //! ```
 //! use jibri_scaler_core::metrics::{METRICS, describe};
@@ -159,6 +167,8 @@ metrics! {
         "1 while an operator has paused `growing` or `shrinking`, else 0";
     KEPT = "jibri_scaler_kept", Gauge, Count, ["group"],
         "instances that an operator keeps";
+    LEADS = "jibri_scaler_leads", Gauge, Count, ["group"],
+        "1 while this replica leads, or is the only one, else 0; as of its newest tick";
     TICKS = "jibri_scaler_ticks_total", Counter, Count, ["group", "outcome"],
         "ticks: `ok`, with `problems`, or `failed`, which could not observe";
     TICK_SECONDS = "jibri_scaler_tick_seconds", Histogram, Seconds, ["group"],
@@ -182,7 +192,7 @@ metrics! {
     TIME_TO_READY = "jibri_scaler_time_to_ready_seconds", Histogram, Seconds, ["group"],
         "from the launch of an instance to its first healthy IDLE, or BUSY where it was taken before", BOOT_BUCKETS;
     EXPECTED_REFUSALS = "jibri_scaler_expected_refusals", Gauge, Count, ["group"],
-        "recordings refused since the process began, as is to be expected; only where a policy learns the demand";
+        "recordings refused since the process began, as is to be expected; only where the demand is learned (`refuse_at_most`)";
     REFUSED = "jibri_scaler_refused_total", Counter, Count, ["group"],
         "recordings refused; only where somebody counts them";
     AWS_REQUESTS = "jibri_scaler_aws_requests_total", Counter, Count, ["service", "call", "outcome"],

@@ -6,7 +6,7 @@ use ::metrics::{counter, gauge, histogram};
 
 use super::{
     BOOT_SECONDS, COMING, DESIRED, EFFECTS, EXPECTED_REFUSALS, FINDINGS, IDLE_SHARE, INSTANCES,
-    KEPT, LAST_TICK, MAX_SIZE, MIN_SIZE, PAUSED, PORT_ERRORS, PROBE_FAILURES, REFUSED,
+    KEPT, LAST_TICK, LEADS, MAX_SIZE, MIN_SIZE, PAUSED, PORT_ERRORS, PROBE_FAILURES, REFUSED,
     RETIREMENT_AGE, RETIREMENT_STEPS, RETIREMENTS, TICK_SECONDS, TICKS, TIME_TO_READY,
     WANTED_SPARE, WANTED_SPARE_WINNER,
 };
@@ -30,11 +30,12 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Gives the numbers of a tick. `memory` is that after it, `report_ttl` the longest gap between ticks.
+    /// Gives the numbers of a tick. `leads` and `memory` are those after it, `report_ttl` the longest gap between ticks.
     pub(crate) fn tick(
         &mut self,
         group: &Arc<str>,
         result: &Result<TickReport, TickError>,
+        leads: bool,
         memory: Option<&Memory>,
         report_ttl: Duration,
         took: Option<Duration>,
@@ -45,6 +46,7 @@ impl Meter {
             Ok(_) => "problems",
         };
         counter!(TICKS, "group" => group.clone(), "outcome" => outcome).increment(1);
+        gauge!(LEADS, "group" => group.clone()).set(u32::from(leads));
         if let Some(took) = took {
             histogram!(TICK_SECONDS, "group" => group.clone()).record(took);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jibri_scaler_core::metrics::{Kind, METRICS, Metric};
+use jibri_scaler_core::metrics::{Kind, LEADS, METRICS, Metric};
 use serde_json::Value;
 
 const GRAFANA: &str = include_str!("../../../docs/dashboards/grafana.json");
@@ -24,16 +24,16 @@ fn metrics(expression: &str) -> Vec<&'static Metric> {
     names.map(metric).collect()
 }
 
+/// Takes the series of the replica that leads.
+const OF_THE_LEADER: &str = " and on (group, instance) jibri_scaler_leads == 1";
+
 /// What stands between two braces that are doubled, or after `by (`.
-fn labels(target: &Value) -> Vec<&str> {
-    let legend = target["legendFormat"].as_str().unwrap();
-    let expression = target["expr"].as_str().unwrap();
+fn labels<'a>(legend: &'a str, expression: &'a str) -> Vec<&'a str> {
     let legend = legend.split("{{").skip(1);
     let legend = legend.map(|rest| rest.split("}}").next().unwrap());
     let by = expression.split("by (").skip(1);
     let by = by.flat_map(|rest| rest.split(')').next().unwrap().split(", "));
-    // `le` is that of the buckets.
-    legend.chain(by).filter(|label| *label != "le").collect()
+    legend.chain(by).collect()
 }
 
 #[test]
@@ -45,15 +45,28 @@ fn it_shows_every_metric_and_no_other_with_labels_that_it_has() {
         assert!(ids.insert(panel["id"].as_u64()), "{panel}");
         for target in panel["targets"].as_array().unwrap() {
             let expression = target["expr"].as_str().unwrap();
-            let metrics = metrics(expression);
+            let of_the_leader = expression.matches(OF_THE_LEADER).count();
+            let expression = expression.replace(OF_THE_LEADER, "");
+            let labels = labels(target["legendFormat"].as_str().unwrap(), &expression);
+            let metrics = metrics(&expression);
             assert!(!metrics.is_empty(), "{expression}");
+            // Replicas that see the same group are not added up: each is shown by itself, or only the one that leads.
+            let by_replica = labels.iter().filter(|label| **label == "instance").count();
+            let by_replica = by_replica > expression.matches("by (").count();
+            let counts_leaders = metrics.iter().all(|metric| metric.name == LEADS);
+            assert!(
+                of_the_leader == metrics.len()
+                    || (of_the_leader == 0 && (by_replica || counts_leaders)),
+                "{expression}"
+            );
             for metric in metrics {
                 shown.insert(metric.name);
                 if expression.contains("_bucket{") {
                     spread.insert(metric.name);
                 }
-                for label in labels(target) {
-                    assert!(metric.labels.contains(&label), "{label} in {expression}");
+                // `le` is that of the buckets, `instance` what Prometheus says of where a series is from.
+                for label in labels.iter().filter(|l| !["le", "instance"].contains(*l)) {
+                    assert!(metric.labels.contains(label), "{label} in {expression}");
                 }
                 let of_groups = expression.contains("$group");
                 assert_eq!(of_groups, metric.labels.contains(&"group"), "{expression}");

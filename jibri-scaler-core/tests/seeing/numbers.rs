@@ -1,12 +1,28 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use jibri_scaler_core::metrics::{AWS_REQUESTS, Kind, METRICS, describe};
+use futures_executor::block_on;
+use jibri_scaler_core::{
+    Memory,
+    learned::{Learned, WeeklyDemand},
+    metrics::{AWS_REQUESTS, EXPECTED_REFUSALS, Kind, LEADS, METRICS, describe},
+    port::{MemoryStore as _, MockLeadership, PortErrorKind},
+    sim::SimOperation,
+};
 use metrics_util::{
     MetricKind,
     debugging::{DebugValue, DebuggingRecorder},
 };
 
-use crate::script::play;
+use crate::{
+    script::play,
+    world::{INTERVAL, World, at, secs},
+};
 
 /// Labels of one series, and its value.
 type Series = Vec<(BTreeMap<String, String>, DebugValue)>;
@@ -105,6 +121,7 @@ fn the_numbers_are_those_of_the_run() {
     is(TICKS, &[("outcome", "problems")], 1.0);
     is(TICKS, &[("outcome", "ok")], ticks - 2.0);
     is(REFUSED, &[], ticks - 1.0);
+    is(LEADS, &[], 1.0);
     is(PROBE_FAILURES, &[("outcome", "unreachable")], ticks - 1.0);
     // The stopwatch went on by a quarter of a second in each.
     is(TICK_SECONDS, &[], ticks / 4.0);
@@ -141,6 +158,79 @@ fn the_numbers_are_those_of_the_run() {
     assert!((9.0 * 30.0..9.0 * 300.0).contains(&ready), "{ready}");
     assert!(value(BOOT_SECONDS, &[]) <= ready);
     assert!(value(EXPECTED_REFUSALS, &[]) >= 0.0);
+}
+
+#[test]
+fn one_that_does_not_lead_says_so_also_where_it_sees_nothing() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let leads = Arc::<AtomicBool>::default();
+    let mut lead = MockLeadership::new();
+    lead.expect_campaign().returning(|| Ok(false));
+    let says = Arc::clone(&leads);
+    lead.expect_leads()
+        .returning(move || says.load(Ordering::Relaxed));
+    lead.expect_resign().returning(|| Ok(()));
+    let mut world = World::running(0, 9, 1);
+    let mut controller = world.controller(1).with_leadership(lead);
+    // Whether it leads, and whether it sees the group.
+    for (is_leader, sees) in [(true, true), (false, true), (true, false), (false, false)] {
+        leads.store(is_leader, Ordering::Relaxed);
+        if !sees {
+            let (call, kind) = (SimOperation::List, PortErrorKind::Transient);
+            world.group.fail_next(call, kind);
+        }
+        metrics::with_local_recorder(&recorder, || {
+            let ticked = block_on(controller.tick(world.now));
+            assert_eq!(ticked.is_ok(), sees);
+        });
+        world.advance(INTERVAL);
+        let all = snapshotter.snapshot().into_vec().into_iter();
+        let mut said = all.filter(|(key, ..)| key.key().name() == LEADS);
+        let (_, _, _, value) = said.next().unwrap();
+        let expected = f64::from(u8::from(is_leader));
+        assert_eq!(value, DebugValue::Gauge(expected.into()));
+    }
+}
+
+/// Whose memory is that of the leader, a moment old.
+#[test]
+fn one_that_does_not_lead_expects_as_many_refusals() {
+    let mut demand = WeeklyDemand::new("UTC".parse().unwrap());
+    for minute in 0..10_080 {
+        let from = at(60 * minute);
+        demand.observe(from, from + secs(60), 1, 1.0);
+    }
+    let memory = Memory::default().with_learned(Learned::default().with_demand(demand));
+    // There is no Jibri, and none is wanted.
+    let mut world = World::running(0, 9, 0);
+    block_on(world.store.save(&memory)).unwrap();
+    let mut lead = MockLeadership::new();
+    lead.expect_campaign().returning(|| Ok(false));
+    lead.expect_leads().return_const(false);
+    let mut leader = world.controller(0).with_group_name("leader");
+    let follower = world.controller(0).with_group_name("follower");
+    let mut follower = follower.with_leadership(lead);
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        for _ in 0..60 {
+            for controller in [&mut leader, &mut follower] {
+                let _ = block_on(controller.tick(world.now)).unwrap();
+                world.advance(INTERVAL / 2);
+            }
+        }
+    });
+    let mut expected = Vec::new();
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        if let (EXPECTED_REFUSALS, DebugValue::Gauge(value)) = (key.key().name(), value) {
+            expected.push(value.into_inner());
+        }
+    }
+    let [one, other] = expected[..] else {
+        panic!("{expected:?}")
+    };
+    assert!(one > 5.0 && (one - other).abs() < 0.1, "{expected:?}");
 }
 
 #[test]
