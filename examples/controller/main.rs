@@ -157,8 +157,8 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         said.await.into_iter().for_each(say);
         let result = controller.tick(now).await;
         let told = told(&result);
-        if let (Ok(report), Some(audit)) = (result, &mut audit) {
-            let said = audit.write(report, source.text()).await;
+        if let Some(audit) = &mut audit {
+            let said = audit.write(now, result, source.text()).await;
             said.into_iter().for_each(say);
         }
         match told {

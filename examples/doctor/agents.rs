@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use jibri_scaler_core::{DrainPath, InstanceId, Tick, Timestamp};
+use jibri_scaler_core::{DrainPath, InstanceId, Tick, Timestamp, audit::FailedTick};
 
 /// A line that is older says nothing of who is heard now.
 const RECENT: Duration = Duration::from_mins(10);
@@ -24,7 +24,8 @@ pub(crate) fn heard(path: &Path, now: Timestamp) -> Result<Vec<InstanceId>, Box<
     // The last line may be half written.
     for line in BufReader::new(file).split(b'\n') {
         let line = line.map_err(|error| wrong(&error))?;
-        if line.ends_with(b"}") {
+        // A tick that failed says nothing of the instances.
+        if line.ends_with(b"}") && serde_json::from_slice::<FailedTick>(&line).is_err() {
             last = String::from_utf8_lossy(&line).into_owned();
         }
     }
@@ -64,7 +65,8 @@ mod tests {
     #[test]
     fn the_last_whole_line_says_who_was_heard() {
         let before = LINE.replace("i-a", "i-z");
-        let text = format!("{before}\n{LINE}\n{}", &before[..90]);
+        let failed = r#"{"at":"2026-11-22T10:04:00Z","failed":"the group could not be observed"}"#;
+        let text = format!("{before}\n{LINE}\n{failed}\n{}", &before[..90]);
         let heard = of(&text, "2026-11-22T10:05:00Z").unwrap();
         assert_eq!(heard, ["i-a".parse::<InstanceId>().unwrap()]);
     }

@@ -161,8 +161,8 @@ impl Worker {
         let result = self.controller.tick(now).await;
         self.shown.take(now, &result, &self.controller);
         self.view.send_replace(Arc::new(self.shown.clone()));
-        if let (Ok(report), Some(audit)) = (result, &mut self.audit)
-            && let Some(said) = audit.write(report, self.policy.text()).await
+        if let Some(audit) = &mut self.audit
+            && let Some(said) = audit.write(now, result, self.policy.text()).await
         {
             say(format_args!("{}: {said}", self.shown.name));
         }

@@ -5,26 +5,44 @@ use std::{
     io::{BufRead, Write},
 };
 
-use jibri_scaler_core::{PolicyFile, audit::Replay};
+use jibri_scaler_core::{
+    PolicyFile,
+    audit::{AuditError, Replay},
+};
 
 use crate::Stopped;
 
-/// Writes each decision as it is computed now, and says which lines were decided otherwise. Returns how many.
+/// What a log held beside decisions that are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Counts {
+    /// Decisions that are others now.
+    pub(crate) differ: u64,
+    /// Ticks that failed, and decided nothing.
+    pub(crate) failed: u64,
+}
+
+/// Writes each decision as it is computed now, and says which lines were decided otherwise.
 pub(crate) fn replay(
     policy: Option<PolicyFile>,
     log: impl BufRead,
     mut decisions: impl Write,
     mut differs: impl FnMut(u64),
-) -> Result<u64, Stopped> {
+) -> Result<Counts, Stopped> {
     let mut replay = policy.map_or_else(Replay::default, Replay::with_policy);
-    let mut differ = 0;
+    let mut counts = Counts::default();
     for (number, line) in (1..).zip(log.lines()) {
         let replayed = match line {
             Ok(line) if line.trim().is_empty() => continue,
-            Ok(line) => replay.line(&line).map_err(|error| match error.source() {
-                Some(cause) => format!("{error}: {cause}"),
-                None => error.to_string(),
-            }),
+            Ok(line) => match replay.line(&line) {
+                Err(AuditError::TickFailed(_)) => {
+                    counts.failed += 1;
+                    continue;
+                }
+                replayed => replayed.map_err(|error| match error.source() {
+                    Some(cause) => format!("{error}: {cause}"),
+                    None => error.to_string(),
+                }),
+            },
             Err(error) => Err(format!("could not be read: {error}")),
         };
         let replayed = match replayed {
@@ -37,10 +55,10 @@ pub(crate) fn replay(
         };
         writeln!(decisions, "{}", replayed.recomputed()).map_err(Stopped::Output)?;
         if !replayed.is_equal() {
-            differ += 1;
+            counts.differ += 1;
             differs(number);
         }
     }
     decisions.flush().map_err(Stopped::Output)?;
-    Ok(differ)
+    Ok(counts)
 }

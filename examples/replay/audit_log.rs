@@ -15,11 +15,11 @@ use jibri_scaler_core::{
     audit::Replay,
     observe::JoinedObserver,
     operator::OperatorCommand,
-    port::{DrainClient, HealthProbe, Presence, ProbeOutcome, Target, Told},
-    sim::{SimGroup, SimGroupConfig},
+    port::{DrainClient, HealthProbe, PortErrorKind, Presence, ProbeOutcome, Target, Told},
+    sim::{SimGroup, SimGroupConfig, SimOperation},
 };
 
-use crate::{audit_file::AuditFile, memory_file::MemoryFile};
+use crate::{audit::Counts, audit_file::AuditFile, memory_file::MemoryFile};
 
 const POLICY: &str = "min_idle = 2\nidle_timeout = '30s'\nrefuse_at_most = '1%'";
 
@@ -102,10 +102,11 @@ impl World {
     }
 
     async fn tick(&mut self, controller: &mut Controller, audit: &mut AuditFile) -> Option<String> {
-        let report = controller.tick(self.now).await.unwrap();
-        let _ = self.group.advance(self.now);
-        self.now = self.now + Duration::from_secs(10);
-        audit.write(report, POLICY).await
+        let now = self.now;
+        let result = controller.tick(now).await;
+        let _ = self.group.advance(now);
+        self.now = now + Duration::from_secs(10);
+        audit.write(now, result, POLICY).await
     }
 }
 
@@ -119,6 +120,10 @@ fn files(path: &Path) -> Vec<String> {
     files.reverse();
     files.push(fs::read_to_string(path).unwrap());
     files
+}
+
+fn lines(text: Vec<u8>) -> usize {
+    String::from_utf8(text).unwrap().lines().count()
 }
 
 /// How many decisions of these lines are computed again as they are recorded.
@@ -167,7 +172,7 @@ async fn decisions_are_the_same_over_rotated_files_a_restart_and_a_command() {
     // As `replay --audit` does it.
     let mut decisions = Vec::new();
     let differ = crate::audit::replay(None, whole.as_bytes(), &mut decisions, |_| {});
-    assert_eq!(differ.unwrap(), 0);
+    assert_eq!(differ.unwrap(), Counts::default());
     let decisions = String::from_utf8(decisions).unwrap();
     assert_eq!(decisions.lines().count(), TICKS);
     // One that was recorded otherwise is found, and the others are not.
@@ -177,10 +182,52 @@ async fn decisions_are_the_same_over_rotated_files_a_restart_and_a_command() {
     let mut lines = vec![];
     let out = std::io::sink();
     let differ = crate::audit::replay(None, forged.as_bytes(), out, |line| lines.push(line));
-    assert_eq!((differ.unwrap(), lines), (1, vec![81]));
+    assert_eq!((differ.unwrap().differ, lines), (1, vec![81]));
     // As ticks they are what another policy is tried on.
     let other = PolicyFile::from_toml("min_idle = 4").unwrap();
     crate::replay(&other, whole.as_bytes(), Vec::new()).unwrap();
+}
+
+#[tokio::test]
+async fn a_tick_that_failed_has_a_line_on_which_nothing_rests() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    let mut world = World::new();
+    let mut controller = world.controller(folder.path());
+    // So small that some files begin with a tick that failed.
+    let mut audit = AuditFile::open(&path, 10_000, 100).await.unwrap();
+    for tick in 0..60 {
+        if tick % 3 == 0 {
+            let (call, kind) = (SimOperation::List, PortErrorKind::Throttled);
+            world.group.fail_next(call, kind);
+        }
+        assert_eq!(world.tick(&mut controller, &mut audit).await, None);
+    }
+    let files = files(&path);
+    let failed = |line: &&str| line.contains(r#""failed":"the group could not be observed"#);
+    let begins = files.iter().filter_map(|file| file.lines().next());
+    assert!(begins.filter(failed).count() > 0, "{} files", files.len());
+    let mut counts = Vec::new();
+    for file in &files {
+        let mut decisions = Vec::new();
+        let replayed = crate::audit::replay(None, file.as_bytes(), &mut decisions, |_| {});
+        let replayed = replayed.unwrap();
+        counts.push((lines(decisions), replayed.differ, replayed.failed));
+    }
+    let sum = counts.iter().fold((0, 0, 0), |sum, file| {
+        (sum.0 + file.0, sum.1 + file.1, sum.2 + file.2)
+    });
+    assert_eq!(sum, (40, 0, 20), "{counts:?}");
+    // Between two of them a line goes on from the decision before, without the memory.
+    let whole = files.concat();
+    let all: Vec<_> = whole.lines().collect();
+    let rests = |lines: &[&str]| failed(&lines[0]) && !lines[1].contains(r#""memory":"#);
+    assert!(all.windows(2).any(rests), "{whole}");
+    // Another policy is tried on what was seen.
+    let mut decisions = Vec::new();
+    let other = PolicyFile::from_toml("min_idle = 4").unwrap();
+    crate::replay(&other, whole.as_bytes(), &mut decisions).unwrap();
+    assert_eq!(lines(decisions), 40);
 }
 
 #[tokio::test]

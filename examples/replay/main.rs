@@ -11,7 +11,8 @@
 //!
 //! With `--audit` the lines are those of an audit log, each with its policy, its memory and its decision, as the example `controller` writes
 //! them. Each decision is computed again, and one that is not the same to the last bit is named on standard error; the exit code is then 1.
-//! Without it, an audit log says what another policy would have done, since its lines are ticks.
+//! Ticks that failed, and so decided nothing, are passed over, and with `--audit` counted on standard error.
+//! Without it, an audit log says what another policy would have done, since its other lines are ticks.
 
 mod audit;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use std::{
 use clap::Parser;
 use jibri_scaler_core::PolicyFile;
 
+use audit::Counts;
 use replay::{Stopped, replay};
 
 #[derive(Parser)]
@@ -64,14 +66,21 @@ fn main() -> ExitCode {
     };
     let (ticks, decisions) = (io::stdin().lock(), BufWriter::new(io::stdout().lock()));
     let end = match policy {
-        Some(policy) if !arguments.audit => replay(&policy, ticks, decisions).map(|()| 0),
+        Some(policy) if !arguments.audit => {
+            replay(&policy, ticks, decisions).map(|()| Counts::default())
+        }
         policy => audit::replay(policy, ticks, decisions, |number| {
             eprintln!("replay: line {number} was decided otherwise when it was recorded");
         }),
     };
+    if let Ok(Counts { failed, .. }) = end
+        && failed > 0
+    {
+        eprintln!("replay: {failed} ticks had failed, and decided nothing");
+    }
     match end {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(differ) => {
+        Ok(Counts { differ: 0, .. }) => ExitCode::SUCCESS,
+        Ok(Counts { differ, .. }) => {
             eprintln!("replay: {differ} decisions differ from those that are recorded");
             ExitCode::FAILURE
         }

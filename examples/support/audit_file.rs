@@ -14,7 +14,11 @@ use std::{
     },
 };
 
-use jibri_scaler_core::{audit::Recorder, controller::TickReport};
+use jibri_scaler_core::{
+    Timestamp,
+    audit::{FailedTick, Recorder},
+    controller::{TickError, TickReport},
+};
 
 use crate::disk::Disk;
 
@@ -86,15 +90,20 @@ impl AuditFile {
         })
     }
 
-    /// Writes the line of this tick. Returns what is to be said about it, if anything.
-    pub(crate) async fn write(&mut self, report: TickReport, policy: &str) -> Option<String> {
+    /// Writes the line of the tick of that time. Returns what is to be said about it, if anything.
+    pub(crate) async fn write(
+        &mut self,
+        now: Timestamp,
+        result: Result<TickReport, TickError>,
+        policy: &str,
+    ) -> Option<String> {
         self.due += 1;
         let (log, written) = (Arc::clone(&self.log), Arc::clone(&self.written));
         let policy = policy.to_owned();
         let appended = self.disk.run(move |_| {
             // What a panic has left is begun anew.
             let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.append(&report, &policy)?;
+            log.append(now, &result, &policy)?;
             written.fetch_add(1, Ordering::SeqCst);
             Ok(())
         });
@@ -122,7 +131,12 @@ impl AuditFile {
 }
 
 impl Log {
-    fn append(&mut self, report: &TickReport, policy: &str) -> io::Result<()> {
+    fn append(
+        &mut self,
+        now: Timestamp,
+        result: &Result<TickReport, TickError>,
+        policy: &str,
+    ) -> io::Result<()> {
         let was_broken = mem::replace(&mut self.broken, true);
         // Opened anew each time, so that a file that somebody took away is made again.
         let mut file = open(&self.path)?;
@@ -135,21 +149,31 @@ impl Log {
         if length == 0 {
             self.recorder.begin_anew();
         }
-        let mut line = self.line(report, policy)?;
+        let mut line = self.line(now, result, policy)?;
         if length > 0 && length.saturating_add(line.len() as u64) > self.size {
             self.rotate()?;
             file = open(&self.path)?;
             self.recorder.begin_anew();
-            line = self.line(report, policy)?;
+            line = self.line(now, result, policy)?;
         }
         file.write_all(&line)?;
-        self.recorder.written(report, Some(policy));
+        if let Ok(report) = result {
+            self.recorder.written(report, Some(policy));
+        }
         self.broken = false;
         Ok(())
     }
 
-    fn line(&self, report: &TickReport, policy: &str) -> io::Result<Vec<u8>> {
-        let mut line = serde_json::to_vec(&self.recorder.entry(report, Some(policy)))?;
+    fn line(
+        &self,
+        now: Timestamp,
+        result: &Result<TickReport, TickError>,
+        policy: &str,
+    ) -> io::Result<Vec<u8>> {
+        let mut line = match result {
+            Ok(report) => serde_json::to_vec(&self.recorder.entry(report, Some(policy)))?,
+            Err(error) => serde_json::to_vec(&FailedTick::new(now, error))?,
+        };
         line.push(b'\n');
         Ok(line)
     }

@@ -2,9 +2,9 @@
 
 use std::io::{self, BufRead, Write};
 
-use jibri_scaler_core::{Memory, PolicyFile, Tick, decide};
+use jibri_scaler_core::{Memory, PolicyFile, Tick, audit::FailedTick, decide};
 
-/// Decides on each tick in turn.
+/// Decides on each tick in turn. One that failed when it was recorded, and so saw nothing, is passed over.
 pub(crate) fn replay(
     policy: &PolicyFile,
     mut ticks: impl BufRead,
@@ -19,12 +19,15 @@ pub(crate) fn replay(
         let tick = match read {
             Ok(0) => break,
             Ok(_) if line.trim_ascii().is_empty() => continue,
-            Ok(_) => serde_json::from_slice::<Tick>(line.trim_ascii_end()).map_err(|error| {
+            Ok(_) => match serde_json::from_slice::<Tick>(line.trim_ascii_end()) {
+                Err(_) if serde_json::from_slice::<FailedTick>(&line).is_ok() => continue,
                 // It counts lines from the start of this one.
-                error
-                    .to_string()
-                    .replace(" at line 1 column ", " at column ")
-            }),
+                tick => tick.map_err(|error| {
+                    error
+                        .to_string()
+                        .replace(" at line 1 column ", " at column ")
+                }),
+            },
             Err(error) => Err(format!("could not be read: {error}")),
         };
         let tick = match tick {

@@ -1,8 +1,13 @@
 //! Lines of an audit log.
 
-use jibri_scaler_core::{PolicyFile, Tick, audit::Replay, check};
+use jibri_scaler_core::{
+    PolicyFile, Tick,
+    audit::{AuditError, FailedTick, Replay},
+    check,
+};
 
-/// Each line is refused or computed again; what is computed keeps the rules, and is the same when it is computed once more.
+/// Each line is refused, or computed again, or that of a tick that failed; what is computed keeps the rules, and is the same when it is
+/// computed once more. What failed is no tick, and is the same when it is read once more.
 pub(crate) fn property(log: &[u8]) {
     let Ok(log) = std::str::from_utf8(log) else {
         return;
@@ -11,8 +16,16 @@ pub(crate) fn property(log: &[u8]) {
     let mut replay = Replay::with_policy(default());
     let mut policy = default();
     for line in log.lines() {
-        let Ok(replayed) = replay.line(line) else {
-            continue;
+        let replayed = match replay.line(line) {
+            Ok(replayed) => replayed,
+            Err(AuditError::TickFailed(failed)) => {
+                assert!(serde_json::from_str::<Tick>(line).is_err());
+                let again = serde_json::to_string(&failed).expect("it is written");
+                let again: FailedTick = serde_json::from_str(&again).expect("and read again");
+                assert_eq!(again, failed);
+                continue;
+            }
+            Err(_) => continue,
         };
         let tick: Tick = serde_json::from_str(line).expect("a line is a tick");
         let line: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");

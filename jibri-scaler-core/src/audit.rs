@@ -12,8 +12,14 @@
 //! | `progress` | retirements that moved on: `id`, `from`, `to` | where none did |
 //! | `findings`, `breaches`, `problems` | what was odd beside the decision, the rules that it breaks, the calls that failed | where there are none |
 //!
-//! A [`Recorder`] says what a line must hold, a `Replay` (feature `toml`) computes the decisions again. The first line of a file
-//! holds everything, so that a file can be read without those before it.
+//! A tick that failed has a line too, a [`FailedTick`] of the two members `at` and `failed`, so that a time without decisions is told from
+//! one without a controller. It is no tick, and what follows it rests on the line before it.
+//!
+//! A [`Recorder`] says what a line must hold, a `Replay` (feature `toml`) computes the decisions again. The first decision of a file
+//! comes with everything, so that a file can be read without those before it.
+//!
+//! A replica that [does not lead](crate::Controller::with_leadership) goes on from what another one remembers, so that each line of its log
+//! has the memory.
 //!
 //! How large a line is: about 400 bytes for each instance, some 3 KB for the decision, and the memory where it is there: 200 bytes for each
 //! instance, and what has been [learned](crate::learned).
@@ -24,16 +30,18 @@ mod replay;
 #[cfg(feature = "toml")]
 pub use replay::{AuditError, Replay, Replayed};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
-    Decision, Finding, InstanceId, Memory, Tick, controller::TickReport, port::PortError,
+    Decision, Finding, InstanceId, Memory, Tick, Timestamp,
+    controller::{TickError, TickReport},
+    port::PortError,
     retirement::Phase,
 };
 
 /// Says what the next line of an audit log must hold.
 ///
-/// Where a line could not be written, and where a new file begins, [`begin_anew`](Self::begin_anew) makes the next line hold
+/// The line of a tick that failed is a [`FailedTick`]. Where a line could not be written, and where a new file begins, [`begin_anew`](Self::begin_anew) makes the next line hold
 /// everything.
 ///
 /// ```
@@ -126,6 +134,42 @@ impl Serialize for Entry<'_> {
             problems: report.problems.iter().map(PortError::report).collect(),
         }
         .serialize(serializer)
+    }
+}
+
+/// The line of a tick that decided nothing, since the group could not be observed or the memory not be loaded.
+///
+/// It needs no [`Recorder`], and changes nothing of what the next line must hold.
+///
+/// ```
+/// use jibri_scaler_core::{
+///     Timestamp, audit::FailedTick, controller::TickError, port::{PortError, PortErrorKind},
+/// };
+///
+/// let error = TickError::Observe(PortError::new(PortErrorKind::Throttled, "list group `jibri`"));
+/// let line = serde_json::to_string(&FailedTick::new(Timestamp::from_secs(0), &error))?;
+/// assert_eq!(
+///     line,
+///     r#"{"at":"1970-01-01T00:00:00Z","failed":"the group could not be observed, so nothing was decided: could not list group `jibri` (throttled)"}"#
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FailedTick {
+    /// When it was.
+    pub at: Timestamp,
+    /// What failed, and why.
+    pub failed: String,
+}
+
+impl FailedTick {
+    /// The line of a tick of that time that failed so.
+    #[must_use]
+    pub fn new(at: Timestamp, error: &TickError) -> Self {
+        let (TickError::LoadMemory(cause) | TickError::Observe(cause)) = error;
+        let failed = format!("{error}: {}", cause.report());
+        Self { at, failed }
     }
 }
 

@@ -1,6 +1,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::FailedTick;
 use crate::{Decision, Memory, PolicyFile, PolicyFileError, Tick, decide};
 
 /// Computes the decisions of an audit log again, line by line.
@@ -46,9 +47,12 @@ impl Replay {
     /// Decides again what was decided in this line.
     ///
     /// # Errors
-    /// Where the line can't be read, and where something is missing that a line before it has. The next line may be tried all the same.
+    /// Where the line can't be read, where something is missing that a line before it has, and where it is that of a tick that
+    /// [failed](AuditError::TickFailed). The next line may be tried all the same.
     pub fn line(&mut self, line: &str) -> Result<Replayed, AuditError> {
-        let tick: Tick = serde_json::from_str(line)?;
+        let tick: Tick = serde_json::from_str(line).map_err(|error| {
+            serde_json::from_str(line).map_or(AuditError::Malformed(error), AuditError::TickFailed)
+        })?;
         let beside: Beside<'_> = serde_json::from_str(line)?;
         if let Some(text) = &beside.policy {
             self.policy = Some(PolicyFile::from_toml(text)?);
@@ -114,6 +118,9 @@ pub enum AuditError {
     /// It is not a line of an audit log.
     #[error("it is not a line of an audit log")]
     Malformed(#[from] serde_json::Error),
+    /// It is that of a tick that failed, so there is no decision. What follows rests on the lines before it.
+    #[error("the tick of {} decided nothing: {}", .0.at, .0.failed)]
+    TickFailed(FailedTick),
     /// Neither it nor a line before it has the memory.
     #[error("no memory is recorded so far: begin with the first line of a file")]
     NoMemory,
