@@ -87,6 +87,14 @@ impl Jibris {
         jibri.is_some_and(|jibri| jibri.up_from.is_some())
     }
 
+    /// Whether it has a recording.
+    #[allow(dead_code, reason = "not each of the test crates that share it asks")]
+    pub(crate) fn is_recording(&self, id: &InstanceId) -> bool {
+        let inner = self.lock();
+        let jibri = inner.jibris.get(id);
+        jibri.is_some_and(|jibri| jibri.session.is_some())
+    }
+
     /// An instance came into service: its Jibri starts.
     pub(crate) fn boot(&self, id: &InstanceId, at: Timestamp) {
         let up_from = Some(at);

@@ -97,7 +97,7 @@ impl World {
     }
 
     /// Lets the machines follow what the group did.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for event in self.group.advance(self.now) {
             if let SimEventKind::InService { id } = &event.kind {
                 self.jibris.boot(id, event.at + BOOT);
