@@ -210,7 +210,7 @@ impl<'de> Deserialize<'de> for Memory {
         if raw.version.0 != VERSION {
             return Err(de::Error::custom(format!(
                 "memory of version {} can't be read, only version {VERSION}: \
-                 use the release that wrote it, or remove it to start anew (which delays shrinking)",
+                 use the release that wrote it, or remove it to start anew (which delays shrinking, and forgets what is paused and kept)",
                 raw.version.0
             )));
         }

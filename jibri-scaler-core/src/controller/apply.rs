@@ -49,7 +49,12 @@ impl Controller {
             };
             let kind = result.as_ref().map_err(PortError::kind).copied();
             course.done(&mut held, kind);
-            is_written |= matches!(call, Call::Save) && kind.is_ok();
+            if matches!(call, Call::Save) && kind.is_ok() {
+                is_written = true;
+                if let Some(leading) = &mut self.leading {
+                    leading.has_saved();
+                }
+            }
             report.take(&call, result);
         }
         // A retirement has begun when it is written down, which it is not where the lead ran out before that.

@@ -10,6 +10,8 @@ use crate::{
 pub(super) struct Leading {
     port: Box<dyn Leadership>,
     led: bool,
+    /// Whether it has saved since it leads. Until then the last save of the leader before may still arrive, so it loads again.
+    saved: bool,
     /// How many ticks in a row could not be made while it led.
     failed: u32,
     /// Whether the others go first in the next tick.
@@ -33,6 +35,7 @@ impl Leading {
         Self {
             port: Box::new(port),
             led: false,
+            saved: false,
             failed: 0,
             rests: false,
             followed: None,
@@ -42,6 +45,19 @@ impl Leading {
     /// Whether the lead that was there at the begin of the tick is none any more.
     pub(super) fn has_run_out(&self) -> bool {
         !self.port.leads()
+    }
+
+    /// Takes in that the memory was saved.
+    pub(super) fn has_saved(&mut self) {
+        self.saved = true;
+    }
+
+    fn lost(&mut self) {
+        if self.led {
+            // What it did since may not have been saved, and would not follow from what is stored.
+            self.followed = None;
+        }
+        (self.led, self.saved) = (false, false);
     }
 }
 
@@ -55,25 +71,25 @@ impl Controller {
         let mut problem = None;
         if !leading.rests {
             // Whoever lost it meanwhile must not go on from what it remembers itself: another one may have led since.
-            leading.led = leading.led && leading.port.leads();
+            if leading.led && !leading.port.leads() {
+                leading.lost();
+            }
             let asked = leading.port.campaign().await;
             problem = asked.err().map(|error| error.in_call("campaign"));
             if leading.port.leads() {
-                if !leading.led {
+                if !leading.saved {
                     self.catch_up().await.map_err(TickError::LoadMemory)?;
                 }
                 if let Some(leading) = &mut self.leading {
                     // Only now, so that what could not be loaded is loaded the next time.
                     leading.led = true;
-                    // What it does from now on may not be saved, so that it would not follow from this.
-                    leading.followed = None;
                 }
                 return Ok(Campaign {
                     observes: false,
                     problems: problem.into_iter().collect(),
                 });
             }
-            leading.led = false;
+            leading.lost();
         }
         let missed = self.catch_up().await.err();
         // What it has seen itself will do to observe.
@@ -114,7 +130,7 @@ impl Controller {
         leading.failed += 1;
         if leading.failed >= FAILED_TICKS {
             leading.failed = 0;
-            leading.led = false;
+            leading.lost();
             leading.rests = true;
             // Where that fails too, the lead runs out by itself, since the next tick does not prolong it.
             let _ = leading.port.resign().await;
@@ -147,7 +163,7 @@ impl Controller {
         let Some(leading) = &mut self.leading else {
             return Ok(());
         };
-        leading.led = false;
+        leading.lost();
         leading.port.resign().await
     }
 }

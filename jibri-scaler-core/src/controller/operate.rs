@@ -32,8 +32,9 @@ impl Controller {
     /// Cancellation: a future that is dropped may have taken in the command without having saved it; the next tick saves it.
     ///
     /// # Errors
-    /// Where this replica does not [lead](Self::leads), or has no tick behind it since it does, where the memory could not be loaded, where the command can't be taken, and where it could not be saved: it holds then until a
-    /// restart, and the next tick tries to save it again.
+    /// Where this replica does not [lead](Self::leads), has no tick behind it since it does, or has lost the lead while it saved; where the memory
+    /// could not be loaded; where the command can't be taken; and where it could not be saved: it holds then until a restart or until another
+    /// replica leads, and the next tick tries to save it again.
     pub async fn command(
         &mut self,
         command: &OperatorCommand,
@@ -59,9 +60,17 @@ impl Controller {
         let mut memory = loaded.map_err(OperateError::LoadMemory)?.clone();
         memory.command(command, now)?;
         let memory = self.memory.insert(memory);
-        if !self.dry_run {
-            let saved = self.store.save(memory).await;
-            saved.map_err(|error| OperateError::SaveMemory(error.in_call("save")))?;
+        if self.dry_run {
+            return Ok(());
+        }
+        let saved = self.store.save(memory).await;
+        // Where the lead has run out meanwhile, another replica may have loaded before.
+        if !self.has_taken_over() {
+            return Err(OperateError::NotLeading);
+        }
+        saved.map_err(|error| OperateError::SaveMemory(error.in_call("save")))?;
+        if let Some(leading) = &mut self.leading {
+            leading.has_saved();
         }
         Ok(())
     }
@@ -138,14 +147,17 @@ pub enum OperateError {
     LoadMemory(#[source] PortError),
     /// Another replica leads the group, or none does yet, or this one has not yet loaded what the leader before it has remembered.
     #[error(
-        "this replica does not lead the group, or only since its last tick, so nothing was taken in: say it to the one that leads, \
-         or again after the next tick"
+        "this replica does not lead the group, or only since its last tick, so what it was told does not hold: say it to the one that \
+         leads, or again after the next tick"
     )]
     NotLeading,
     /// The command can't be taken.
     #[error(transparent)]
     Refused(#[from] CommandError),
     /// It was taken in, and could not be saved.
-    #[error("it holds, but could not be saved: a restart before the next tick forgets it")]
+    #[error(
+        "it holds here, but could not be saved: a restart forgets it, and so does another replica that takes the lead; say it again after \
+         the next tick, unless its findings show it"
+    )]
     SaveMemory(#[source] PortError),
 }

@@ -1,16 +1,20 @@
 //! A replica that does not lead, and shows what the one that does remembers.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
+use async_trait::async_trait;
 use futures_executor::block_on;
 use jibri_scaler_core::{
-    Controller, Effect, InstanceId, Memory,
+    Controller, Effect, Group, InstanceId, Memory,
     controller::{Applied, OperateError, TickReport},
     operator::{Direction, OperatorCommand},
-    port::{Leadership as _, MockLeadership, MockMemoryStore, PortError, PortErrorKind},
+    port::{
+        KeptMemory, Leadership as _, MemoryStore, MockLeadership, MockMemoryStore, PortError,
+        PortErrorKind,
+    },
     retirement::Phase,
 };
 
@@ -193,6 +197,82 @@ fn one_that_led_and_could_not_save_does_not_go_on_from_what_nobody_else_knows() 
     leads.store(false, Ordering::Relaxed);
     let _ = tick(&mut controller, 20);
     assert!(!is_paused(&controller), "and the next leader does not know");
+}
+
+/// A store that another replica shares, whose last save arrives only with the first one of this replica, and makes it fail.
+struct Shared {
+    kept: KeptMemory,
+    arrives: Mutex<Option<Memory>>,
+    loads: AtomicU32,
+}
+
+#[async_trait]
+impl MemoryStore for Shared {
+    async fn load(&self) -> Result<Option<Memory>, PortError> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+        self.kept.load().await
+    }
+
+    async fn save(&self, memory: &Memory) -> Result<(), PortError> {
+        let late = self.arrives.lock().unwrap().take();
+        if let Some(late) = late {
+            self.kept.save(&late).await?;
+            return Err(PortError::new(PortErrorKind::Transient, "save"));
+        }
+        self.kept.save(memory).await
+    }
+}
+
+#[test]
+fn what_the_leader_before_has_saved_at_last_is_not_overwritten_unread() {
+    let mut world = World::running(2, 9, 8);
+    let mut paused = Memory::default();
+    paused.command(&pause(3600), world.now).unwrap();
+    let store = Arc::new(Shared {
+        kept: KeptMemory::default(),
+        arrives: Mutex::new(Some(paused)),
+        loads: AtomicU32::new(0),
+    });
+    let leads = Arc::<Leads>::default();
+    let mut controller = replica(&world, &leads, "b").with_memory(Arc::clone(&store));
+    let _ = step(&mut world, &leads, &mut [&mut controller]);
+    assert!(controller.leads() && !is_paused(&controller));
+    for _ in 0..5 {
+        let _ = step(&mut world, &leads, &mut [&mut controller]);
+        assert!(is_paused(&controller));
+    }
+    assert_eq!(
+        store.loads.load(Ordering::Relaxed),
+        2,
+        "not once it has saved"
+    );
+    let saved = block_on(store.kept.load()).unwrap().unwrap();
+    assert!(saved.operator().pause(Direction::Shrinking).is_some());
+}
+
+#[test]
+fn a_command_is_not_said_to_hold_where_the_lead_runs_out_while_it_is_saved() {
+    let leads = Arc::new(AtomicBool::new(true));
+    let (says, runs_out) = (Arc::clone(&leads), Arc::clone(&leads));
+    let mut lead = MockLeadership::new();
+    lead.expect_campaign().returning(|| Ok(true));
+    lead.expect_leads()
+        .returning(move || says.load(Ordering::Relaxed));
+    let mut store = MockMemoryStore::new();
+    store.expect_load().returning(|| Ok(None));
+    let mut saves = 0;
+    store.expect_save().returning(move |_| {
+        saves += 1;
+        runs_out.store(saves == 1, Ordering::Relaxed);
+        Ok(())
+    });
+    let mut controller = Mocks::default()
+        .controller(0, Group::new(0, 10, 0), vec![])
+        .with_memory(store)
+        .with_leadership(lead);
+    let _ = tick(&mut controller, 0);
+    let refused = block_on(controller.command(&pause(3600), at(1))).unwrap_err();
+    assert!(matches!(refused, OperateError::NotLeading), "{refused}");
 }
 
 #[test]
