@@ -41,11 +41,11 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// # Who may write
 /// A store writes only over what it has loaded or saved last, which `DynamoDB` looks at as it writes. So a save that arrives late, of a
-/// replica that has lost the lead meanwhile, takes the place of nothing, and a store that has loaded nothing writes only where nothing is.
-/// Whoever is refused has the error "another replica has saved since", and knows then what is stored: its next save goes over that, unless
-/// somebody has saved once more, or a later release has. A replica that does not lead saves nothing, so that is for the one case in which
-/// the leader is refused: the last save of the one before it arrived after it had loaded. It then only grows in that tick, and goes on in
-/// the next.
+/// replica that has lost the lead meanwhile, takes the place of nothing, and the first save of a store that has loaded nothing writes only
+/// where nothing is. Whoever is refused has the error "another replica has saved since", and knows then what is stored: its next save goes
+/// over that, unless somebody has saved once more. A replica that does not lead saves nothing, so that is for a leader that is refused: the
+/// last save of the one before it arrived after it had loaded, or the item was deleted. It then only grows in that tick. Its controller
+/// loads again before the next save, as long as the first one of a lead has not succeeded; so what the one before it was told at last is kept.
 ///
 /// A save whose answer was lost, and one whose future was dropped, may have been done. The next one of the same store goes over either.
 ///
@@ -54,11 +54,12 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// instances fit. A memory that is too large is refused, and what was there stays: a controller then grows the group, and does nothing else.
 ///
 /// # What it costs
-/// A save is one write request unit for each KB, a load one read request unit for each 4 KB. A leader saves once a tick, and again in a tick
-/// that has begun or finished something; it loads once. At a tick each 10 s and 30 days that is 259,200 of each: with $0.625 for a million
-/// write and $0.125 for a million read request units (us-east-1 on demand, as last seen)
+/// A save is one write request unit for each KB, a load one read request unit for each 4 KB. A leader saves once a tick, and up to twice more
+/// in a tick that has begun or finished something; one that does not lead loads in each tick. At a tick each 10 s and 30 days that is 259,200
+/// of each, and more where pushes wake ticks: with $0.625 for a million write and $0.125 for a million read request units (us-east-1 on
+/// demand, as last seen)
 ///
-/// | group | item | who leads, a month | who loads each tick, a month |
+/// | group | item | who leads, a month | each other replica, a month |
 /// |---|---|---|---|
 /// | 20 instances, 240 recordings on a working day | 6 KB | $0.97 | $0.06 |
 /// | 100 instances, 1,200 recordings | 12 KB | $1.94 | $0.10 |
@@ -67,11 +68,11 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// # To look into it
 /// ```sh
-/// aws dynamodb get-item --table-name jibri-scaler-leads --key '{"lead": {"S": "memory:jibri-production"}}' \
-///     --query Item.memory.B --output text | base64 --decode | gunzip
+/// aws dynamodb get-item --consistent-read --table-name jibri-scaler-leads --key '{"lead": {"S": "memory:jibri-production"}}' \
+///     --query Item.memory.B --output text | base64 --decode | gunzip >memory.json
 /// ```
 ///
-/// To start anew, which delays shrinking, stop all replicas and delete the item.
+/// To start anew, which delays shrinking and forgets what is paused and kept, stop all replicas and delete the item.
 ///
 /// # Errors of its port
 /// As those of [`AutoScalingGroup`](crate::AutoScalingGroup). A load is tried up to three times, a save once. An item that can't be read is
@@ -191,8 +192,9 @@ impl DynamoDbMemory {
         if !failure.has_code(&CHANGED) {
             return Err(failure.during(doing()));
         }
-        // Where nothing is stored, or nothing that this release understands, it does not go over that.
-        let stored = stored.and_then(|item| item::read(&item).ok());
+        let stored = stored.as_ref().map(item::read).transpose();
+        // What this release does not understand it does not go over.
+        let stored = stored.map_err(|error| self.permanent("save").with_source(error))?;
         self.fence().seen(stored.map(|(stamp, _)| stamp));
         Err(
             PortError::new(PortErrorKind::Transient, doing()).with_source(

@@ -20,7 +20,7 @@ const BESIDE: usize = 512;
 /// No memory that fits into an item is as large as this, so that a small item can't fill the machine.
 const UNPACKED: u64 = 64 * 1024 * 1024;
 
-const ANEW: &str = "delete it to start anew (which delays shrinking)";
+const ANEW: &str = "stop all replicas and delete it to start anew, which delays shrinking and forgets what is paused and kept";
 
 /// Which save it is, of whom.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -192,7 +192,9 @@ async fn what_is_no_memory_is_an_error_and_is_not_written_over() {
         let texts = ["could not understand the memory of group `jibri`", text];
         assert_failed(memory.load().await, PortErrorKind::Permanent, &texts);
         for _ in 0..2 {
-            memory.save(&Memory::default()).await.unwrap_err();
+            let saved = memory.save(&Memory::default()).await;
+            let texts = ["could not save the memory of group `jibri`", text];
+            assert_failed(saved, PortErrorKind::Permanent, &texts);
             let put = sent(server.requests().last().unwrap());
             let condition = put["ConditionExpression"].as_str().unwrap();
             assert!(condition.starts_with("attribute_not_exists"), "{condition}");
