@@ -116,7 +116,7 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 /// A secret of which each instance gets a token of its own, without a list of them: the id, a dot, and HMAC-SHA256 of the id in hex.
 ///
 /// The secret stays with the controller and with whatever hands the tokens out, such as a function at the LAUNCHING hook.
-/// `printf %s i-0abc | openssl dgst -sha256 -hmac "$SECRET"` makes the part after the dot too. `Debug` does not print it.
+/// In Python it is `hmac.new(secret, id, "sha256").hexdigest()`. `Debug` does not print it.
 ///
 /// ```
 /// use jibri_scaler_http::receiver::TokenSecret;

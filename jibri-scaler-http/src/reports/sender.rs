@@ -70,7 +70,7 @@ impl ReportSender {
 /// use jibri_scaler_http::reports::SendError;
 ///
 /// let error = SendError::WrongToken;
-/// assert_eq!(error.to_string(), "the controller refuses the token: give agent and controller the same one");
+/// assert!(error.to_string().starts_with("the controller refuses the token"));
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -91,7 +91,10 @@ pub enum SendError {
     /// It could not be reached, or did not answer in time.
     #[error("the controller could not be reached")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It has another token.
-    #[error("the controller refuses the token: give agent and controller the same one")]
+    /// It is neither the token that the controller has for all agents, nor one that was made of its secret.
+    #[error(
+        "the controller refuses the token, which is neither the one that all agents have nor made of the controller's secret: make it \
+         anew where the secret is, which stays off the instances"
+    )]
     WrongToken,
 }
