@@ -128,8 +128,18 @@ mod tests {
         (url, reports)
     }
 
+    /// One that hangs is given up after 2 s, which may pass on a slow machine before the others have heard: so it may be tried again.
     #[tokio::test]
     async fn what_is_read_is_reported_at_once_to_all_when_it_changes_whoever_of_them_is_down() {
+        for _ in 0..5 {
+            if all_hear_before_one_that_hangs_is_given_up().await {
+                return;
+            }
+        }
+        panic!("the others have waited for it");
+    }
+
+    async fn all_hear_before_one_that_hangs_is_given_up() -> bool {
         let id: InstanceId = "i-0abc".parse().unwrap();
         let (first, second) = (controller(&id).await, controller(&id).await);
         // One refuses the connection, one takes it and never answers.
@@ -164,11 +174,13 @@ mod tests {
         let mut part = [0; 1024];
         let error = loop {
             match waiting.read(&mut part) {
-                Ok(length) => assert!(length > 0, "the others have waited for it"),
+                Ok(0) => return false,
+                Ok(_) => {}
                 Err(error) => break error,
             }
         };
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        true
     }
 
     #[tokio::test]

@@ -157,11 +157,20 @@ impl Arguments {
     /// Who may push: the agents, and Jibris that sign their webhooks.
     pub(crate) fn access(&self) -> Result<Access, Box<dyn Error>> {
         let mut access = Access::default();
+        let mut shared = None;
         if let Some(path) = &self.agent_token {
-            access = access.with_token(read::<Token>("token", path)?);
+            let (text, token) = read::<Token>("token", path)?;
+            access = access.with_token(token);
+            shared = Some(text);
         }
         if let Some(path) = &self.agent_secret {
-            access = access.with_token_secret(read::<TokenSecret>("secret", path)?);
+            let (text, secret) = read::<TokenSecret>("secret", path)?;
+            if shared.is_some_and(|shared| shared == text) {
+                return Err("the token of all agents is the secret of which each gets its own: whoever is root on an instance could make \
+                            those of the others; make another secret, which stays off the instances"
+                    .into());
+            }
+            access = access.with_token_secret(secret);
         }
         if let Some(jwt) = self.webhooks.jwt()? {
             access = access.with_jwt(jwt);
@@ -182,12 +191,13 @@ impl Arguments {
     }
 }
 
-/// What the receiver makes of the text of a file.
-fn read<T: FromStr<Err: Display>>(what: &str, path: &Path) -> Result<T, String> {
+/// The text of a file, and what the receiver makes of it.
+fn read<T: FromStr<Err: Display>>(what: &str, path: &Path) -> Result<(String, T), String> {
     let named = |why: &dyn Display| format!("{what} file {}: {why}", path.display());
     let text = std::fs::read_to_string(path)
         .map_err(|error| named(&format_args!("could not be read: {error}")))?;
-    text.parse().map_err(|error| named(&error))
+    let made = text.parse().map_err(|error| named(&error))?;
+    Ok((text.trim().to_owned(), made))
 }
 
 /// The name of this machine.

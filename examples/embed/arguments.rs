@@ -138,27 +138,38 @@ impl Arguments {
     /// The bearer token of operators, where there is one.
     pub(crate) fn token(&self) -> Result<Option<String>, String> {
         let file = self.token_file.as_deref();
-        Ok(file.map(read_token).transpose()?.map(|(text, _)| text))
+        Ok(file
+            .map(|path| read::<Token>("token", path))
+            .transpose()?
+            .map(|(text, _)| text))
     }
 
     /// Who may push, where anybody may: the agents, and Jibris that sign their webhooks.
     pub(crate) fn access(&self) -> Result<Option<Access>, String> {
         let file = self.push_token_file.as_deref();
-        let token = file.map(read_token).transpose()?;
+        let token = file.map(|path| read::<Token>("token", path)).transpose()?;
         let secret = self.push_secret_file.as_deref();
-        let secret = secret.map(read_secret).transpose()?;
+        let secret = secret
+            .map(|path| read::<TokenSecret>("secret", path))
+            .transpose()?;
         let jwt = self.webhooks.jwt()?;
         if token.is_none() && secret.is_none() && jwt.is_none() {
             return Ok(None);
         }
         let mut access = Access::default();
-        if let Some((text, token)) = token {
-            if Some(text) == self.token()? {
+        let operators = self.token()?;
+        if let Some((text, token)) = &token {
+            if Some(text) == operators.as_ref() {
                 return Err("the tokens of operators and of agents are the same: whoever is root on an instance could pause its group".into());
             }
-            access = access.with_token(token);
+            access = access.with_token(token.clone());
         }
-        if let Some(secret) = secret {
+        if let Some((text, secret)) = secret {
+            if token.is_some_and(|(token, _)| token == text) {
+                return Err("the token of all agents is the secret of which each gets its own: whoever is root on an instance could make \
+                            those of the others; make another secret, which stays off the instances"
+                    .into());
+            }
             access = access.with_token_secret(secret);
         }
         if let Some(jwt) = jwt {
@@ -168,22 +179,13 @@ impl Arguments {
     }
 }
 
-fn read_token(path: &Path) -> Result<(String, Token), String> {
-    let (text, token) = read("token", path)?;
-    Ok((text.trim().to_owned(), token))
-}
-
-fn read_secret(path: &Path) -> Result<TokenSecret, String> {
-    Ok(read("secret", path)?.1)
-}
-
 /// The text of a file, and what the receiver makes of it.
 fn read<T: FromStr<Err: Display>>(what: &str, path: &Path) -> Result<(String, T), String> {
     let named = |why: &dyn Display| format!("{what} file {}: {why}", path.display());
     let text = std::fs::read_to_string(path)
         .map_err(|error| named(&format_args!("could not be read: {error}")))?;
     let made = text.parse().map_err(|error| named(&error))?;
-    Ok((text, made))
+    Ok((text.trim().to_owned(), made))
 }
 
 #[cfg(not(feature = "aws"))]
@@ -259,6 +261,10 @@ mod tests {
             (
                 format!("--token-file {one} --push-token-file {same}"),
                 "are the same",
+            ),
+            (
+                format!("--push-token-file {secret} --push-secret-file {secret}"),
+                "make another secret",
             ),
             (format!("--push-token-file {short}"), "token file"),
             (format!("--push-token-file {one}.not"), "could not be read"),

@@ -19,6 +19,7 @@ use jibri_scaler_core::{
     audit::{FailedTick, Recorder},
     controller::{TickError, TickReport},
 };
+use rustix::io::Errno;
 
 use crate::disk::Disk;
 
@@ -205,16 +206,27 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Takes the lock of a log, which ends with what is returned, or with the process.
 fn lock(path: &Path) -> io::Result<File> {
-    let mut beside = path.as_os_str().to_owned();
+    // Beside the file itself, where the path is a link to it, such as `/dev/stdout`.
+    let mut beside = fs::canonicalize(path)?.into_os_string();
     beside.push(".lock");
-    let lock = File::options()
+    let named = |error: io::Error| {
+        let lock = Path::new(&beside).display();
+        io::Error::new(error.kind(), format!("its lock {lock}: {error}"))
+    };
+    let opened = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(beside)?;
+        .open(&beside);
+    let lock = opened.map_err(named)?;
     match lock.try_lock() {
-        // Some file systems have no locks.
-        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => Err(error),
+        // Some file systems have no locks, and NFS has none without its lock service.
+        Err(TryLockError::Error(error))
+            if error.kind() != io::ErrorKind::Unsupported
+                && error.raw_os_error() != Some(Errno::NOLCK.raw_os_error()) =>
+        {
+            Err(named(error))
+        }
         Err(TryLockError::WouldBlock) => Err(io::Error::other(
             "another process writes it, or a write to it hangs; give each replica an audit log of its own, and end the other one if it \
              is no replica",

@@ -66,7 +66,7 @@ impl MemoryStore for MemoryFile {
             let advice = if error.is_data() {
                 ""
             } else {
-                ": remove it to start anew (which delays shrinking)"
+                ": remove it to start anew (which delays shrinking, and forgets what is paused and kept)"
             };
             self.error("understand", io::Error::other(format!("{error}{advice}")))
         })
