@@ -2,6 +2,8 @@
 
 use std::ops;
 
+use crate::process::Process;
+
 macro_rules! figures {
     ($($name:ident,)+) => {
         /// How often each of these has happened.
@@ -25,6 +27,14 @@ macro_rules! figures {
     };
 }
 
+impl Figures {
+    /// Takes in what has failed in a process that has ended.
+    pub(crate) fn count(&mut self, process: &Process) {
+        self.calls_failed += process.failed();
+        self.saves_refused += process.refused();
+    }
+}
+
 figures! {
     ticks,
     ticks_that_failed,
@@ -42,6 +52,8 @@ figures! {
     resigned,
     cut_off,
     calls_failed,
+    // Saves that another replica had overtaken, where the store refuses these.
+    saves_refused,
     // Jibris that a supervisor started again although they were told to end.
     restarted,
     // Machines that a human ended: whose Jibris came back so often that they were given up on, and now and then one of which nobody knew

@@ -13,7 +13,7 @@ use crate::{
     chance::Chance,
     figures::Figures,
     jibris::BOOT,
-    process::{Table, Wrong},
+    process::{Saves, Table, Wrong},
     replica::{MIN_IDLE, Replica},
     time::Time,
     world::{World, secs},
@@ -44,7 +44,8 @@ struct Life {
     chance: Chance,
     world: World,
     time: Arc<Time>,
-    table: Arc<Table>,
+    /// What the replicas share beside the group and the memory.
+    table: (Arc<Table>, Arc<Saves>),
     replicas: [Replica; 2],
     began: Timestamp,
     min: u32,
@@ -80,7 +81,9 @@ impl Life {
         let mut world = World::new(config);
         world.advance(BOOT);
         let time = Arc::new(Time::new(world.now));
-        let table = Arc::<Table>::default();
+        // Half of the stores refuse what comes late.
+        let saves = Saves::new(seed % 2 == 1);
+        let table = (Arc::<Table>::default(), Arc::new(saves));
         let replicas =
             ["a", "b"].map(|name| Replica::new(name, &world, &time, &table, &mut chance));
         let began = world.now;
@@ -138,7 +141,7 @@ impl Life {
         self.figures.ended_by_hand = self.ended_by_hand.len() as u64;
         self.figures.recordings = self.world.jibris.tally(|tally| tally.served).into();
         for number in 0..2 {
-            self.figures.calls_failed += self.replicas[number].process.failed();
+            self.figures.count(&self.replicas[number].process);
         }
         Ok(())
     }
@@ -176,7 +179,10 @@ impl Life {
             if replica.thaw(self.world.now) && replica.is_in_a_tick() {
                 self.figures.lost_the_lead_frozen += 1;
             }
-            replica.start(&self.world, &self.time, &self.table, &mut self.chance);
+            let before = replica.start(&self.world, &self.time, &self.table, &mut self.chance);
+            if let Some(before) = before {
+                self.figures.count(&before);
+            }
             let late = replica.process.late();
             let ticked = replica.go_on(self.world.now);
             self.figures.arrived_late += replica.process.late().saturating_sub(late);
@@ -213,7 +219,6 @@ impl Life {
             self.figures.frozen_in_a_tick += u64::from(is_in_a_tick);
         }
         if replica.is_there() && chance.below(if is_in_a_tick { 300 } else { 900 }) == 0 {
-            self.figures.calls_failed += replica.process.failed();
             replica.kill(now + secs(1 + chance.below(90)));
             self.figures.killed += 1;
             self.figures.killed_in_a_tick += u64::from(is_in_a_tick);

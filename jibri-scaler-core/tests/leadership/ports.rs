@@ -114,12 +114,17 @@ impl<T: DrainClient> DrainClient for Far<T> {
 #[async_trait]
 impl<T: MemoryStore> MemoryStore for Far<T> {
     async fn load(&self) -> Result<Option<Memory>, PortError> {
+        self.process.loaded();
         let loaded = self.ask(self.there.load()).await;
         self.process.may_fail("load")?;
         loaded
     }
 
     async fn save(&self, memory: &Memory) -> Result<(), PortError> {
-        self.act("save", self.there.save(memory)).await
+        let saved = async {
+            self.process.saves()?;
+            self.there.save(memory).await
+        };
+        self.act("save", saved).await
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -37,6 +40,21 @@ impl Table {
     }
 }
 
+/// How often the memory was saved, where the store refuses a save over what its process has not seen.
+#[derive(Debug)]
+pub(crate) struct Saves(Option<AtomicU64>);
+
+impl Saves {
+    pub(crate) fn new(refuses: bool) -> Self {
+        Self(refuses.then(AtomicU64::default))
+    }
+
+    fn now(&self) -> u64 {
+        let saves = self.0.as_ref();
+        saves.map_or(0, |saves| saves.load(Ordering::Relaxed))
+    }
+}
+
 /// What is wrong between a process and what it calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wrong {
@@ -54,6 +72,9 @@ struct Inner {
     chance: Chance,
     wrong: Wrong,
     failed: u64,
+    /// Which save of the memory it has seen last, and how many of its own came too late.
+    seen_save: u64,
+    refused: u64,
     /// What was begun although it did not lead.
     unled: Vec<&'static str>,
     /// What has arrived in this tick although it did not lead any more, and when that was begun. Jibris are spoken to all at once.
@@ -64,6 +85,7 @@ struct Inner {
 pub(crate) struct Process {
     time: Arc<Time>,
     table: Arc<Table>,
+    saves: Arc<Saves>,
     /// Its clock began anywhere, and runs a little too fast or too slow.
     offset: Duration,
     speed: f64,
@@ -74,12 +96,13 @@ impl Process {
     pub(crate) fn new(
         name: &str,
         time: &Arc<Time>,
-        table: &Arc<Table>,
+        (table, saves): &(Arc<Table>, Arc<Saves>),
         mut chance: Chance,
     ) -> Self {
         Self {
             time: Arc::clone(time),
             table: Arc::clone(table),
+            saves: Arc::clone(saves),
             offset: secs(chance.below(1_000_000)),
             speed: 0.92 + 0.16 * chance.share(),
             inner: Mutex::new(Inner {
@@ -87,6 +110,8 @@ impl Process {
                 chance,
                 wrong: Wrong::default(),
                 failed: 0,
+                seen_save: 0,
+                refused: 0,
                 unled: Vec::new(),
                 late: BTreeSet::new(),
             }),
@@ -118,6 +143,32 @@ impl Process {
 
     pub(crate) fn failed(&self) -> u64 {
         self.inner.lock().unwrap().failed
+    }
+
+    /// How many of its saves were refused since they came too late.
+    pub(crate) fn refused(&self) -> u64 {
+        self.inner.lock().unwrap().refused
+    }
+
+    /// It has loaded the memory.
+    pub(crate) fn loaded(&self) {
+        self.inner.lock().unwrap().seen_save = self.saves.now();
+    }
+
+    /// It saves the memory, unless another has since it has loaded or saved. Then it has seen that.
+    pub(crate) fn saves(&self) -> Result<(), PortError> {
+        let mut inner = self.inner.lock().unwrap();
+        let now = self.saves.now();
+        if inner.seen_save != now {
+            inner.seen_save = now;
+            inner.refused += 1;
+            let what = "save: another replica has saved since";
+            return Err(PortError::new(PortErrorKind::Permanent, what));
+        }
+        if let Some(saves) = &self.saves.0 {
+            inner.seen_save = saves.fetch_add(1, Ordering::Relaxed) + 1;
+        }
+        Ok(())
     }
 
     /// Time that passes on the way to another machine, or back.

@@ -2,6 +2,7 @@
 
 use std::{
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -18,7 +19,7 @@ use jibri_scaler_core::{
 use crate::{
     chance::Chance,
     ports::Far,
-    process::{Process, Table},
+    process::{Process, Saves, Table},
     time::Time,
     world::{INTERVAL, World, limits, secs},
 };
@@ -55,7 +56,7 @@ impl Replica {
         name: &'static str,
         world: &World,
         time: &Arc<Time>,
-        table: &Arc<Table>,
+        table: &(Arc<Table>, Arc<Saves>),
         chance: &mut Chance,
     ) -> Self {
         // Seconds to minutes, either way.
@@ -75,21 +76,22 @@ impl Replica {
         replica
     }
 
-    /// A new process, where there is none and it is time.
+    /// Starts a new process, where there is none and it is time. Returns the one before it.
     pub(crate) fn start(
         &mut self,
         world: &World,
         time: &Arc<Time>,
-        table: &Arc<Table>,
+        table: &(Arc<Table>, Arc<Saves>),
         chance: &mut Chance,
-    ) -> bool {
-        let starts = matches!(self.doing, Doing::Nothing) && self.next <= world.now;
-        if starts {
-            self.generation += 1;
-            self.process = process(self.name, self.generation, time, table, chance);
-            self.doing = Doing::Waits(self.controller(world, time));
+    ) -> Option<Arc<Process>> {
+        if self.is_there() || self.next > world.now {
+            return None;
         }
-        starts
+        self.generation += 1;
+        let process = process(self.name, self.generation, time, table, chance);
+        let before = mem::replace(&mut self.process, process);
+        self.doing = Doing::Waits(self.controller(world, time));
+        Some(before)
     }
 
     fn controller(&self, world: &World, time: &Arc<Time>) -> Box<Controller> {
@@ -153,7 +155,7 @@ impl Replica {
 
     /// It is told to end, and another process starts then. Returns whether it was at nothing else.
     pub(crate) fn end(&mut self, next: Timestamp) -> bool {
-        match std::mem::replace(&mut self.doing, Doing::Nothing) {
+        match mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Waits(mut controller) => {
                 self.doing = Doing::Resigns(Box::pin(async move {
                     let _ = controller.resign().await;
@@ -174,7 +176,7 @@ impl Replica {
             return None;
         }
         let mut context = Context::from_waker(Waker::noop());
-        let (doing, ticked) = match std::mem::replace(&mut self.doing, Doing::Nothing) {
+        let (doing, ticked) = match mem::replace(&mut self.doing, Doing::Nothing) {
             Doing::Waits(mut controller) if self.next <= now => {
                 self.next = (self.next + INTERVAL).max(now);
                 self.process.begin_tick();
@@ -204,7 +206,7 @@ fn process(
     name: &str,
     generation: u32,
     time: &Arc<Time>,
-    table: &Arc<Table>,
+    table: &(Arc<Table>, Arc<Saves>),
     chance: &mut Chance,
 ) -> Arc<Process> {
     let own = Chance(chance.below(u64::MAX));
