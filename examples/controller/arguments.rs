@@ -18,7 +18,7 @@ use jibri_scaler_http::{
     reports::Token,
 };
 
-use crate::{address_file::AddressFile, webhooks::Webhooks};
+use crate::{address_file::AddressFile, templates, webhooks::Webhooks};
 
 #[derive(Debug, Parser)]
 #[command(about = "Keeps an EC2 Auto Scaling group of Jibris at the right size")]
@@ -115,30 +115,12 @@ pub(crate) enum Where {
 }
 
 impl Arguments {
-    pub(crate) fn addresses(&self) -> Result<Where, Box<dyn Error>> {
-        self.addresses_where(cfg!(feature = "ec2"))
-    }
-
-    /// `private` says whether private addresses are known.
-    fn addresses_where(&self, private: bool) -> Result<Where, Box<dyn Error>> {
+    pub(crate) async fn addresses(&self) -> Result<Where, Box<dyn Error>> {
         if let (Some(health), Some(internal)) = (&self.jibri_url, &self.internal_url) {
-            if !private
-                && [health, internal]
-                    .iter()
-                    .any(|url| url.contains("{private_ip}"))
-            {
-                return Err(
-                    "only EC2 knows what `{private_ip}` is, and this controller was built without it: build it with \
-                     `--features ec2`, or use `{instance_id}` or --addresses"
-                        .into(),
-                );
-            }
-            return Ok(Where::Templates(Addresses::from_templates(
-                health, internal,
-            )?));
+            return Ok(Where::Templates(templates::addresses(health, internal)?));
         }
         match &self.addresses {
-            Some(path) => Ok(Where::File(AddressFile::open(path)?)),
+            Some(path) => Ok(Where::File(AddressFile::open(path).await?)),
             None => Ok(Where::Nowhere),
         }
     }
@@ -363,19 +345,6 @@ mod tests {
         ));
         let error = long.unwrap().name().unwrap_err().to_string();
         assert!(error.contains("--name"), "{error}");
-    }
-
-    #[test]
-    fn private_addresses_need_ec2() {
-        let urls = |host: &str| {
-            format!("--jibri-url http://{host}:2222 --internal-url http://{{instance_id}}:3333")
-        };
-        let private = parse(&urls("{private_ip}")).unwrap();
-        assert!(private.addresses_where(true).is_ok());
-        let error = private.addresses_where(false).err().unwrap().to_string();
-        assert!(error.contains("--features ec2"), "{error}");
-        let named = parse(&urls("{instance_id}")).unwrap();
-        assert!(named.addresses_where(false).is_ok());
     }
 
     #[test]

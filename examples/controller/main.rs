@@ -39,12 +39,15 @@ mod clock;
 mod disk;
 #[path = "../support/jicofo.rs"]
 mod jicofo;
+mod kept;
 mod lead;
 #[path = "../support/memory_file.rs"]
 mod memory_file;
 #[path = "../support/policy_source.rs"]
 mod policy_source;
 mod refusals;
+#[path = "../support/templates.rs"]
+mod templates;
 #[path = "../support/webhooks.rs"]
 mod webhooks;
 
@@ -77,6 +80,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use arguments::{Arguments, Where};
 use audit_file::AuditFile;
 use jicofo::Jicofo;
+use kept::Kept;
 use memory_file::MemoryFile;
 use policy_source::PolicySource;
 use refusals::CountedRefusals;
@@ -94,7 +98,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let (addresses, file): (Arc<dyn AddressBook>, _) = match arguments.addresses()? {
+    let (addresses, file): (Arc<dyn AddressBook>, _) = match arguments.addresses().await? {
         Where::File(file) => {
             let file = Arc::new(file);
             (file.clone(), Some(file))
@@ -102,15 +106,21 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Where::Templates(templates) => (Arc::new(templates), None),
         Where::Nowhere => (Arc::new(LiveAddresses::default()), None),
     };
-    let (mut source, policy) = PolicySource::open(&arguments.policy).await?;
-    let mut audit = match &arguments.audit {
+    let (source, policy) = PolicySource::open(&arguments.policy).await?;
+    let audit = match &arguments.audit {
         Some(path) => {
             Some(AuditFile::open(path, arguments.audit_size.0, arguments.audit_keep).await?)
         }
         None => None,
     };
     let reports = Arc::new(AgentReports::default());
-    let mut controller = build(&arguments, &policy, addresses, &reports).await?;
+    let controller = build(&arguments, &policy, addresses, &reports).await?;
+    let mut kept = Kept {
+        controller,
+        source,
+        addresses: file,
+        audit,
+    };
     let (mut term, mut interrupt, mut hangup) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
@@ -132,11 +142,6 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         move || tokio::time::sleep(distance),
     );
     let ticks = ticks
-        .inspect(move |_| {
-            if let Some(Err(error)) = file.as_ref().map(|file| file.refresh()) {
-                say(error);
-            }
-        })
         .take(arguments.ticks.unwrap_or(usize::MAX))
         .take_until(stop);
     let mut ticks = pin!(ticks);
@@ -150,18 +155,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
             }
         };
         let Some(now) = now else { break };
-        let said = source.refresh(|policy| {
-            let replaced = controller.replace_policy(policy.policy(), policy.limits);
-            replaced.map_err(|error| error.to_string())
-        });
-        said.await.into_iter().for_each(say);
-        let result = controller.tick(now).await;
-        let told = told(&result);
-        if let Some(audit) = &mut audit {
-            let said = audit.write(now, result, source.text()).await;
-            said.into_iter().for_each(say);
-        }
-        match told {
+        match kept.tick(now).await {
             Ok(worked) => last_failed = !worked,
             Err(error) => {
                 say(format_args!(
@@ -172,7 +166,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
             }
         }
     }
-    if let Err(error) = controller.resign().await {
+    if let Err(error) = kept.controller.resign().await {
         say(error.report());
     }
     // What a stopped service was asked to do it has done; one that was asked for some ticks says whether the last one worked.
