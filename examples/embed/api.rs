@@ -12,12 +12,13 @@ use axum::{
 };
 use jibri_scaler_core::{controller::OperateError, operator::OperatorCommand};
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
+use serde_json::{Map, json};
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    group::{Group, Refused, chain},
+    group::{Group, Refused},
     page,
+    said::chain,
 };
 
 /// No command is longer.
@@ -31,6 +32,22 @@ struct Service {
     groups: Vec<Group>,
     token: Option<String>,
     numbers: PrometheusHandle,
+}
+
+impl Service {
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is an answer, and given at once"
+    )]
+    fn group(&self, name: &str) -> Result<&Group, Response> {
+        let group = self.groups.iter().find(|group| group.name() == name);
+        group.ok_or_else(|| {
+            says(
+                StatusCode::NOT_FOUND,
+                &format!("there is no group `{name}`"),
+            )
+        })
+    }
 }
 
 /// All routes but those of what is pushed.
@@ -53,6 +70,7 @@ pub(crate) fn routes(
         )
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
+        .route("/groups/{group}/leader", get(leader))
         .route("/groups/{group}/commands", post(command))
         .layer(DefaultBodyLimit::max(MAX_COMMAND))
         .with_state(Arc::new(service))
@@ -76,20 +94,37 @@ async fn metrics(State(service): State<Arc<Service>>) -> Response {
     (kind, service.numbers.render()).into_response()
 }
 
-/// Whether every group was seen lately.
+/// Whether every group was seen lately, and which of them this replica leads.
 async fn health(State(service): State<Arc<Service>>) -> Response {
-    let unseen = |group: &&Group| !group.was_seen_lately();
-    let unseen: Vec<_> = service
-        .groups
-        .iter()
-        .filter(unseen)
-        .map(Group::name)
-        .collect();
-    if unseen.is_empty() {
-        return (StatusCode::OK, "ok\n").into_response();
+    let (mut groups, mut is_well) = (Map::new(), true);
+    for group in &service.groups {
+        let trouble = group.trouble();
+        is_well &= trouble.is_none();
+        let mut about = json!({ "ok": trouble.is_none(), "leads": group.leads() });
+        if let Some(why) = trouble {
+            about["why"] = why.into();
+        }
+        groups.insert(group.name().into(), about);
     }
-    let what = format!("not seen lately: {}\n", unseen.join(", "));
-    (StatusCode::SERVICE_UNAVAILABLE, what).into_response()
+    let status = if is_well {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let about = Json(json!({ "ok": is_well, "groups": groups }));
+    (status, about).into_response()
+}
+
+/// Whether this replica leads the group, for a load balancer that sends commands to the one that does.
+async fn leader(State(service): State<Arc<Service>>, Path(name): Path<String>) -> Response {
+    match service.group(&name) {
+        Ok(group) if group.leads() => Json(json!({ "leads": true })).into_response(),
+        Ok(_) => {
+            let what = format!("this replica does not lead `{name}`, as far as it knows");
+            says(StatusCode::SERVICE_UNAVAILABLE, &what)
+        }
+        Err(refusal) => refusal,
+    }
 }
 
 async fn command(
@@ -101,11 +136,9 @@ async fn command(
     if let Err(refusal) = allowed(service.token.as_deref(), &headers) {
         return refusal;
     }
-    let Some(group) = service.groups.iter().find(|group| group.name() == name) else {
-        return says(
-            StatusCode::NOT_FOUND,
-            &format!("there is no group `{name}`"),
-        );
+    let group = match service.group(&name) {
+        Ok(group) => group,
+        Err(refusal) => return refusal,
     };
     let command: OperatorCommand = match serde_json::from_slice(&body) {
         Ok(command) => command,
@@ -120,6 +153,10 @@ async fn command(
             StatusCode::SERVICE_UNAVAILABLE,
             "too much waits for the end of a tick, or the service ends: try again",
         ),
+        Err(Refused::Down(why)) => {
+            let what = format!("nobody keeps `{name}` at present: {why}");
+            says(StatusCode::SERVICE_UNAVAILABLE, &what)
+        }
         Err(Refused::By(error @ OperateError::NotLeading)) => {
             says(StatusCode::SERVICE_UNAVAILABLE, &error.to_string())
         }

@@ -1,6 +1,6 @@
 //! One group of the service: its controller in a task of its own, and the handle by which the rest of the service reaches it.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _};
 use jibri_scaler_core::{
@@ -8,7 +8,8 @@ use jibri_scaler_core::{
 };
 use tokio::{
     pin,
-    sync::{mpsc, oneshot, watch},
+    sync::{Mutex, mpsc, oneshot, watch},
+    time::Instant,
 };
 
 use crate::{audit_file::AuditFile, policy_source::PolicySource, say, view::View};
@@ -30,6 +31,8 @@ pub(crate) struct Group {
 pub(crate) enum Refused {
     /// Too many wait, or the service ends.
     Busy,
+    /// Nobody keeps the group at present, for this reason.
+    Down(String),
     /// The controller said no.
     By(OperateError),
 }
@@ -43,6 +46,15 @@ struct Asked {
 /// What time it is for a group.
 pub(crate) type Clock = Box<dyn Fn() -> Timestamp + Send>;
 
+/// The other end of a [`Group`], where whoever keeps it shows what there is to see, and is told what to do. It outlives a worker that ends
+/// by a defect.
+#[derive(Clone, Debug)]
+pub(crate) struct Post {
+    name: Arc<str>,
+    view: watch::Sender<Arc<View>>,
+    commands: Arc<Mutex<mpsc::Receiver<Asked>>>,
+}
+
 /// What keeps a group.
 pub(crate) struct Worker {
     controller: Controller,
@@ -50,56 +62,57 @@ pub(crate) struct Worker {
     audit: Option<AuditFile>,
     clock: Clock,
     shown: View,
-    view: watch::Sender<Arc<View>>,
-    commands: mpsc::Receiver<Asked>,
+    post: Post,
 }
 
 impl Group {
-    pub(crate) fn new(
-        name: &str,
-        controller: Controller,
-        policy: PolicySource,
-        clock: Clock,
-    ) -> (Self, Worker) {
+    /// A group whose ticks are so far apart by the wall clock.
+    pub(crate) fn new(name: &str, interval: Duration) -> (Self, Post) {
         let shown = View {
             name: name.into(),
             ..View::default()
         };
-        let (view, seen) = watch::channel(Arc::new(shown.clone()));
+        let (view, seen) = watch::channel(Arc::new(shown));
         let (asks, commands) = mpsc::channel(COMMANDS);
+        let name: Arc<str> = name.into();
         let group = Self {
-            name: name.into(),
+            name: Arc::clone(&name),
             view: seen,
             commands: asks,
-            interval: Duration::from_secs(10),
+            interval,
         };
-        let worker = Worker {
-            controller,
-            policy,
-            audit: None,
-            clock,
-            shown,
+        let post = Post {
+            name,
             view,
-            commands,
+            commands: Arc::new(Mutex::new(commands)),
         };
-        (group, worker)
+        (group, post)
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The same, whose ticks are so far apart by the wall clock.
-    pub(crate) fn with_interval(mut self, interval: Duration) -> Self {
-        self.interval = interval;
-        self
+    /// What keeps it from being well, if anything: nobody keeps it, or none of its last ticks has seen it.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let view = self.view.borrow();
+        if view.down.is_some() {
+            return view.down.clone();
+        }
+        let lately = view.seen.is_some_and(|seen| self.is_lately(seen));
+        (!lately).then(|| "not seen lately".into())
     }
 
-    /// Whether it was seen in one of the last ticks.
-    pub(crate) fn was_seen_lately(&self) -> bool {
-        let patience = 3 * self.interval + Duration::from_secs(10);
-        let seen = self.view.borrow().seen;
-        seen.is_some_and(|seen| seen.elapsed() < patience)
+    /// Whether this replica leads it, as far as its last tick knew. It does not where that was long ago: another one may lead by now.
+    pub(crate) fn leads(&self) -> bool {
+        let view = self.view.borrow();
+        let lately = view.ticked.is_some_and(|ticked| self.is_lately(ticked));
+        view.leads && lately && view.down.is_none()
+    }
+
+    /// Whether that was in one of the last ticks.
+    fn is_lately(&self, then: Instant) -> bool {
+        then.elapsed() < 3 * self.interval + Duration::from_secs(10)
     }
 
     /// What there is to see of it.
@@ -109,6 +122,9 @@ impl Group {
 
     /// Hands a command to the controller, between two ticks.
     pub(crate) async fn command(&self, command: OperatorCommand) -> Result<(), Refused> {
+        if let Some(why) = self.view().down.clone() {
+            return Err(Refused::Down(why));
+        }
         let (answer, answered) = oneshot::channel();
         let asked = Asked { command, answer };
         self.commands.try_send(asked).map_err(|_| Refused::Busy)?;
@@ -117,25 +133,59 @@ impl Group {
     }
 }
 
+impl Post {
+    pub(crate) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    /// Shows that nobody keeps the group at present, and why, until the end of its next tick.
+    pub(crate) fn show_down(&self, why: &str) {
+        self.view
+            .send_modify(|view| Arc::make_mut(view).down = Some(why.into()));
+    }
+
+    /// Refuses the commands that wait, and those that come. It never ends.
+    pub(crate) async fn refuse(&self) {
+        // Whoever asked is told so where what was asked is dropped.
+        while self.commands.lock().await.recv().await.is_some() {}
+        pending::<()>().await;
+    }
+}
+
 impl Worker {
+    pub(crate) fn new(
+        post: Post,
+        controller: Controller,
+        policy: PolicySource,
+        clock: Clock,
+    ) -> Self {
+        let shown = View::clone(&post.view.borrow());
+        Self {
+            controller,
+            policy,
+            audit: None,
+            clock,
+            shown,
+            post,
+        }
+    }
+
     /// The same writing down each tick, so that its decision can be computed again.
     pub(crate) fn with_audit(mut self, audit: Option<AuditFile>) -> Self {
         self.audit = audit;
         self
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.shown.name
-    }
-
     /// Ticks until the ticks end.
     pub(crate) async fn run(mut self, ticks: impl Stream<Item = Timestamp> + Send) {
         pin!(ticks);
+        let commands = Arc::clone(&self.post.commands);
+        let mut commands = commands.lock().await;
         loop {
             tokio::select! {
                 // A command is small, and what it asks for should hold for the next tick.
                 biased;
-                Some(asked) = self.commands.recv() => self.obey(asked).await,
+                Some(asked) = commands.recv() => self.obey(asked).await,
                 tick = ticks.next() => match tick {
                     Some(now) => self.tick(now).await,
                     None => break,
@@ -160,7 +210,7 @@ impl Worker {
         }
         let result = self.controller.tick(now).await;
         self.shown.take(now, &result, &self.controller);
-        self.view.send_replace(Arc::new(self.shown.clone()));
+        self.post.view.send_replace(Arc::new(self.shown.clone()));
         if let Some(audit) = &mut self.audit
             && let Some(said) = audit.write(now, result, self.policy.text()).await
         {
@@ -174,16 +224,4 @@ impl Worker {
         // Who asked may be gone.
         let _ = asked.answer.send(result);
     }
-}
-
-/// An error and its causes on one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }

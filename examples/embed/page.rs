@@ -45,6 +45,10 @@ fn group(view: &View) -> Markup {
     html! {
         section id=(view.name) {
             h2 { (view.name) @if !view.leads && view.at.is_some() { " " small { "observes: it does not lead" } } }
+            @if let Some(why) = &view.down {
+                h3 { "Nobody keeps this group at present" }
+                ul.findings { li.critical { (why) } }
+            }
             @match view.at {
                 None => p { "not looked at yet" },
                 Some(at) => {
@@ -201,6 +205,7 @@ mod tests {
             at: Some(Timestamp::from_secs(0)),
             winner: evil.into(),
             said: Some(evil.into()),
+            down: Some(evil.into()),
             problems: vec![evil.into()],
             findings: vec![Finding::new(Severity::Warning, evil, evil)],
             retirements: vec![Leaving {

@@ -1,6 +1,7 @@
 //! Groups of EC2 Auto Scaling, whose Jibris are asked over HTTP.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     path::PathBuf,
     sync::Arc,
@@ -8,7 +9,7 @@ use std::{
 };
 
 use aws_config::{BehaviorVersion, SdkConfig};
-use futures_util::{StreamExt as _, stream::BoxStream};
+use futures_util::StreamExt as _;
 use jibri_scaler_aws::{AutoScalingGroup, CallBudget, ControllerName, Ownership, TableName};
 use jibri_scaler_core::{
     Controller, Timestamp,
@@ -24,7 +25,9 @@ use tokio::time::sleep;
 #[path = "../support/clock.rs"]
 mod clock;
 
-use crate::{arguments::Arguments, group::Clock, memory_file::MemoryFile, say};
+use crate::{
+    arguments::Arguments, group::Clock, keeper::Ticks, said::say, support::memory_file::MemoryFile,
+};
 
 /// The time between ticks.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -33,9 +36,7 @@ const DISTANCE: Duration = Duration::from_secs(2);
 
 /// What a controller needs of the world around it.
 pub(crate) struct Ports {
-    /// The time between ticks by the wall clock.
-    pub(crate) interval: Duration,
-    /// The same in the time of the group, which is that of the wall clock.
+    /// The time between ticks.
     pub(crate) tick: Duration,
     pub(crate) listing: AutoScalingGroup,
     pub(crate) control: AutoScalingGroup,
@@ -44,7 +45,7 @@ pub(crate) struct Ports {
     pub(crate) memory: Box<dyn MemoryStore>,
     pub(crate) company: Company,
     pub(crate) clock: Clock,
-    pub(crate) ticks: BoxStream<'static, Timestamp>,
+    pub(crate) ticks: Ticks,
 }
 
 /// Who else keeps a group.
@@ -71,6 +72,8 @@ pub(crate) struct World {
     budget: CallBudget,
     jibris: Arc<Addresses>,
     memory: Option<PathBuf>,
+    /// What is remembered in the process, where it is kept nowhere else.
+    kept: BTreeMap<String, Arc<KeptMemory>>,
     lead_table: Option<TableName>,
 }
 
@@ -82,6 +85,7 @@ impl World {
 
     pub(crate) fn with_sdk(sdk: SdkConfig, arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
         let jibris = Addresses::from_templates(&arguments.jibri_url, &arguments.internal_url)?;
+        let names = arguments.groups()?.into_iter().map(|named| named.name);
         if arguments.memory.is_none() && arguments.lead_table.is_none() {
             say(
                 "without --memory or --lead-table a restart forgets which Jibris were told to go, what is paused and what is kept",
@@ -92,8 +96,15 @@ impl World {
             budget: CallBudget::new(8.0, 20)?,
             jibris: Arc::new(jibris),
             memory: arguments.memory.clone(),
+            kept: names.map(|name| (name, Arc::default())).collect(),
             lead_table: arguments.lead_table.clone(),
         })
+    }
+
+    /// The time between ticks.
+    #[expect(clippy::unused_self, reason = "groups in memory may be faster")]
+    pub(crate) const fn interval(&self) -> Duration {
+        INTERVAL
     }
 
     /// The same receiver, by the clock of this machine.
@@ -101,7 +112,7 @@ impl World {
         clippy::unused_self,
         reason = "that of the groups in memory has a clock"
     )]
-    pub(crate) fn received(&self, receiver: Receiver) -> Receiver {
+    pub(crate) fn received(&self, _name: &str, receiver: Receiver) -> Receiver {
         receiver
     }
 
@@ -124,10 +135,9 @@ impl World {
         let memory: Box<dyn MemoryStore> = match (&self.memory, shared) {
             (Some(folder), _) => Box::new(MemoryFile::new(folder.join(format!("{name}.json")))),
             (None, Some(shared)) => shared,
-            (None, None) => Box::new(KeptMemory::default()),
+            (None, None) => Box::new(self.kept.get(name).cloned().unwrap_or_default()),
         };
         Ok(Ports {
-            interval: INTERVAL,
             tick: INTERVAL,
             listing: group.clone(),
             control: group.clone(),

@@ -14,22 +14,20 @@ mod timeline;
 mod world;
 
 use std::{
+    collections::BTreeMap,
     error::Error,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use futures_util::{StreamExt as _, stream, stream::BoxStream};
+use futures_util::{Stream, StreamExt as _, future::ready, stream};
 use jibri_scaler_core::{
     Controller, Timestamp, observe::AgentReports, port::KeptMemory, sim::SimGroup,
 };
 use jibri_scaler_http::{DrainConfig, HttpDrain, HttpProbe, ProbeConfig, receiver::Receiver};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::{arguments::Arguments, group::Clock, say};
+use crate::{arguments::Arguments, group::Clock, keeper::Ticks, said::say};
 
 /// The time between ticks, in the time of the group.
 const TICK: Duration = Duration::from_secs(30);
@@ -40,25 +38,22 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a controller needs of the world around it.
 pub(crate) struct Ports {
-    /// The time between ticks by the wall clock.
-    pub(crate) interval: Duration,
-    /// The same in the time of the group.
+    /// The time between ticks, in the time of the group.
     pub(crate) tick: Duration,
     pub(crate) listing: Arc<SimGroup>,
     pub(crate) control: Arc<SimGroup>,
     pub(crate) probe: HttpProbe,
     pub(crate) drain: Arc<HttpDrain>,
-    pub(crate) memory: KeptMemory,
+    pub(crate) memory: Arc<KeptMemory>,
     pub(crate) company: Company,
     pub(crate) clock: Clock,
-    pub(crate) ticks: BoxStream<'static, Timestamp>,
+    pub(crate) ticks: Ticks,
 }
 
-/// What the groups share.
+/// The groups.
 pub(crate) struct World {
     speed: f64,
-    /// The time of the groups, which is one.
-    now: Arc<AtomicI64>,
+    groups: BTreeMap<String, Arc<Fakes>>,
 }
 
 /// Nobody else keeps these groups.
@@ -74,77 +69,121 @@ impl Company {
 impl World {
     #[expect(clippy::unused_async, reason = "that of AWS waits")]
     pub(crate) async fn new(arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
-        Ok(Self {
-            speed: arguments.speed,
-            now: Arc::new(AtomicI64::new(day::BEGIN.as_micros())),
-        })
+        let speed = arguments.speed;
+        let groups = arguments.groups()?.into_iter();
+        let groups = groups.map(|named| {
+            let fakes = Fakes::new(&named.name, speed)?;
+            Ok((named.name, Arc::new(fakes)))
+        });
+        let groups = groups.collect::<Result<_, Box<dyn Error>>>()?;
+        Ok(Self { speed, groups })
+    }
+
+    /// The time between ticks by the wall clock, or the longest that one takes.
+    pub(crate) fn interval(&self) -> Duration {
+        self.step().max(PATIENCE)
     }
 
     /// The same receiver. (The time of these groups is not that of who pushes, so that reports count as received when they are read.)
-    pub(crate) fn received(&self, receiver: Receiver) -> Receiver {
-        let now = Arc::clone(&self.now);
-        receiver.with_clock(move || Timestamp::from_micros(now.load(Ordering::Relaxed)))
+    pub(crate) fn received(&self, name: &str, receiver: Receiver) -> Receiver {
+        match self.groups.get(name).cloned() {
+            Some(fakes) => receiver.with_clock(move || fakes.now()),
+            None => receiver,
+        }
     }
 
     /// What the controller of this group needs.
     pub(crate) fn ports(&self, name: &str, _: &Arc<AgentReports>) -> Result<Ports, Box<dyn Error>> {
+        let fakes = self.groups.get(name).ok_or("it has no fakes")?;
+        let (group, addresses) = {
+            let world = lock(&fakes.world);
+            (Arc::clone(&world.group), world.addresses.clone())
+        };
+        let probe = ProbeConfig::default().with_timeout(PATIENCE)?;
+        let drain = DrainConfig::default().with_patience(PATIENCE)?;
+        let (clock, goes_on) = (Arc::clone(fakes), Arc::clone(fakes));
+        let ticks = regular(Arc::clone(fakes), self.step());
+        Ok(Ports {
+            tick: TICK,
+            listing: Arc::clone(&group),
+            control: group,
+            probe: HttpProbe::new(addresses.clone(), &probe)?,
+            drain: Arc::new(HttpDrain::new(addresses, &drain)?),
+            memory: Arc::clone(&fakes.memory),
+            company: Company,
+            clock: Box::new(move || clock.now()),
+            // Before each tick the world goes on to its time.
+            ticks: ticks
+                .scan((), move |(), at| ready(goes_on.go_to(at)))
+                .boxed(),
+        })
+    }
+
+    /// The time between ticks by the wall clock.
+    fn step(&self) -> Duration {
+        TICK.div_f64(self.speed)
+    }
+}
+
+/// A group and its fakes, which are there whoever keeps it.
+struct Fakes {
+    world: Mutex<world::World>,
+    memory: Arc<KeptMemory>,
+    speed: f64,
+    /// When the last tick came, by the time of the group and by this machine.
+    last: Mutex<(Timestamp, Instant)>,
+}
+
+impl Fakes {
+    fn new(name: &str, times: f64) -> Result<Self, Box<dyn Error>> {
         let seed = name.bytes().fold(1, |seed: u64, byte| {
             seed.wrapping_mul(31).wrapping_add(byte.into())
         });
         let mut meetings = Vec::new();
         for number in 0..DAYS {
             let later = Duration::from_hours(24 * number);
-            meetings.extend(
-                day::meetings(seed.wrapping_add(number), 2.0)?
-                    .into_iter()
-                    .map(|mut meeting| {
-                        meeting.at = meeting.at + later;
-                        meeting
-                    }),
-            );
+            let day = day::meetings(seed.wrapping_add(number), 2.0)?.into_iter();
+            meetings.extend(day.map(|mut meeting| {
+                meeting.at = meeting.at + later;
+                meeting
+            }));
         }
-        let world = world::World::new(seed, meetings)?;
-        let probe = ProbeConfig::default().with_timeout(PATIENCE)?;
-        let drain = DrainConfig::default().with_patience(PATIENCE)?;
-        let (group, addresses) = (Arc::clone(&world.group), world.addresses.clone());
-        let now = Arc::clone(&self.now);
-        let read = Arc::clone(&now);
-        let interval = TICK.div_f64(self.speed);
-        Ok(Ports {
-            interval: interval.max(PATIENCE),
-            tick: TICK,
-            listing: Arc::clone(&group),
-            control: group,
-            probe: HttpProbe::new(addresses.clone(), &probe)?,
-            drain: Arc::new(HttpDrain::new(addresses, &drain)?),
-            memory: KeptMemory::default(),
-            company: Company,
-            clock: Box::new(move || Timestamp::from_micros(read.load(Ordering::Relaxed))),
-            ticks: ticks(world, interval, now),
+        Ok(Self {
+            world: Mutex::new(world::World::new(seed, meetings)?),
+            memory: Arc::default(),
+            speed: times,
+            last: Mutex::new((day::BEGIN, Instant::now())),
         })
+    }
+
+    /// The time of the group. It stands still where a tick is late, so that a slow machine makes a slow day, and no gaps in it.
+    fn now(&self) -> Timestamp {
+        let (at, since) = *lock(&self.last);
+        at + since.elapsed().mul_f64(self.speed).min(TICK)
+    }
+
+    /// Goes on to this tick; nothing where it can't.
+    fn go_to(&self, at: Timestamp) -> Option<Timestamp> {
+        if let Err(error) = lock(&self.world).advance(at) {
+            say(format_args!("the world of the fakes has ended: {error}"));
+            return None;
+        }
+        *lock(&self.last) = (at, Instant::now());
+        Some(at)
     }
 }
 
-/// The ticks, before each of which the world goes on to its time.
-fn ticks(
-    world: world::World,
-    interval: Duration,
-    now: Arc<AtomicI64>,
-) -> BoxStream<'static, Timestamp> {
-    let start = (world, day::BEGIN, Instant::now());
-    let next = move |(mut world, at, due): (world::World, Timestamp, Instant)| {
-        let now = Arc::clone(&now);
-        async move {
-            sleep_until(due).await;
-            if let Err(error) = world.advance(at) {
-                say(format_args!("the world of the fakes has ended: {error}"));
-                return None;
-            }
-            now.store(at.as_micros(), Ordering::Relaxed);
-            // A tick that was slow does not make the next ones come in a burst.
-            let due = (due + interval).max(Instant::now());
-            Some((at, (world, at + TICK, due)))
-        }
-    };
-    stream::unfold(start, next).boxed()
+/// The ticks that are due. One that was slow does not make the next ones come in a burst.
+fn regular(fakes: Arc<Fakes>, step: Duration) -> impl Stream<Item = Timestamp> + Send {
+    let mut steps = interval(step);
+    steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    stream::unfold((fakes, steps), |(fakes, mut steps)| async move {
+        steps.tick().await;
+        Some((fakes.now(), (fakes, steps)))
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // These are fakes: what a defect has left of them has to do.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -104,7 +104,7 @@ impl Tasks {
     }
 
     /// The next one that ends, with what went wrong. Nothing where none is left.
-    async fn next(&mut self) -> Option<(String, Result<(), JoinError>)> {
+    pub(crate) async fn next(&mut self) -> Option<(String, Result<(), JoinError>)> {
         let (id, result) = match self.tasks.join_next_with_id().await? {
             Ok((id, ())) => (id, Ok(())),
             Err(error) => (error.id(), Err(error)),
@@ -118,8 +118,8 @@ impl Tasks {
     }
 }
 
-/// Serves until it is told to stop, and lets the requests and ticks that run then end, for [`GRACE`]. A group that ends before that ends
-/// the service, after all others have ended in order: whoever runs it starts it again.
+/// Serves until it is told to stop, and lets the requests and ticks that run then end, for [`GRACE`]. What keeps a group ends only then, or by
+/// a defect of its own: that ends the service, after all others have ended in order.
 pub(crate) async fn until_stopped(
     listener: TcpListener,
     app: Router,
@@ -133,17 +133,20 @@ pub(crate) async fn until_stopped(
         late.told().await;
         sleep(GRACE).await;
     });
-    let (mut serves, mut wrong) = (true, Vec::new());
-    while serves || !groups.names.is_empty() {
+    let (mut is_open, mut wrong) = (true, Vec::new());
+    while is_open || !groups.names.is_empty() {
         tokio::select! {
-            result = &mut serving, if serves => {
-                serves = false;
-                wrong.extend(result.err().map(|error| format!("it can't serve any more: {error}")));
+            result = &mut serving, if is_open => {
+                is_open = false;
+                if let Err(error) = result {
+                    wrong.push(format!("it can't serve any more: {error}"));
+                    stop.tell();
+                }
             }
-            Some((name, result)) = groups.next() => match result {
-                Ok(()) if stop.is_told() => {}
-                Ok(()) => wrong.push(format!("the ticks of group `{name}` have ended")),
-                Err(error) => wrong.push(format!("group `{name}` has ended by a defect: {error}")),
+            Some((name, result)) = groups.next() => if let Err(error) = result {
+                wrong.push(format!("what keeps group `{name}` has ended by a defect: {error}"));
+                // The others end in order.
+                stop.tell();
             },
             () = &mut late => {
                 // Whoever only reads slowly is left alone.
@@ -156,10 +159,6 @@ pub(crate) async fn until_stopped(
                 }
                 break;
             }
-        }
-        if !wrong.is_empty() {
-            // The others end in order.
-            stop.tell();
         }
     }
     if wrong.is_empty() {

@@ -26,7 +26,11 @@ pub(crate) struct View {
     pub(crate) at: Option<Timestamp>,
     /// The same, by that of the service.
     pub(crate) seen: Option<Instant>,
+    /// When a tick ended last, also one that failed, by the clock of the service.
+    pub(crate) ticked: Option<Instant>,
     pub(crate) leads: bool,
+    /// Why nobody keeps it at present, where that is so.
+    pub(crate) down: Option<String>,
     pub(crate) group: Option<Group>,
     pub(crate) tally: Tally,
     pub(crate) wanted: u32,
@@ -80,9 +84,11 @@ impl View {
         controller: &Controller,
     ) {
         self.leads = controller.leads();
+        self.ticked = Some(Instant::now());
+        self.down = None;
         match result {
             Ok(report) => self.take_report(now, report, controller),
-            Err(error) => self.problems = vec![crate::group::chain(error)],
+            Err(error) => self.problems = vec![crate::said::chain(error)],
         }
     }
 

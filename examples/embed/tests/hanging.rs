@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{audit_file::AuditFile, disk::LIMIT, memory_file::MemoryFile};
+use crate::{audit_file::AuditFile, disk::LIMIT, support::memory_file::MemoryFile};
 
 /// A file that nobody can open for reading alone, or for writing alone, as long as this is there.
 struct Hanging(PathBuf);

@@ -32,12 +32,13 @@ impl Service {
             .chain(words.iter().copied());
         let arguments = Arguments::try_parse_from(words).unwrap();
         let world = World::new(&arguments).await.unwrap();
-        let mut kept = keep(&arguments, &world).await.unwrap();
-        let (group, (worker, ticks)) = kept.groups.remove(0);
+        let (pushes, mut groups) = keep(arguments, world).await.unwrap();
+        let (group, mut keeper) = groups.remove(0);
+        let (worker, ticks) = keeper.begin().await.unwrap();
         worker.run(ticks.take(3)).await;
         let view = group.view();
         Self {
-            pushes: kept.pushes,
+            pushes,
             now: view.at.unwrap(),
             id: view.instances[0].standing.id.to_string(),
         }

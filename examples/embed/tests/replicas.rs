@@ -74,8 +74,9 @@ async fn replica(words: &[String]) -> (Group, Worker) {
         .chain(words.iter().cloned());
     let arguments = Arguments::try_parse_from(words).unwrap();
     let world = World::with_sdk(sdk().await, &arguments).unwrap();
-    let mut kept = keep(&arguments, &world).await.unwrap();
-    let (group, (worker, _)) = kept.groups.remove(0);
+    let (_, mut groups) = keep(arguments, world).await.unwrap();
+    let (group, mut keeper) = groups.remove(0);
+    let (worker, _) = keeper.begin().await.unwrap();
     (group, worker)
 }
 
