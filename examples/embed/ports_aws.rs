@@ -32,7 +32,7 @@ use crate::{
 /// The time between ticks.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// The least of it, where a report makes one come at once.
-const DISTANCE: Duration = Duration::from_secs(2);
+pub(crate) const DISTANCE: Duration = Duration::from_secs(2);
 
 /// What a controller needs of the world around it.
 pub(crate) struct Ports {

@@ -22,15 +22,17 @@ use std::{
 
 use futures_util::{Stream, StreamExt as _, future::ready, stream};
 use jibri_scaler_core::{
-    Controller, Timestamp, observe::AgentReports, port::KeptMemory, sim::SimGroup,
+    Controller, Timestamp, observe::AgentReports, port::KeptMemory, sim::SimGroup, wake::promptly,
 };
 use jibri_scaler_http::{DrainConfig, HttpDrain, HttpProbe, ProbeConfig, receiver::Receiver};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use crate::{arguments::Arguments, group::Clock, keeper::Ticks, said::say};
 
 /// The time between ticks, in the time of the group.
 const TICK: Duration = Duration::from_secs(30);
+/// The least of it is this part, where a report makes one come at once.
+const DISTANCE: u32 = 5;
 /// So many days of meetings are there; after them nobody records any more.
 const DAYS: u64 = 30;
 /// A Jibri whose Chrome starts answers only as the time of the group goes on: so long a tick waits for it.
@@ -93,7 +95,11 @@ impl World {
     }
 
     /// What the controller of this group needs.
-    pub(crate) fn ports(&self, name: &str, _: &Arc<AgentReports>) -> Result<Ports, Box<dyn Error>> {
+    pub(crate) fn ports(
+        &self,
+        name: &str,
+        reports: &Arc<AgentReports>,
+    ) -> Result<Ports, Box<dyn Error>> {
         let fakes = self.groups.get(name).ok_or("it has no fakes")?;
         let (group, addresses) = {
             let world = lock(&fakes.world);
@@ -101,8 +107,14 @@ impl World {
         };
         let probe = ProbeConfig::default().with_timeout(PATIENCE)?;
         let drain = DrainConfig::default().with_patience(PATIENCE)?;
-        let (clock, goes_on) = (Arc::clone(fakes), Arc::clone(fakes));
-        let ticks = regular(Arc::clone(fakes), self.step());
+        let (clock, woken, goes_on) = (Arc::clone(fakes), Arc::clone(fakes), Arc::clone(fakes));
+        let distance = self.step() / DISTANCE;
+        let ticks = promptly(
+            regular(Arc::clone(fakes), self.step()),
+            reports.wakes(),
+            move || woken.now(),
+            move || sleep(distance),
+        );
         Ok(Ports {
             tick: TICK,
             listing: Arc::clone(&group),

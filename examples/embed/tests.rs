@@ -8,7 +8,11 @@ mod pushing;
 #[cfg(feature = "dynamodb")]
 mod replicas;
 mod service;
+#[cfg(feature = "aws")]
+mod sharing;
 mod starting;
+#[cfg(not(feature = "aws"))]
+mod waking;
 
 use std::{
     future::pending,
