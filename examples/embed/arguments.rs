@@ -23,6 +23,8 @@ pub(crate) const SAMPLE_POLICY: &str =
 
 #[derive(Debug, Parser)]
 #[command(about = "A web service of which the scaler is one part")]
+// Somebody must be heard: the Jibris, or their agents.
+#[cfg_attr(feature = "aws", command(group = clap::ArgGroup::new("heard").args(["jibri_url", "push_token_file", "push_secret_file"]).required(true).multiple(true)))]
 pub(crate) struct Arguments {
     /// A group and its policy file (TOML), such as `jibri-production=policy.toml`. It may be given more than once. In memory two groups
     /// are there without it.
@@ -61,14 +63,15 @@ pub(crate) struct Arguments {
     #[cfg(feature = "aws")]
     #[arg(long)]
     pub(crate) memory: Option<PathBuf>,
-    /// Where the health of an instance is read, such as `http://{instance_id}.jibri.example:2222`.
+    /// Where the health of an instance is read, such as `http://{instance_id}.jibri.example:2222`; with the feature `ec2` also
+    /// `http://{private_ip}:2222`. Without it only instances with an agent are heard, and retired through it.
     #[cfg(feature = "aws")]
-    #[arg(long)]
-    pub(crate) jibri_url: String,
+    #[arg(long, requires = "internal_url")]
+    jibri_url: Option<String>,
     /// Where an instance is told to end, such as `http://{instance_id}.jibri.example:3333`.
     #[cfg(feature = "aws")]
-    #[arg(long)]
-    pub(crate) internal_url: String,
+    #[arg(long, requires = "jibri_url")]
+    internal_url: Option<String>,
     /// How much faster than the wall clock time passes, 1 to 600.
     #[cfg(not(feature = "aws"))]
     #[arg(long, default_value_t = 60.0, value_parser = speed)]
@@ -124,6 +127,14 @@ impl Arguments {
             }
         }
         Ok(groups)
+    }
+
+    /// Where the Jibris are, unless only their agents are heard.
+    #[cfg(feature = "aws")]
+    pub(crate) fn urls(&self) -> Result<Option<jibri_scaler_http::Addresses>, Box<dyn Error>> {
+        let urls = self.jibri_url.as_ref().zip(self.internal_url.as_ref());
+        urls.map(|(health, internal)| crate::support::templates::addresses(health, internal))
+            .transpose()
     }
 
     /// The audit log of this group, where one is kept.
@@ -278,6 +289,42 @@ mod tests {
             let error = access(&words).unwrap_err();
             assert!(error.contains(why), "{words}: {error}");
         }
+    }
+
+    #[cfg(feature = "aws")]
+    #[test]
+    fn somebody_is_heard_the_jibris_or_their_agents() {
+        let parse = |more: &str| {
+            let words = format!("embed --group a=p.toml {more}");
+            Arguments::try_parse_from(words.split_whitespace()).map_err(|error| error.to_string())
+        };
+        let urls = "--jibri-url http://{instance_id}:2222 --internal-url http://{instance_id}:3333";
+        let agents = "--push-token-file token";
+        for (more, urls) in [
+            (urls, true),
+            (agents, false),
+            ("--push-secret-file secret", false),
+            (&format!("{agents} {urls}"), true),
+        ] {
+            assert_eq!(
+                parse(more).unwrap().urls().unwrap().is_some(),
+                urls,
+                "{more}"
+            );
+        }
+        let missing = parse("--webhook-key key --webhook-kid kid").unwrap_err();
+        assert!(
+            missing.contains("<--jibri-url <JIBRI_URL>|--push-token-file <PUSH_TOKEN_FILE>|--push-secret-file <PUSH_SECRET_FILE>>"),
+            "{missing}"
+        );
+        for half in [
+            "--jibri-url http://{instance_id}:2222",
+            "--internal-url http://a:3333",
+        ] {
+            assert!(parse(&format!("{agents} {half}")).is_err(), "{half}");
+        }
+        let unknown = "--jibri-url http://{instance}:2222 --internal-url http://a:3333";
+        assert!(parse(unknown).unwrap().urls().is_err());
     }
 
     #[cfg(not(feature = "aws"))]

@@ -12,6 +12,8 @@
 //!     --jibri-url 'http://{instance_id}.jibri.example:2222' --internal-url 'http://{instance_id}.jibri.example:3333'
 //! ```
 //!
+//! Where each instance has an agent, `--push-secret-file` does in place of the two addresses. `--features ec2` knows launch times and `{private_ip}`.
+//!
 //! | path | what |
 //! |---|---|
 //! | `GET /` | the status page |
@@ -19,7 +21,7 @@
 //! | `GET /healthz` | 200 while every group has ticked lately, else 503; as JSON, what is wrong with which, and which of them this replica leads |
 //! | `GET /groups/{group}/leader` | 200 where this replica leads the group, else 503, so that a load balancer finds who takes its commands |
 //! | `POST /groups/{group}/commands` | what an operator asks for, as JSON, with the bearer token of `--token-file` |
-//! | `POST /push/{group}/…` | what agents report, with the bearer token of `--push-token-file`; and Jibri's own webhooks, signed for `--webhook-key` |
+//! | `POST /push/{group}/…` | what agents report, with tokens of `--push-secret-file` or `--push-token-file`; and Jibri's own webhooks, signed for `--webhook-key` |
 
 mod api;
 mod arguments;

@@ -18,7 +18,8 @@ use jibri_scaler_core::{
     wake::promptly,
 };
 use jibri_scaler_http::{
-    Addresses, DrainConfig, HttpDrain, HttpProbe, ProbeConfig, receiver::Receiver,
+    AddressBook, DrainConfig, HttpDrain, HttpProbe, ProbeConfig, addresses::LiveAddresses,
+    receiver::Receiver,
 };
 use tokio::time::sleep;
 
@@ -38,6 +39,9 @@ pub(crate) const DISTANCE: Duration = Duration::from_secs(2);
 pub(crate) struct Ports {
     /// The time between ticks.
     pub(crate) tick: Duration,
+    #[cfg(feature = "ec2")]
+    pub(crate) listing: jibri_scaler_aws::Ec2Listing<AutoScalingGroup>,
+    #[cfg(not(feature = "ec2"))]
     pub(crate) listing: AutoScalingGroup,
     pub(crate) control: AutoScalingGroup,
     pub(crate) probe: HttpProbe,
@@ -70,7 +74,7 @@ pub(crate) struct World {
     sdk: SdkConfig,
     /// All Auto Scaling calls of an account share one allowance. This is enough for thirty groups that tick each 10 s.
     budget: CallBudget,
-    jibris: Arc<Addresses>,
+    jibris: Arc<dyn AddressBook>,
     memory: Option<PathBuf>,
     /// What is remembered in the process, where it is kept nowhere else.
     kept: BTreeMap<String, Arc<KeptMemory>>,
@@ -84,7 +88,11 @@ impl World {
     }
 
     pub(crate) fn with_sdk(sdk: SdkConfig, arguments: &Arguments) -> Result<Self, Box<dyn Error>> {
-        let jibris = Addresses::from_templates(&arguments.jibri_url, &arguments.internal_url)?;
+        let jibris: Arc<dyn AddressBook> = match arguments.urls()? {
+            Some(urls) => Arc::new(urls),
+            // Only their agents are heard.
+            None => Arc::new(LiveAddresses::default()),
+        };
         let names = arguments.groups()?.into_iter().map(|named| named.name);
         if arguments.memory.is_none() && arguments.lead_table.is_none() {
             say(
@@ -94,7 +102,7 @@ impl World {
         Ok(Self {
             sdk,
             budget: CallBudget::new(8.0, 20)?,
-            jibris: Arc::new(jibris),
+            jibris,
             memory: arguments.memory.clone(),
             kept: names.map(|name| (name, Arc::default())).collect(),
             lead_table: arguments.lead_table.clone(),
@@ -137,9 +145,12 @@ impl World {
             (None, Some(shared)) => shared,
             (None, None) => Box::new(self.kept.get(name).cloned().unwrap_or_default()),
         };
+        let listing = group.clone();
+        #[cfg(feature = "ec2")]
+        let listing = jibri_scaler_aws::Ec2Listing::new(&self.sdk, listing)?;
         Ok(Ports {
             tick: INTERVAL,
-            listing: group.clone(),
+            listing,
             control: group.clone(),
             probe: HttpProbe::new(Arc::clone(&self.jibris), &ProbeConfig::default())?,
             drain: Arc::new(HttpDrain::new(

@@ -9,5 +9,8 @@ pub(crate) mod disk;
 pub(crate) mod memory_file;
 #[path = "../support/policy_source.rs"]
 pub(crate) mod policy_source;
+#[cfg(feature = "aws")]
+#[path = "../support/templates.rs"]
+pub(crate) mod templates;
 #[path = "../support/webhooks.rs"]
 pub(crate) mod webhooks;

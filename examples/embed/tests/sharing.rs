@@ -28,7 +28,7 @@ async fn sdk(endpoint: &str) -> SdkConfig {
 
 /// Two groups, whose AWS is there.
 async fn world(endpoint: &str) -> World {
-    let words = "embed --group one=p.toml --group two=p.toml --jibri-url http://{instance_id} --internal-url http://{instance_id}";
+    let words = "embed --group one=p.toml --group two=p.toml --push-token-file token";
     let arguments = Arguments::try_parse_from(words.split(' ')).unwrap();
     World::with_sdk(sdk(endpoint).await, &arguments).unwrap()
 }
