@@ -25,6 +25,7 @@
 
 mod api;
 mod arguments;
+mod connections;
 mod group;
 mod keeper;
 mod page;
@@ -51,6 +52,7 @@ use jibri_scaler_core::{
 use jibri_scaler_http::receiver::Receiver;
 
 use arguments::{Arguments, NamedGroup};
+use connections::Server;
 use group::{Group, Post, Worker};
 use keeper::{Begun, Fault, Keeper};
 use policy_source::PolicySource;
@@ -70,19 +72,19 @@ fn main() -> ExitCode {
 
 #[allow(clippy::future_not_send, reason = "it is never spawned")]
 async fn run(arguments: Arguments, stop: Stop) -> Result<(), Box<dyn Error>> {
-    let (token, listen) = (arguments.token()?, arguments.listen);
+    let (token, listen, most) = (arguments.token()?, arguments.listen, arguments.connections);
     let world = ports::World::new(&arguments).await?;
     let (pushes, groups) = keep(arguments, world).await?;
     // The command line is in order, so that it can listen; and no group is acted on before it does.
-    let listener = serve::listen(listen).await?;
+    let server = Server::bind(listen, most).await?;
     let (groups, keepers): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
     let app = pushes.merge(api::routes(groups, token, serve::numbers()?));
-    say(format_args!("http://{}", listener.local_addr()?));
+    say(format_args!("http://{}", server.address()?));
     let mut tasks = Tasks::default();
     for keeper in keepers {
         tasks.spawn(&keeper.name(), keeper.run(stop.clone()));
     }
-    serve::until_stopped(listener, app, tasks, stop).await
+    serve::until_stopped(server, app, tasks, stop).await
 }
 
 /// Where something is pushed, and all groups.

@@ -1,20 +1,18 @@
 //! The service around the groups: its numbers, how it serves, and how it ends.
 
-use std::{
-    collections::BTreeMap, error::Error, future::IntoFuture as _, io, net::SocketAddr, pin::pin,
-    sync::Arc, time::Duration,
-};
+use std::{collections::BTreeMap, error::Error, io, pin::pin, sync::Arc, time::Duration};
 
 use axum::Router;
 use jibri_scaler_core::metrics::{Kind, METRICS};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::{
-    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
     task::{Id, JoinError, JoinSet},
     time::{interval, sleep},
 };
+
+use crate::connections::Server;
 
 /// So long the requests and ticks that are under way may take when the service is told to stop. Less than the 30 s after which
 /// containers are killed.
@@ -43,13 +41,6 @@ pub(crate) fn builder() -> Result<PrometheusBuilder, BuildError> {
     histograms.try_fold(PrometheusBuilder::new(), |builder, metric| {
         builder.set_buckets_for_metric(Matcher::Full(metric.name.into()), metric.buckets)
     })
-}
-
-/// Listens from now on.
-pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("could not listen at {address}: {error}: say where with --listen"))
 }
 
 /// Tells all parts of the service to end.
@@ -121,13 +112,12 @@ impl Tasks {
 /// Serves until it is told to stop, and lets the requests and ticks that run then end, for [`GRACE`]. What keeps a group ends only then, or by
 /// a defect of its own: that ends the service, after all others have ended in order.
 pub(crate) async fn until_stopped(
-    listener: TcpListener,
+    server: Server,
     app: Router,
     mut groups: Tasks,
     stop: Stop,
 ) -> Result<(), Box<dyn Error>> {
-    let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().told());
-    let mut serving = pin!(serving.into_future());
+    let mut serving = pin!(server.serve(app, stop.clone()));
     let late = stop.clone();
     let mut late = pin!(async {
         late.told().await;
@@ -136,13 +126,7 @@ pub(crate) async fn until_stopped(
     let (mut is_open, mut wrong) = (true, Vec::new());
     while is_open || !groups.names.is_empty() {
         tokio::select! {
-            result = &mut serving, if is_open => {
-                is_open = false;
-                if let Err(error) = result {
-                    wrong.push(format!("it can't serve any more: {error}"));
-                    stop.tell();
-                }
-            }
+            () = &mut serving, if is_open => is_open = false,
             Some((name, result)) = groups.next() => if let Err(error) = result {
                 wrong.push(format!("what keeps group `{name}` has ended by a defect: {error}"));
                 // The others end in order.

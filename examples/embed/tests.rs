@@ -1,5 +1,6 @@
 //! The service over groups in memory, without sockets.
 
+mod connecting;
 mod ending;
 mod hanging;
 mod keeping;

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    service::{Service, listener, tell_after},
+    service::{Service, server, tell_after},
     *,
 };
 use crate::{said::exit_code, serve::GRACE};
@@ -100,10 +100,10 @@ async fn a_request_under_way_is_answered_and_no_more_are_taken() {
     let mut service = Service::new();
     service.with("one", Told::to(Listing::Works)).await;
     let (app, come) = slow_app(Duration::from_secs(3));
-    let listener = listener().await;
-    let address = listener.local_addr().unwrap();
+    let server = server(10).await;
+    let address = server.address().unwrap();
     let stop = service.stop.clone();
-    let serving = tokio::spawn(service.run_at(listener, app));
+    let serving = tokio::spawn(service.run_at(server, app));
     let mut client = TcpStream::connect(address).await.unwrap();
     let request = b"GET /slow HTTP/1.1\r\nHost: embed\r\n\r\n";
     client.write_all(request).await.unwrap();
@@ -126,10 +126,10 @@ async fn who_waits_for_ever_holds_the_end_up_for_no_longer_than_it_may() {
     let mut service = Service::new();
     service.with("one", Told::to(Listing::Works)).await;
     let (app, come) = slow_app(Duration::from_hours(1));
-    let listener = listener().await;
-    let address = listener.local_addr().unwrap();
+    let server = server(10).await;
+    let address = server.address().unwrap();
     let stop = service.stop.clone();
-    let serving = tokio::spawn(service.run_at(listener, app));
+    let serving = tokio::spawn(service.run_at(server, app));
     let mut client = TcpStream::connect(address).await.unwrap();
     let request = b"GET /slow HTTP/1.1\r\nHost: embed\r\n\r\n";
     client.write_all(request).await.unwrap();

@@ -5,13 +5,11 @@ use jibri_scaler_core::{
     Memory,
     port::{Leadership, MemoryStore},
 };
-use tokio::{
-    net::TcpListener,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::{
+    connections::Server,
     group::Post,
     keeper::{Begun, Fault, Keeper},
     serve::{Stop, Tasks, until_stopped},
@@ -125,13 +123,13 @@ impl Service {
     }
 
     pub(super) async fn run(self, app: Router) -> (Duration, Result<(), String>) {
-        self.run_at(listener().await, app).await
+        self.run_at(server(10).await, app).await
     }
 
     /// How long it ran after it was told to stop, or until it ended by itself, and what came of it.
     pub(super) async fn run_at(
         self,
-        listener: TcpListener,
+        server: Server,
         app: Router,
     ) -> (Duration, Result<(), String>) {
         let told = self.stop.clone();
@@ -139,7 +137,7 @@ impl Service {
             told.told().await;
             Instant::now()
         });
-        let ended = until_stopped(listener, app, self.tasks, self.stop).await;
+        let ended = until_stopped(server, app, self.tasks, self.stop).await;
         let ended = ended.map_err(|error| error.to_string());
         (told.await.unwrap().elapsed(), ended)
     }
@@ -153,7 +151,8 @@ pub(super) fn tell_after(stop: &Stop, time: Duration) {
     });
 }
 
-/// Listens somewhere.
-pub(super) async fn listener() -> TcpListener {
-    TcpListener::bind("127.0.0.1:0").await.unwrap()
+/// Listens somewhere, for so many connections.
+pub(super) async fn server(connections: u32) -> Server {
+    let anywhere = "127.0.0.1:0".parse().unwrap();
+    Server::bind(anywhere, connections).await.unwrap()
 }

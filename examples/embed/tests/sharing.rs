@@ -11,10 +11,11 @@ use futures_util::FutureExt as _;
 use jibri_scaler_core::{InstanceId, observe::AgentReports, port::GroupListing as _};
 use tokio::time::{advance, pause};
 
-use super::{service::listener, *};
+use super::{service::server, *};
 use crate::{
     arguments::Arguments,
     ports::{DISTANCE, World},
+    serve::Stop,
 };
 
 async fn sdk(endpoint: &str) -> SdkConfig {
@@ -35,8 +36,8 @@ async fn world(endpoint: &str) -> World {
 
 #[tokio::test]
 async fn two_groups_share_one_budget_of_calls() {
-    let listener = listener().await;
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = server(10).await;
+    let endpoint = format!("http://{}", server.address().unwrap());
     let calls = Arc::new(AtomicU32::new(0));
     let counted = Arc::clone(&calls);
     let refuses = async move || {
@@ -45,8 +46,7 @@ async fn two_groups_share_one_budget_of_calls() {
         let body = format!("<ErrorResponse><Error>{error}</Error></ErrorResponse>");
         (StatusCode::BAD_REQUEST, body)
     };
-    let app = Router::new().fallback(refuses);
-    tokio::spawn(async { axum::serve(listener, app).await });
+    tokio::spawn(server.serve(Router::new().fallback(refuses), Stop::default()));
     let world = world(&endpoint).await;
     let reports = Arc::new(AgentReports::default());
     let groups = ["one", "two"].map(|name| world.ports(name, &reports).unwrap().listing);
