@@ -246,7 +246,7 @@ impl Controller {
         {
             let took = self.stopwatch.as_ref().zip(began);
             let took = took.map(|(stopwatch, began)| stopwatch().saturating_sub(began));
-            let leads = self.leads();
+            let leads = self.leads() && !self.dry_run;
             let (memory, ttl) = (self.memory.as_ref(), self.limits.report_ttl());
             self.meter
                 .tick(&self.group, &result, leads, memory, ttl, took);
@@ -255,7 +255,7 @@ impl Controller {
     }
 
     async fn observe_and_act(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
-        let campaign = self.campaign().await?;
+        let campaign = self.campaign(now).await?;
         // It stays where it is while anything is awaited: a future that is dropped forgets nothing.
         let loaded = self.load().await;
         let before = loaded.map_err(TickError::LoadMemory)?.clone();

@@ -162,7 +162,11 @@ impl Lease {
             return Some(self.write(Some(stored)));
         }
         // Somebody took it, which they could only after it had run out here.
-        self.until = None;
+        if self.until.take().is_some() {
+            // Also where it is free again: who led before must know that somebody else has led since.
+            self.seen = Some((stored, ended));
+            return None;
+        }
         let since = match &self.seen {
             Some((seen, since)) if *seen == stored => *since,
             _ => ended,

@@ -168,9 +168,9 @@ metrics! {
     KEPT = "jibri_scaler_kept", Gauge, Count, ["group"],
         "instances that an operator keeps";
     LEADS = "jibri_scaler_leads", Gauge, Count, ["group"],
-        "1 while this replica leads, or is the only one, else 0; as of its newest tick";
+        "1 while this replica leads, or is the only one, else 0; as of its newest tick; 0 in a dry run";
     TICKS = "jibri_scaler_ticks_total", Counter, Count, ["group", "outcome"],
-        "ticks: `ok`, with `problems`, or `failed`, which could not observe";
+        "ticks: `ok`, with `problems`, or `failed`, which could not observe or load the memory";
     TICK_SECONDS = "jibri_scaler_tick_seconds", Histogram, Seconds, ["group"],
         "how long a tick took; only where the controller has a stopwatch", TICK_BUCKETS;
     LAST_TICK = "jibri_scaler_last_tick_timestamp_seconds", Gauge, Seconds, ["group"],

@@ -65,6 +65,19 @@ fn who_leads_prolongs_and_raises_the_version() {
 }
 
 #[test]
+fn who_led_before_learns_that_another_has_led_since_also_where_that_one_has_resigned() {
+    let (mut a, record) = leader("a");
+    let mut b = lease("b");
+    assert_eq!(b.read(Some(record.clone()), at(0), at(0)), None);
+    let taken = b.read(Some(record), at(30), at(30)).unwrap();
+    b.written(&taken, at(30));
+    let resigned = b.resign(Some(taken.record)).unwrap().record;
+    assert_eq!(a.read(Some(resigned.clone()), at(40), at(40)), None);
+    assert!(!a.leads(at(40)));
+    assert!(a.read(Some(resigned), at(50), at(50)).is_some());
+}
+
+#[test]
 fn a_change_puts_the_wait_off() {
     let (mut a, record) = leader("a");
     let mut b = lease("b");

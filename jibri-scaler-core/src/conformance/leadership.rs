@@ -64,7 +64,10 @@ pub async fn leadership(fixture: &dyn LeadershipFixture) -> Result<(), Violation
         .map_err(broken("lead_is_prolonged"))?;
     a_restarted_one_waits(fixture, 8)
         .await
-        .map_err(broken("lead_is_not_that_of_the_process_before"))
+        .map_err(broken("lead_is_not_that_of_the_process_before"))?;
+    one_learns_that_another_has_led(fixture, 9)
+        .await
+        .map_err(broken("lead_of_another_meanwhile_is_known"))
 }
 
 async fn one_leads(fixture: &dyn LeadershipFixture, lead: u32) -> Checked {
@@ -154,6 +157,21 @@ async fn a_restarted_one_waits(fixture: &dyn LeadershipFixture, lead: u32) -> Ch
     waits(&*again).await?;
     ensure!(a.leads(), "the lead was not there any more");
     Ok(())
+}
+
+async fn one_learns_that_another_has_led(fixture: &dyn LeadershipFixture, lead: u32) -> Checked {
+    let (a, b) = (
+        fixture.replica(lead, 1).await,
+        fixture.replica(lead, 2).await,
+    );
+    takes(&*a).await?;
+    waits(&*b).await?;
+    fixture.run_out().await;
+    takes(&*b).await?;
+    b.resign().await.map_err(|error| error.report())?;
+    // Else it would go on from what it remembers of before.
+    waits(&*a).await?;
+    takes(&*a).await
 }
 
 async fn takes(replica: &dyn Leadership) -> Checked {

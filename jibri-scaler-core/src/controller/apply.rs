@@ -52,7 +52,7 @@ impl Controller {
             if matches!(call, Call::Save) && kind.is_ok() {
                 is_written = true;
                 if let Some(leading) = &mut self.leading {
-                    leading.has_saved();
+                    leading.saved();
                 }
             }
             report.take(&call, result);

@@ -2,7 +2,7 @@
 
 use super::{Controller, TickError, TickReport};
 use crate::{
-    Finding, Memory, Severity,
+    Finding, Memory, Severity, Timestamp,
     port::{Leadership, PortError},
 };
 
@@ -48,8 +48,13 @@ impl Leading {
     }
 
     /// Takes in that the memory was saved.
-    pub(super) fn has_saved(&mut self) {
+    pub(super) const fn saved(&mut self) {
         self.saved = true;
+    }
+
+    /// Whether the memory was saved since this replica leads.
+    pub(super) const fn has_saved(&self) -> bool {
+        self.saved
     }
 
     fn lost(&mut self) {
@@ -64,7 +69,7 @@ impl Leading {
 impl Controller {
     /// Asks for the lead. A replica that has just taken it goes on from what the one before it has remembered, and one that does not
     /// lead from what the one that does remembers.
-    pub(super) async fn campaign(&mut self) -> Result<Campaign, TickError> {
+    pub(super) async fn campaign(&mut self, now: Timestamp) -> Result<Campaign, TickError> {
         let Some(leading) = self.leading.as_mut().filter(|_| !self.dry_run) else {
             return Ok(Campaign::default());
         };
@@ -78,7 +83,8 @@ impl Controller {
             problem = asked.err().map(|error| error.in_call("campaign"));
             if leading.port.leads() {
                 if !leading.saved {
-                    self.catch_up().await.map_err(TickError::LoadMemory)?;
+                    let caught_up = self.catch_up(now).await;
+                    caught_up.map_err(TickError::LoadMemory)?;
                 }
                 if let Some(leading) = &mut self.leading {
                     // Only now, so that what could not be loaded is loaded the next time.
@@ -91,7 +97,7 @@ impl Controller {
             }
             leading.lost();
         }
-        let missed = self.catch_up().await.err();
+        let missed = self.catch_up(now).await.err();
         // What it has seen itself will do to observe.
         self.memory.get_or_insert_default();
         if let Some(leading) = &mut self.leading {
@@ -105,13 +111,20 @@ impl Controller {
 
     /// Goes on from what is stored. Where nothing is, or nobody has saved since this replica took it in, it goes on from its own: that
     /// holds what it has seen since.
-    async fn catch_up(&mut self) -> Result<(), PortError> {
+    pub(super) async fn catch_up(&mut self, now: Timestamp) -> Result<(), PortError> {
         let loaded = self.store.load().await;
         let stored = loaded.map_err(|error| error.in_call("load"))?;
+        let ttl = self.limits.report_ttl();
         if let (Some(stored), Some(leading)) = (stored, &mut self.leading)
             && leading.followed.as_ref() != Some(&stored)
         {
-            self.memory = Some(stored.clone());
+            let mut memory = stored.clone();
+            // The clock of whoever saved it may be ahead, which is no step back of this one.
+            let is_ahead = |last: &Timestamp| *last > now && last.since(now) <= ttl;
+            if memory.last_tick.as_ref().is_some_and(is_ahead) {
+                memory.last_tick = Some(now);
+            }
+            self.memory = Some(memory);
             leading.followed = Some(stored);
         }
         self.memory.get_or_insert_default();

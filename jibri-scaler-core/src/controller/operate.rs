@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Controller;
+use super::{Controller, leading::Leading};
 use crate::{
     Limits, Memory, OutOfRange, Timestamp,
     operator::{CommandError, OperatorCommand},
@@ -56,6 +56,11 @@ impl Controller {
         if !self.dry_run && !self.has_taken_over() {
             return Err(OperateError::NotLeading);
         }
+        let saved = self.leading.as_ref().is_none_or(Leading::has_saved);
+        if !self.dry_run && !saved {
+            let caught_up = self.catch_up(now).await;
+            caught_up.map_err(OperateError::LoadMemory)?;
+        }
         let loaded = self.load().await;
         let mut memory = loaded.map_err(OperateError::LoadMemory)?.clone();
         memory.command(command, now)?;
@@ -64,13 +69,13 @@ impl Controller {
             return Ok(());
         }
         let saved = self.store.save(memory).await;
-        // Where the lead has run out meanwhile, another replica may have loaded before.
+        // Another replica may have loaded before.
         if !self.has_taken_over() {
-            return Err(OperateError::NotLeading);
+            return Err(OperateError::LeadLost);
         }
         saved.map_err(|error| OperateError::SaveMemory(error.in_call("save")))?;
         if let Some(leading) = &mut self.leading {
-            leading.has_saved();
+            leading.saved();
         }
         Ok(())
     }
@@ -147,10 +152,16 @@ pub enum OperateError {
     LoadMemory(#[source] PortError),
     /// Another replica leads the group, or none does yet, or this one has not yet loaded what the leader before it has remembered.
     #[error(
-        "this replica does not lead the group, or only since its last tick, so what it was told does not hold: say it to the one that \
-         leads, or again after the next tick"
+        "this replica does not lead the group, or only since its last tick, so nothing was taken in: say it to the one that leads, \
+         or again after the next tick"
     )]
     NotLeading,
+    /// The lead ran out while it was saved.
+    #[error(
+        "the lead ran out while it was saved, so it may hold or not: look at the findings of the replica that leads, and say it to that \
+         one if they do not show it"
+    )]
+    LeadLost,
     /// The command can't be taken.
     #[error(transparent)]
     Refused(#[from] CommandError),

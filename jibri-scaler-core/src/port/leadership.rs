@@ -10,7 +10,8 @@ use super::PortError;
 ///
 /// # Contract
 /// - [`campaign`](Self::campaign) is called before each tick. It takes the lead where nobody has it, prolongs it where this replica has
-///   it, and never takes it from a replica that still [`leads`](Self::leads).
+///   it, and never takes it from a replica that still [`leads`](Self::leads). One that finds that another has led since this replica did
+///   gives false once, also where the lead is free again, so that this one learns that what it remembers may be old.
 /// - The lead runs out by itself, so that a replica that died is followed by another within a stated time. It runs out for who has it
 ///   before another can take it, also where that one is frozen, cut off or has a wrong clock.
 /// - [`leads`](Self::leads) is what this replica knows without asking anybody, and true only after a campaign succeeded. It is asked

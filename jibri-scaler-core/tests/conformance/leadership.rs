@@ -26,6 +26,7 @@ struct InMemory {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mutation {
+    AsksUntilItLeads,
     BelievesAtOnce,
     BelievesForEver,
     GivesUpThatOfAnother,
@@ -76,7 +77,10 @@ impl Leadership for Broken {
         if self.by == Some(Mutation::TakesItOnce) && *self.led.lock().unwrap() {
             return Ok(self.leads());
         }
-        self.replica.campaign().await?;
+        let led = self.replica.campaign().await?;
+        if !led && self.by == Some(Mutation::AsksUntilItLeads) {
+            self.replica.campaign().await?;
+        }
         *self.led.lock().unwrap() |= self.replica.leads();
         Ok(self.leads())
     }
@@ -110,6 +114,10 @@ fn leads_in_memory_conform() {
 #[test]
 fn every_broken_lead_is_found_out() {
     let mutations = [
+        (
+            Mutation::AsksUntilItLeads,
+            "lead_of_another_meanwhile_is_known",
+        ),
         (Mutation::BelievesAtOnce, "lead_is_had_by_one"),
         (Mutation::BelievesForEver, "lead_runs_out"),
         (

@@ -225,6 +225,12 @@ impl MemoryStore for Shared {
 
 #[test]
 fn what_the_leader_before_has_saved_at_last_is_not_overwritten_unread() {
+    for is_told in [false, true] {
+        takes_over_from_a_late_save(is_told);
+    }
+}
+
+fn takes_over_from_a_late_save(is_told: bool) {
     let mut world = World::running(2, 9, 8);
     let mut paused = Memory::default();
     paused.command(&pause(3600), world.now).unwrap();
@@ -237,6 +243,19 @@ fn what_the_leader_before_has_saved_at_last_is_not_overwritten_unread() {
     let mut controller = replica(&world, &leads, "b").with_memory(Arc::clone(&store));
     let _ = step(&mut world, &leads, &mut [&mut controller]);
     assert!(controller.leads() && !is_paused(&controller));
+    let id = world.in_service().remove(0);
+    let keep = OperatorCommand::Keep {
+        id,
+        until: None,
+        reason: "somebody looks at it".parse().unwrap(),
+    };
+    if is_told {
+        block_on(controller.command(&keep, world.now)).unwrap();
+        assert!(
+            is_paused(&controller),
+            "a command must not go over it either"
+        );
+    }
     for _ in 0..5 {
         let _ = step(&mut world, &leads, &mut [&mut controller]);
         assert!(is_paused(&controller));
@@ -248,6 +267,7 @@ fn what_the_leader_before_has_saved_at_last_is_not_overwritten_unread() {
     );
     let saved = block_on(store.kept.load()).unwrap().unwrap();
     assert!(saved.operator().pause(Direction::Shrinking).is_some());
+    assert_eq!(saved.operator().kept().len(), usize::from(is_told));
 }
 
 #[test]
@@ -272,7 +292,22 @@ fn a_command_is_not_said_to_hold_where_the_lead_runs_out_while_it_is_saved() {
         .with_leadership(lead);
     let _ = tick(&mut controller, 0);
     let refused = block_on(controller.command(&pause(3600), at(1))).unwrap_err();
-    assert!(matches!(refused, OperateError::NotLeading), "{refused}");
+    assert!(matches!(refused, OperateError::LeadLost), "{refused}");
+}
+
+/// A second, which clocks of two machines may well differ by.
+#[test]
+fn the_clock_of_the_leader_may_be_ahead() {
+    let mut world = World::running(2, 9, 8);
+    let leads = Arc::<Leads>::default();
+    let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
+    for _ in 0..5 {
+        let _ = step(&mut world, &leads, &mut [&mut a]);
+        let behind = world.now.before(INTERVAL + secs(1));
+        let report = block_on(b.tick(behind)).unwrap();
+        assert!(observes(&report), "{report}");
+        assert!(!finds(&report, "stepped back"), "{report}");
+    }
 }
 
 #[test]

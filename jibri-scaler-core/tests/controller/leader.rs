@@ -213,6 +213,8 @@ fn one_that_lost_the_lead_and_has_it_again_goes_on_from_what_was_saved_meanwhile
     }
     block_on(b.resign()).unwrap();
     let _ = step(&mut world, &leads, &mut [&mut a]);
+    assert!(!a.leads(), "it learns first that another one has led");
+    let _ = step(&mut world, &leads, &mut [&mut a]);
     assert!(a.leads());
     assert!(
         phase(&a, &told.unwrap()).is_some(),
