@@ -132,7 +132,7 @@ impl Life {
                 self.describe()
             );
             if self.moment(false, false)? {
-                self.clean_up();
+                self.clean_up()?;
             }
         }
         let gone = self.world.gone().into_iter();
@@ -272,7 +272,7 @@ impl Life {
 
     /// What the findings ask a human for: a machine whose Jibri has ended, and nobody retires it, is ended by hand; a Jibri that was given
     /// up on is told to end by hand.
-    fn clean_up(&mut self) {
+    fn clean_up(&mut self) -> Result<(), String> {
         let saved = self.world.saved().unwrap_or_default();
         for id in self.world.in_service() {
             let phase = saved.retirements().get(&id).map(Retirement::phase);
@@ -285,11 +285,16 @@ impl Life {
                     self.world.jibris.change(&id, |jibri| jibri.exit(now));
                 }
             } else {
+                ensure!(
+                    phase.is_some() || !self.table.1.refuse(),
+                    "{id} was told to end, and nobody knows any more"
+                );
                 self.world.group.lose_machine(&id);
                 self.ended_by_hand.insert(id);
             }
         }
         self.world.settle();
+        Ok(())
     }
 
     fn look_at(&mut self, result: &Result<TickReport, TickError>) -> Result<(), String> {

@@ -49,6 +49,11 @@ impl Saves {
         Self(refuses.then(AtomicU64::default))
     }
 
+    /// Whether those are refused that another replica has overtaken.
+    pub(crate) const fn refuse(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn now(&self) -> u64 {
         let saves = self.0.as_ref();
         saves.map_or(0, |saves| saves.load(Ordering::Relaxed))
