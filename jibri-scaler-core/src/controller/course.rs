@@ -449,6 +449,13 @@ impl Course {
         self.stage = Stage::LetGo;
     }
 
+    /// Whether it may turn out that a retirement that is remembered has not begun, for the model.
+    #[cfg(feature = "__model")]
+    #[must_use]
+    pub fn may_undo(&self) -> bool {
+        self.stage <= Stage::SetCapacity && !self.begins.is_empty()
+    }
+
     /// The same with all times moved, for the model.
     #[cfg(feature = "__model")]
     #[must_use]
@@ -464,6 +471,11 @@ impl Course {
     #[cfg(feature = "__model")]
     #[must_use]
     pub fn settled(mut self) -> Self {
+        for (_, sight) in &mut self.sights {
+            *sight = sight.settled();
+        }
+        // It only grows, and says whether something is missing.
+        self.size.there = self.size.there.min(self.size.wanted);
         if self.stage > Stage::Protect {
             self.protect.clear();
         }

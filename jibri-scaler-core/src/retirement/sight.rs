@@ -67,6 +67,18 @@ impl Sight {
         self
     }
 
+    /// The same without what no rule reads, for the model.
+    #[cfg(feature = "__model")]
+    #[must_use]
+    pub const fn settled(mut self) -> Self {
+        self.answered &= self.in_service;
+        self.by_agent &= self.in_service;
+        if !self.answered {
+            self.report = None;
+        }
+        self
+    }
+
     /// What the report of this tick says of the Jibri, if it was received after the Jibri was told. An older one describes the time
     /// before, and says nothing of what came of the request.
     fn work(&self, told: Option<Timestamp>) -> Work {

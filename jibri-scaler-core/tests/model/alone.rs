@@ -10,7 +10,7 @@ mod evidence;
 
 use std::sync::{Arc, LazyLock};
 
-use evidence::{Evidence, Lasting};
+use evidence::{Evidence, Lasting, is_leaving};
 use jibri_scaler_core::{
     Memory,
     controller::course::{Call, Question, Seen},
@@ -21,9 +21,11 @@ use stateright::{Model, Property};
 
 use crate::{
     configs,
-    controller::{Controller, Listing, Outcome, Probe, Shown},
+    controller::{
+        Controller, Listing, Outcome, Probe, Shown, as_read, as_read_of_the_retired, settled_by,
+    },
     jibri::{Busy, Status},
-    world::{Broken, Config, Faults, Place, index_of},
+    world::{Broken, Config, Faults, NOW, Place, index_of},
 };
 
 /// What Jibris say, to whoever asks and in reports.
@@ -142,9 +144,6 @@ enum Step {
 
 struct AnyWorld {
     config: Config,
-    /// Whether it is narrowed to what is in service or waits at the hook, is protected, and counts, and to memory that can be saved: for
-    /// what is found without a rule.
-    is_narrow: bool,
 }
 
 impl Alone {
@@ -189,33 +188,87 @@ impl Alone {
         self.saves = saves.into_iter().map(seen).collect();
     }
 
+    /// The same in the form that stands for all that behave like it.
+    fn canonical(&mut self, config: &Config) {
+        self.controller.canonical(config, false);
+        self.controller.alone();
+        let saves = std::mem::take(&mut self.saves);
+        for (memory, lasting) in &saves {
+            let save = settled_save(memory, lasting);
+            if !self.saves.contains(&save) {
+                self.saves.push(save);
+            }
+        }
+    }
+
     fn crash(&mut self, saved: Arc<Memory>, lasting: Lasting) {
         self.controller.come_back(saved);
         self.evidence = Evidence::of(lasting);
     }
 }
 
+/// What is saved, in the form that stands for all that one who comes back with it takes for the same.
+fn settled_save(memory: &Arc<Memory>, lasting: &Lasting) -> (Arc<Memory>, Lasting) {
+    let mut lasting = lasting.clone();
+    lasting.canonical(is_leaving(memory), false);
+    (settled_by(memory, NOW), lasting)
+}
+
 impl AnyWorld {
-    fn scenes(&self, controller: &Controller, steps: &mut Vec<Step>) {
-        // Where its agent is heard nobody asks the Jibri, and elsewhere nobody asks for the hook.
-        let is_asked = self.config.direct && !controller.has_heard(0);
-        let hooks: &[bool] = if is_asked { &[true] } else { &[true, false] };
-        let different = |it: &&Shown| {
-            // Only what is in service is protected.
-            let differs = it.protected || it.place == Place::InService;
-            let is_listed = it.place != Place::Absent;
-            let is_plain = matches!(it.place, Place::InService | Place::Waiting(_)) && it.protected;
-            differs
-                && is_listed
-                && (is_plain || !self.is_narrow)
-                && (is_asked || it.probe == Probe::Refused)
+    /// What such a tick is shown, in the form that stands for all that it takes for the same.
+    fn alike(&self, controller: &Controller, mut shown: Shown) -> Shown {
+        // Only what is in service is protected, and what is not there is not there.
+        shown.protected |= shown.place != Place::InService;
+        if !shown.place.is_listed() {
+            shown.place = Place::Ended;
+        }
+        shown.probe = match shown.probe {
+            // Where its agent is heard nobody asks the Jibri.
+            _ if !self.is_asked(controller) => Probe::Refused,
+            Probe::Answered(said, _) if controller.reads_work_only(0) => {
+                Probe::Answered(as_read_of_the_retired(said), true)
+            }
+            Probe::Answered(said, direct) => Probe::Answered(
+                as_read(said),
+                direct || controller.knows_a_way(0) || controller.is_retiring(0),
+            ),
+            other => other,
         };
-        for machine in SHOWN.iter().filter(different) {
+        shown
+    }
+
+    /// The same of what it hears.
+    fn heard_alike(controller: &Controller, said: Status) -> Status {
+        if controller.hears_work_only(0) {
+            as_read_of_the_retired(said)
+        } else {
+            as_read(said)
+        }
+    }
+
+    fn is_asked(&self, controller: &Controller) -> bool {
+        self.config.direct && !controller.has_heard(0)
+    }
+
+    fn scenes(&self, controller: &Controller, steps: &mut Vec<Step>) {
+        // Where nobody has heard its agent nobody asks for the hook.
+        let hooks: &[bool] = if self.is_asked(controller) {
+            &[true]
+        } else {
+            &[true, false]
+        };
+        let mut machines = Vec::new();
+        for shown in &*SHOWN {
+            let shown = self.alike(controller, *shown);
+            if !machines.contains(&shown) {
+                machines.push(shown);
+            }
+        }
+        for machine in machines {
             for has_hook in hooks {
-                let all = [(1, false), (0, false), (0, true), (1, true)];
-                for (desired, unsaved) in all.into_iter().take(if self.is_narrow { 1 } else { 4 }) {
+                for (desired, unsaved) in [(1, false), (0, false), (0, true), (1, true)] {
                     steps.push(Step::Tick(Scene {
-                        machine: *machine,
+                        machine,
                         desired,
                         has_hook: *has_hook,
                         unsaved,
@@ -223,6 +276,32 @@ impl AnyWorld {
                 }
             }
         }
+    }
+
+    /// What comes of a step.
+    fn step(&self, state: &Alone, step: Step) -> Alone {
+        let mut next = state.clone();
+        match step {
+            Step::Pass => {
+                next.evidence.pass();
+                next.controller.pass();
+            }
+            Step::Hear(status) => {
+                next.evidence.hears();
+                next.controller.receive(0, status);
+            }
+            Step::Tick(scene) => next.tick(&self.config, scene),
+            Step::Answer(outcome) => next.answer(&self.config, outcome),
+            Step::CrashAfterSave(which) => {
+                let (saved, lasting) = next.saves.swap_remove(which.into());
+                next.saves.clear();
+                next.crash(saved, lasting);
+            }
+            Step::GoOn => next.saves.clear(),
+            Step::Crash => next.crash(Arc::default(), Lasting::default()),
+        }
+        next.evidence.canonical(&next.controller);
+        next
     }
 }
 
@@ -251,7 +330,14 @@ impl Model for AnyWorld {
         if controller.may_wait(self.config.faults.slow) {
             steps.push(Step::Pass);
         }
-        steps.extend(SAID.iter().copied().map(Step::Hear));
+        let mut said = Vec::new();
+        for status in &*SAID {
+            let status = Self::heard_alike(controller, *status);
+            if !said.contains(&status) {
+                said.push(status);
+            }
+        }
+        steps.extend(said.into_iter().map(Step::Hear));
         steps.push(Step::Crash);
         if controller.may_tick() {
             self.scenes(controller, steps);
@@ -262,30 +348,11 @@ impl Model for AnyWorld {
     }
 
     fn next_state(&self, state: &Alone, step: Step) -> Option<Alone> {
-        let mut next = state.clone();
-        Safeguard::without(&self.config.rules, || match step {
-            Step::Pass => {
-                next.evidence.pass();
-                next.controller.pass();
-            }
-            Step::Hear(status) => {
-                next.evidence.hears();
-                next.controller.receive(0, status);
-            }
-            Step::Tick(scene) => next.tick(&self.config, scene),
-            Step::Answer(outcome) => next.answer(&self.config, outcome),
-            Step::CrashAfterSave(which) => {
-                let (saved, lasting) = next.saves.swap_remove(which.into());
-                next.saves.clear();
-                next.crash(saved, lasting);
-            }
-            Step::GoOn => next.saves.clear(),
-            Step::Crash => next.crash(Arc::default(), Lasting::default()),
+        let next = Safeguard::without(&self.config.rules, || {
+            let mut next = self.step(state, step);
+            next.canonical(&self.config);
+            next
         });
-        Safeguard::without(&self.config.rules, || {
-            next.controller.canonical(&self.config, false);
-        });
-        next.evidence.canonical(&next.controller);
         (next != *state).then_some(next)
     }
 
@@ -316,11 +383,10 @@ fn any_world(rules: &[Safeguard]) -> AnyWorld {
         },
         ..configs::direct()
     };
-    AnyWorld {
-        config,
-        is_narrow: false,
-    }
+    AnyWorld { config }
 }
 
+#[cfg(test)]
+mod plain;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,14 @@
 //! | what a stage of a tick needed, once it is over | no later stage reads it (`Course::settled`) |
 //! | with which code a process ended, without an agent | only agents see it |
 //! | whether there was time to protect what is protected, without an agent | nobody takes the protection away again |
+//! | what controllers know of a machine that has ended | the next tick forgets it before it reads it |
+//! | what a controller had read before the newest report of an agent | that takes its place |
+//! | of what one says whose retirement is under way all but whether it is busy, and that once a tick has read it | it counts as retiring, whatever it says; where it may be given up, the rest is kept for as long as it can be read then |
+//! | what a phase of a retirement does not read, and how much longer than it must something has lasted | `Retirement::settled` says of each why |
+//! | when a report counted as received, who changed the desired capacity | `Memory::moved` says why |
+//! | that the desired capacity was set to 1 | none is set that is lower |
+//!
+//! That what is forgotten of a controller makes no difference is tested, too: in `alone::plain` one that forgets nothing makes the same calls.
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
@@ -41,6 +49,11 @@ impl World {
             self.restarts = 0;
         }
         for controller in &mut self.controllers {
+            for (index, machine) in self.machines.iter().enumerate() {
+                if machine.place == Place::Ended {
+                    controller.forget(index);
+                }
+            }
             controller.canonical(config, is_over);
         }
         if let [one, other] = &mut self.controllers[..]

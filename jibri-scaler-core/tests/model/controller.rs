@@ -14,13 +14,13 @@ use std::{sync::Arc, time::Duration};
 use jibri_scaler_core::{
     Limits, Memory, Timestamp,
     controller::course::{Call, Course, Held, Recent},
-    retirement::Phase,
+    retirement::{MAX_RETURNS, Phase},
     safeguard::{Safeguard, holds},
 };
 
 use crate::{
     jibri::{Busy, Status},
-    world::{Config, NOW, UNIT, aged, id_of, settled},
+    world::{Config, NOW, UNIT, aged, horizon, id_of, settled, units_before},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -207,15 +207,32 @@ impl Controller {
         if is_over {
             *self = Self::new(config);
         }
-        let known = self.known.iter_mut().map(|known| &mut known.report);
-        for (status, at) in known.chain(&mut self.inbox).flatten() {
-            if NOW.since(*at) > limits().report_ttl() && holds(Safeguard::StaleIsUnknown) {
-                *status = Status::IDLE;
+        // Where a tick has begun, the next one is a unit away.
+        let soon = u64::from(self.ticked) * UNIT;
+        let is_stale = |at: Timestamp| {
+            NOW.since(at) + Duration::from_secs(soon) > limits().report_ttl()
+                && holds(Safeguard::StaleIsUnknown)
+        };
+        for (known, heard) in self.known.iter_mut().zip(&mut self.inbox) {
+            if let Some((status, at)) = heard {
+                *status = as_read(if is_stale(*at) { Status::IDLE } else { *status });
             }
-            status.healthy |= status.busy == Busy::Busy;
+            if let Some(kept) = &mut known.report {
+                // What is heard takes its place.
+                let (status, at) = heard.unwrap_or(*kept);
+                *kept = if is_stale(at) {
+                    (Status::IDLE, settled(Timestamp::MIN))
+                } else {
+                    (as_read(status), at)
+                };
+            }
         }
         if config.machines == 1 {
             self.recent.not_given_back = None;
+        }
+        if holds(Safeguard::OnlyRaised) {
+            let is_read = |(to, _): &(u32, Timestamp)| *to > 1;
+            self.recent.capacity_set = self.recent.capacity_set.filter(is_read);
         }
         if !config.faults.old_listing {
             self.old_desired = None;
@@ -223,6 +240,82 @@ impl Controller {
         if !config.faults.controllers {
             self.saved = Arc::default();
         }
+        self.saved = settled_by(&self.saved, NOW);
+        if !self.may_undo() {
+            self.memory = settled_by(&self.memory, self.begun());
+            for index in 0..self.known.len() {
+                self.forget_of_the_retired(index);
+            }
+        }
+    }
+
+    /// What only the world asks for, beside which it is alone here, is forgotten.
+    pub fn alone(&mut self) {
+        if let Some(running) = &mut self.running {
+            let running = Arc::make_mut(running);
+            running.unprotected.clear();
+            (running.missing, running.size) = (0, bounds::Size(0));
+        }
+    }
+
+    /// Whether it may turn out that a retirement that it remembers has not begun.
+    pub fn may_undo(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| running.course.may_undo())
+    }
+
+    /// Whether it knows a way to tell this one.
+    pub fn knows_a_way(&self, index: usize) -> bool {
+        self.known[index].direct
+    }
+
+    /// Of one whose retirement is under way only what is new is read, and of that whether it is busy; unless that may be given up, and the
+    /// rest is read again.
+    fn forget_of_the_retired(&mut self, index: usize) {
+        let Some(retirement) = self.memory.retirements().get(&id_of(index)) else {
+            return;
+        };
+        // Whether it could be told is asked before.
+        self.known[index].direct = true;
+        if !retirement.phase().is_under_way() {
+            return;
+        }
+        // A tick that is under way may find that it is to be told anew since that began.
+        let whole_since = match (self.reads_work_only(index), &self.running) {
+            (false, _) => retirement.asked_since(),
+            (true, Some(_)) => self.begun(),
+            (true, None) => NOW,
+        };
+        let is_read = |at: Timestamp| at > whole_since;
+        if let Some((status, at)) = &mut self.known[index].report
+            && !is_read(*at)
+        {
+            *status = as_read_of_the_retired(*status);
+            if self.inbox[index].is_none() {
+                (*status, *at) = (Status::IDLE, settled(Timestamp::MIN));
+            }
+        }
+        if let Some((status, at)) = &mut self.inbox[index]
+            && !is_read(*at)
+        {
+            *status = as_read_of_the_retired(*status);
+        }
+    }
+
+    /// The same of what it hears now.
+    pub fn hears_work_only(&self, index: usize) -> bool {
+        self.reads_work_only(index) && self.begun() == NOW
+    }
+
+    /// Whether of what this one says now only matters whether it is busy: its retirement is under way, and is not given up before that is
+    /// too old.
+    pub fn reads_work_only(&self, index: usize) -> bool {
+        let retirement = self.memory.retirements().get(&id_of(index));
+        retirement.is_some_and(|retirement| {
+            let may_be_given_up =
+                retirement.phase() == Phase::Requested || retirement.returns() + 1 >= MAX_RETURNS;
+            retirement.phase().is_under_way() && !may_be_given_up
+        }) && !self.may_undo()
     }
 
     pub fn pass(&mut self) {
@@ -234,23 +327,30 @@ impl Controller {
         let older = |memory: &Arc<Memory>| Arc::new((**memory).clone().moved(aged));
         self.memory = older(&self.memory);
         self.saved = older(&self.saved);
+        if let Some(running) = &mut self.running {
+            let running = Arc::make_mut(running);
+            running.late += 1;
+            running.course = running.course.clone().moved(aged);
+        }
         self.recent.capacity_set = self.recent.capacity_set.map(|(to, at)| (to, aged(at)));
         // What is too old for the rule that reads it is forgotten, so that situations that behave alike are equal.
-        let is_fresh = |at: Timestamp| NOW.since(at) <= limits().report_ttl();
-        self.recent.capacity_set = self.recent.capacity_set.filter(|(_, at)| is_fresh(*at));
+        let (begun, ttl) = (self.begun(), limits().report_ttl());
+        let is_fresh = |(_, at): &(u32, Timestamp)| begun.since(*at) <= ttl;
+        self.recent.capacity_set = self.recent.capacity_set.filter(is_fresh);
         for known in &mut self.known {
             known.report = known.report.map(|(status, at)| (status, aged(at)));
         }
         for newest in &mut self.inbox {
             *newest = newest
                 .map(|(status, at)| (status, aged(at)))
-                .filter(|(_, at)| is_fresh(*at));
+                .filter(|(_, at)| NOW.since(*at) <= ttl);
         }
-        if let Some(running) = &mut self.running {
-            let running = Arc::make_mut(running);
-            running.late += 1;
-            running.course = running.course.clone().moved(aged);
-        }
+    }
+
+    /// When the tick that is under way began, or the next one may.
+    fn begun(&self) -> Timestamp {
+        let late = self.running.as_ref().map_or(0, |running| running.late);
+        units_before(NOW, late.into())
     }
 
     /// Saves what is to be saved, up to the next call to the world.
@@ -285,6 +385,31 @@ impl Controller {
         self.memory = Arc::new(memory);
         went
     }
+}
+
+/// What is read of what one says: whether one that is busy is healthy only findings say.
+pub fn as_read(status: Status) -> Status {
+    Status {
+        healthy: status.healthy || status.busy == Busy::Busy,
+        ..status
+    }
+}
+
+/// What is read of what one says whose retirement is under way.
+pub fn as_read_of_the_retired(status: Status) -> Status {
+    match status.busy {
+        Busy::Busy => Status {
+            busy: Busy::Busy,
+            healthy: true,
+        },
+        _ => Status::IDLE,
+    }
+}
+
+/// The same memory without what no rule reads of what is being retired, for ticks that begin then or later.
+pub fn settled_by(memory: &Arc<Memory>, begun: Timestamp) -> Arc<Memory> {
+    let memory = (**memory).clone();
+    Arc::new(memory.settled(&limits(), begun, horizon(begun)))
 }
 
 /// The ways that a controller knows to retire what it sees, for the properties.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use jibri_scaler_core::safeguard::Safeguard;
 use stateright::{Checker, HasDiscoveries, Model, UniformChooser};
 
 use crate::{explore::Exploration, world::Config};
@@ -35,6 +36,17 @@ impl std::fmt::Display for Figures {
             self.name,
         )
     }
+}
+
+/// Says what was found without these rules, in a line that `torture` reads too.
+pub fn say_without(rules: &[Safeguard], found: &[&str], how: &dyn std::fmt::Display) {
+    let rules: Vec<_> = rules.iter().map(|rule| format!("{rule:?}")).collect();
+    let (is_found, what) = if found.is_empty() {
+        ("missed", "nothing".into())
+    } else {
+        ("killed", found.join(", "))
+    };
+    println!("mutant: {is_found} {}: {what} {how}", rules.join("+"));
 }
 
 #[expect(

@@ -12,8 +12,10 @@ use crate::{
 
 /// One unit of time, in seconds. Ticks are this far apart.
 pub const UNIT: u64 = 10;
-/// What lies further back than so many units is all the same to every rule, with the limits that the model sets.
-pub const HORIZON: i64 = 3;
+/// What lay further back than so many units when a tick began is all the same to every rule, with the limits that the model sets.
+const HORIZON: u64 = 3;
+/// How much later than it began a tick may still compare times.
+const LATE: u64 = 1;
 /// So many units is longer than a tick takes.
 pub const LONG: u8 = 2;
 /// A channel of any depth that delays, reorders, duplicates and loses: whatever a Jibri has ever said may be heard at any time, or
@@ -26,14 +28,22 @@ pub const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
 /// A stamp after one unit has passed.
 pub fn aged(at: Timestamp) -> Timestamp {
-    settled(at.before(std::time::Duration::from_secs(UNIT)))
+    settled(units_before(at, 1))
 }
 
 /// The same stamp, or the one that stands for all that lie too far back.
 pub fn settled(at: Timestamp) -> Timestamp {
-    at.max(Timestamp::from_secs(
-        1_000_000 - HORIZON * UNIT.cast_signed(),
-    ))
+    at.max(horizon(units_before(NOW, LATE)))
+}
+
+/// What lies before this is all the same to a tick that begins then.
+pub fn horizon(begun: Timestamp) -> Timestamp {
+    units_before(begun, HORIZON)
+}
+
+/// So many units earlier.
+pub fn units_before(at: Timestamp, units: u64) -> Timestamp {
+    at.before(std::time::Duration::from_secs(UNIT * units))
 }
 
 /// Where a machine is in the lifecycle of the group.

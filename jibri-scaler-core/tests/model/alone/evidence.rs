@@ -1,6 +1,7 @@
 //! What a controller has seen, written down by somebody who looks over its shoulder.
 
 use jibri_scaler_core::{
+    Memory,
     controller::course::{Call, Seen},
     port::{Presence, Told},
 };
@@ -41,6 +42,24 @@ pub struct Lasting {
     given_back: bool,
 }
 
+/// Whether a retirement is under way in this memory.
+pub fn is_leaving(memory: &Memory) -> bool {
+    let mut all = memory.retirements().values();
+    all.any(|retirement| retirement.phase().is_under_way())
+}
+
+impl Lasting {
+    /// `may_look` is whether a tick is under way in which the instance may be looked at.
+    pub fn canonical(&mut self, leaves: bool, may_look: bool) {
+        if !leaves {
+            (self.told, self.refusing, self.given_back) = (false, None, false);
+        }
+        if !may_look && self.refusing.is_none() {
+            self.ticked = LONG_AGO;
+        }
+    }
+}
+
 fn older(age: u8) -> u8 {
     LONG_AGO.min(age + 1)
 }
@@ -48,7 +67,7 @@ fn older(age: u8) -> u8 {
 impl Evidence {
     pub fn pass(&mut self) {
         let lasting = &mut self.lasting;
-        lasting.refusing = lasting.refusing.map(older);
+        lasting.refusing = lasting.refusing.map(|age| GONE_AFTER.min(older(age)));
         lasting.ticked = older(lasting.ticked);
         self.heard = self.heard.map(older).filter(|age| *age < LONG_AGO);
     }
@@ -69,19 +88,16 @@ impl Evidence {
         }
     }
 
-    /// What no later step asks for is forgotten.
+    /// What no later step asks for is forgotten: only what leaves is ended, by a tick that is under way.
     pub fn canonical(&mut self, controller: &Controller) {
-        let lasting = &mut self.lasting;
-        if !controller.is_retiring(0) {
-            (lasting.told, lasting.refusing, lasting.given_back) = (false, None, false);
-        }
-        if !controller.is_running() {
+        let leaves = is_leaving(controller.memory());
+        self.interrupts &= leaves;
+        let may_end = leaves && controller.is_running();
+        if !may_end {
             self.listed = (false, false);
             self.refused_now = false;
-            if lasting.refusing.is_none() {
-                lasting.ticked = LONG_AGO;
-            }
         }
+        self.lasting.canonical(leaves, may_end);
     }
 
     fn answered(&mut self) {

@@ -117,7 +117,7 @@ impl World {
 }
 
 impl Shown {
-    fn probed(self) -> (ProbeOutcome, bool) {
+    pub fn probed(self) -> (ProbeOutcome, bool) {
         match self.probe {
             Probe::Answered(health, direct) => (ProbeOutcome::Answered(status(health)), direct),
             Probe::Refused => (ProbeOutcome::Refused, false),
