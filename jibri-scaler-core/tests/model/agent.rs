@@ -100,6 +100,14 @@ impl Agent {
         self.begun = begun;
     }
 
+    /// That the hook holds its instance. Where the hook goes on to hold it until its agent has drained it, an agent that drains it does
+    /// nothing else as long as it does not know that.
+    pub fn knows_that_it_waits(&mut self) {
+        if self.drain.is_some() {
+            self.place = Some(Place::Waiting(0));
+        }
+    }
+
     fn spot(&self) -> Spot {
         match self.place {
             Some(Place::Pending | Place::InService) => Spot::InService,
@@ -282,6 +290,10 @@ impl World {
             AgentStep::Look => {
                 agent.begun.look();
                 agent.look = Some(service);
+                if config.goes_one_way() {
+                    self.agent_step(config, index, AgentStep::Looked);
+                    return;
+                }
             }
             AgentStep::Looked => {
                 if let (Some(seen), Some(drain)) = (agent.look.take(), &mut agent.drain) {
@@ -346,6 +358,9 @@ impl World {
             DrainAct::CheckRelease => {
                 agent.begun.check();
                 agent.check = Some(is_clean);
+                if config.goes_one_way() {
+                    self.agent_step(config, index, AgentStep::Checked);
+                }
             }
             DrainAct::Complete(result) => {
                 let abandon = result == HookResult::Abandon;

@@ -20,6 +20,7 @@
 //! | what a phase of a retirement does not read, and how much longer than it must something has lasted | `Retirement::settled` says of each why |
 //! | when a report counted as received, who changed the desired capacity | `Memory::moved` says why |
 //! | that the desired capacity was set to 1 | none is set that is lower |
+//! | how long a look or a release check takes, how long the hook has waited, and whether an agent that drains knows that it waits, where each Jibri and its agent go one way (`Config::goes_one_way`) | what is shown stays true, and until it is known nothing else is done |
 //!
 //! That what is forgotten of a controller makes no difference is tested, too: in `alone::plain` one that forgets nothing makes the same calls.
 
@@ -27,7 +28,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use crate::{
     jibri::{Exit, Process},
-    world::{Config, Place, World},
+    world::{Config, LONG, Place, World},
 };
 
 impl World {
@@ -36,6 +37,10 @@ impl World {
         for machine in &mut self.machines {
             if let Some(agent) = &mut machine.agent {
                 agent.canonical();
+                if config.goes_one_way() && matches!(machine.place, Place::Waiting(_)) {
+                    machine.place = Place::Waiting(LONG);
+                    agent.knows_that_it_waits();
+                }
             } else {
                 machine.had_time |= machine.protected;
                 if let Process::Ended { exit, .. } = &mut machine.jibri.process {

@@ -202,6 +202,7 @@ mod tests {
                     for deed in world.deeds(&config) {
                         let mut done = world.clone();
                         done.deed(&config, deed);
+                        done.canonical(&config);
                         if done.is_same(&config, &next) && !seen.contains(&deed) {
                             println!("{deed:?} in walk {walks}");
                             seen.push(deed);

@@ -231,6 +231,15 @@ pub struct Faults {
 }
 
 impl Config {
+    /// Whether each Jibri starts once, uploads what it records and ends once, beside an agent that lives as long, at a hook that waits
+    /// for it. Then what a look or a check shows stays true, so that it makes no difference how long its outcome takes.
+    pub fn goes_one_way(&self) -> bool {
+        let faults = self.faults;
+        let fails = faults.finalize || faults.agents || faults.calls || faults.timeout;
+        let returns = self.restarts > 0 || self.supervisor == Supervisor::Stubborn;
+        self.agents && !fails && !returns && !faults.hook_removed && self.rules.is_empty()
+    }
+
     pub fn start(&self) -> World {
         let machine = |index: u8| Machine {
             place: if index < self.launched {
