@@ -4,8 +4,9 @@
 //!
 //! Each seed is an hour of a group in memory under the real controller, in every second one with the real agent on each instance, with
 //! faults drawn from the seed, and the time until it has recovered. At the end it prints what was done and what came of it. Then it
-//! explores the model of the retirement protocol and prints how many states that has, unless it is called with `--without-model` or for
-//! a single seed. It exits with 1 where a promise was broken, and prints the command that shows how.
+//! explores the model of the retirement protocol and prints how many states that has; and it removes one safety rule after the other, and
+//! prints what the model finds then. `--without-mutants` leaves out the latter, `--without-model` both, and so does a single seed. It exits
+//! with 1 where a promise was broken or a removed rule was not missed, and prints what shows how.
 
 #[expect(
     clippy::duration_suboptimal_units,
@@ -45,9 +46,12 @@ struct Arguments {
     /// Only this seed.
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Leave out the model of the retirement protocol, which takes minutes.
+    /// Leave out the model of the retirement protocol, which takes minutes, and with it its mutants.
     #[arg(long)]
     without_model: bool,
+    /// Leave out the mutants: the model without one safety rule after the other, which takes minutes too.
+    #[arg(long)]
+    without_mutants: bool,
 }
 
 fn main() -> ExitCode {
@@ -90,20 +94,25 @@ fn main() -> ExitCode {
     }
     let mut is_kept = figures.failed.is_empty();
     if !arguments.without_model && arguments.seed.is_none() {
-        let _ = writeln!(io::stdout(), "model of the retirement protocol");
-        is_kept &= match model::explore() {
-            Ok(is_kept) => is_kept,
-            Err(error) => {
-                eprintln!(
-                    "could not run the model: {error}. It takes cargo and the sources; --without-model leaves it out"
-                );
-                false
-            }
-        };
+        is_kept &= gives("model of the retirement protocol", model::explore);
+        if !arguments.without_mutants {
+            is_kept &= gives("the same without one rule after the other", model::mutate);
+        }
     }
     if is_kept {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Whether the model gives what it must.
+fn gives(title: &str, run: fn() -> io::Result<bool>) -> bool {
+    let _ = writeln!(io::stdout(), "{title}");
+    run().unwrap_or_else(|error| {
+        eprintln!(
+            "could not run the model: {error}. It takes cargo and the sources; --without-model leaves it out"
+        );
+        false
+    })
 }

@@ -7,7 +7,7 @@ use jibri_scaler_core::safeguard::Safeguard as S;
 
 use crate::{
     configs,
-    figures::explore,
+    figures::{explore, say_without},
     world::{Config, Faults, Rebinding},
 };
 
@@ -236,8 +236,15 @@ fn found(rules: &[S], config: &Config, at_most: Option<usize>) -> Vec<&'static s
         ..config.clone()
     };
     let figures = explore(&config, 2, at_most);
-    println!("without {rules:?}: {figures}");
-    figures.violations.iter().map(|(name, _)| *name).collect()
+    let found: Vec<_> = figures.violations.iter().map(|(name, _)| *name).collect();
+    if rules.is_empty() {
+        println!("{figures}");
+    } else {
+        let (states, seconds) = (figures.unique, figures.took.as_secs_f64());
+        let how = format!("({states} states, {seconds:.1} s: {})", figures.name);
+        say_without(rules, &found, &how);
+    }
+    found
 }
 
 #[test]

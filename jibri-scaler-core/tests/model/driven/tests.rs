@@ -1,7 +1,7 @@
 use jibri_scaler_core::safeguard::Safeguard as S;
 
 use super::*;
-use crate::{configs, world::Broken};
+use crate::{configs, figures::say_without, world::Broken};
 
 /// So many things happen while there are faults.
 const LIFE: usize = 3000;
@@ -114,15 +114,20 @@ fn optimized_the_whole_agent_needs_each_of_its_rules() {
         (&[S::Only255, S::ReleaseCheck], Broken::Unsaved),
     ];
     let seeds = 0..20_000;
-    let first = |rules: &[S], is_found: &dyn Fn(&Lived) -> bool| {
+    let first = |rules: &[S], what: &str, is_found: &dyn Fn(&Lived) -> bool| {
         let found = seeds
             .clone()
             .find(|seed| is_found(&live(*seed, &stubborn(), rules)));
-        println!("the whole agent without {rules:?}: found with seed {found:?}");
+        let what = found.map(|_| what);
+        let seeds = found.map_or(0, |seed| seed + 1);
+        let how = format!("(after {seeds} seeds of the whole agent)");
+        say_without(rules, what.as_slice(), &how);
         assert!(found.is_some(), "without {rules:?}");
     };
     for (rules, what) in broken {
-        first(rules, &|lived| lived.broken == Some(what));
+        let name = format!("{what:?}");
+        first(rules, &name, &|lived| lived.broken == Some(what));
     }
-    first(&[S::BackIsToldAgain], &|lived| !lived.came_to_an_end);
+    let stays = |lived: &Lived| !lived.came_to_an_end;
+    first(&[S::BackIsToldAgain], "it never goes", &stays);
 }
