@@ -81,7 +81,8 @@ fn whether_the_group_retains_is_not_guessed() {
     assert_eq!(completed, [HookResult::Abandon]);
 }
 
-/// Retention that was taken away since the last listing is noticed before anything is abandoned.
+/// Retention that was taken away since the last listing is noticed before anything is abandoned: that listing is older than five minutes
+/// then, and the next one for the hook's timeout is due after a quarter of an hour only.
 #[test]
 fn what_an_old_listing_said_does_not_count() {
     let mut world = World::new(1, AgentConfig::default().with_shrink(false));
@@ -89,13 +90,22 @@ fn what_an_old_listing_said_does_not_count() {
     let now = world.state().now;
     world.change(&id(0), |member| {
         member.finalize_fails = true;
-        member.record(now, 3600);
+        member.record(now, 300);
         member.terminate();
     });
-    world.pass(600);
+    world.pass(60);
+    let listed = world.calls(&id(0), "list").len();
+    assert!(listed > 0);
     world.state().retention = false;
+    world.pass(200);
+    assert_eq!(
+        world.calls(&id(0), "list").len(),
+        listed,
+        "not listed since"
+    );
     world.pass(2 * 3600);
     assert!(is_held(&world));
+    assert!(world.calls(&id(0), "list").len() > listed);
 }
 
 /// The hook must not time out while somebody repairs the disk.
