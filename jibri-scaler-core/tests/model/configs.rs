@@ -57,6 +57,7 @@ pub fn direct() -> Config {
             system_errors: true,
             ..NONE
         },
+        punctual: false,
         company: false,
         rules: Arc::new([]),
         patience: 0,
@@ -230,7 +231,8 @@ pub fn draining_beside() -> Config {
 }
 
 /// Two Jibris with their agents and the hook, of which one is there, and one is wanted idle. Reports arrive when they are sent, and the
-/// controller hands over to the agents. There is one session, for either.
+/// controller hands over to the agents. There is one session, for either. The controller misses no tick: what it makes of a gap is in
+/// [`bounds`].
 pub fn reporting_bounds() -> Config {
     Config {
         name: "two Jibris, their agents, reports at once, one controller: bounds",
@@ -240,6 +242,7 @@ pub fn reporting_bounds() -> Config {
         retention: true,
         channel: AT_ONCE,
         shared: true,
+        punctual: true,
         faults: NONE,
         patience: 12,
         ..bounds()
@@ -395,6 +398,7 @@ pub fn all() -> Vec<Config> {
         ),
         draining_beside(),
         agents_shrinking(),
+        reporting_bounds(),
     ];
     all.into_iter().map(alive).collect()
 }

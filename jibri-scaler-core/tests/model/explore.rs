@@ -131,7 +131,7 @@ impl World {
         let may_pass = self
             .controllers
             .iter()
-            .all(|controller| controller.may_wait(faults.slow))
+            .all(|it| it.may_wait(faults.slow) && !(config.punctual && it.may_tick()))
             && self.machines.iter().all(|machine| {
                 !matches!(
                     machine.jibri.process,

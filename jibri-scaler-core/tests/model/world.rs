@@ -177,6 +177,8 @@ pub struct Config {
     /// Whether a process that is started anew may have other ports open than before.
     pub rebinding: Rebinding,
     pub faults: Faults,
+    /// Whether controllers tick in each unit of time.
+    pub punctual: bool,
     /// Whether there are other controllers, any number of them, that do whatever a controller may do at any time.
     pub company: bool,
     pub rules: Arc<[jibri_scaler_core::safeguard::Safeguard]>,
