@@ -11,7 +11,7 @@
 //! | everybody's next steps, the promises | `explore` | |
 //! | which situations are equal | `canonical` | |
 //! | what controllers may do beside others | `company` | |
-//! | one controller in any world, and what that shows | `alone` | |
+//! | one controller in any world, and what that shows; beside it one that forgets nothing | `alone`, `alone::plain` | |
 //! | how large the group is, and what two controllers can do to that by accident | `bounds` | |
 //! | what must come in the end | `liveness` | |
 //! | which of them are put together | `configs` | |
