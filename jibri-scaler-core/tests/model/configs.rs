@@ -172,6 +172,19 @@ pub fn reporting() -> Config {
     }
 }
 
+/// The same beside an agent that does not crash.
+pub fn reporting_without_a_crash() -> Config {
+    let config = reporting();
+    Config {
+        name: "one Jibri, its agent that does not crash, reports, one controller",
+        faults: Faults {
+            agents: false,
+            ..config.faults
+        },
+        ..config
+    }
+}
+
 /// The same with one report under way at a time, which is not lost, and a controller without HTTP: it hands over, also while the agent
 /// leaves by itself and keeps what it has not uploaded.
 pub fn handed_over() -> Config {

@@ -160,6 +160,8 @@ fn full_a_group_keeps_the_promises() {
     for config in configs::all() {
         keeps_the_promises(&explore(&config, threads(), None));
     }
+    let reporting = configs::reporting_without_a_crash();
+    keeps_the_promises(&explore(&reporting, threads(), None));
     // Too large to be explored whole.
     let channel = configs::channel_bounds();
     keeps_the_promises(&explore(&channel, threads(), Some(4_000_000)));
