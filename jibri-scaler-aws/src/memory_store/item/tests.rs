@@ -103,6 +103,26 @@ fn what_is_packed_is_read() {
     assert_eq!(read(&item).unwrap(), (stamp(), saved));
 }
 
+/// What the format within says is fuzzed (`memory` in `fuzz/`).
+#[test]
+fn what_was_cut_or_changed_is_refused_or_read_as_it_was() {
+    let saved = memory(3, None);
+    let packed = pack(&saved).unwrap();
+    for end in 0..packed.len() {
+        assert!(unpack(&packed[..end]).is_err(), "cut after {end}");
+    }
+    for at in 0..packed.len() {
+        for bit in 0..8 {
+            let mut changed = packed.clone();
+            changed[at] ^= 1 << bit;
+            // The header has what is of no account.
+            if let Ok(read) = unpack(&changed) {
+                assert!(read == saved, "bit {bit} of {at}");
+            }
+        }
+    }
+}
+
 /// The documentation has these sizes.
 #[test]
 fn a_memory_with_all_that_can_be_learned_and_500_instances_fits_well() {
