@@ -74,6 +74,9 @@ pub(crate) struct World {
     sdk: SdkConfig,
     /// All Auto Scaling calls of an account share one allowance. This is enough for thirty groups that tick each 10 s.
     budget: CallBudget,
+    /// EC2 counts its calls apart.
+    #[cfg(feature = "ec2")]
+    ec2_budget: CallBudget,
     jibris: Arc<dyn AddressBook>,
     memory: Option<PathBuf>,
     /// What is remembered in the process, where it is kept nowhere else.
@@ -102,6 +105,8 @@ impl World {
         Ok(Self {
             sdk,
             budget: CallBudget::new(8.0, 20)?,
+            #[cfg(feature = "ec2")]
+            ec2_budget: CallBudget::new(8.0, 20)?,
             jibris,
             memory: arguments.memory.clone(),
             kept: names.map(|name| (name, Arc::default())).collect(),
@@ -147,7 +152,8 @@ impl World {
         };
         let listing = group.clone();
         #[cfg(feature = "ec2")]
-        let listing = jibri_scaler_aws::Ec2Listing::new(&self.sdk, listing)?;
+        let listing = jibri_scaler_aws::Ec2Listing::new(&self.sdk, listing)?
+            .with_budget(&self.ec2_budget, &name.parse()?);
         Ok(Ports {
             tick: INTERVAL,
             listing,
