@@ -1,19 +1,21 @@
 //! What the service answers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{DefaultBodyLimit, FromRequest as _, FromRequestParts, Path, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
 use jibri_scaler_core::{controller::OperateError, operator::OperatorCommand};
+use jibri_scaler_http::receiver::Receiver;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Map, json};
 use subtle::ConstantTimeEq as _;
+use tokio::time::timeout;
 
 use crate::{
     group::{Group, Refused},
@@ -23,6 +25,8 @@ use crate::{
 
 /// No command is longer.
 const MAX_COMMAND: usize = 4 * 1024;
+/// So long its body may take, as that of what is pushed.
+pub(crate) const PATIENCE: Duration = Receiver::PATIENCE;
 /// Nothing is loaded from elsewhere, and nothing in the page runs.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; frame-ancestors 'none'",
@@ -127,18 +131,40 @@ async fn leader(State(service): State<Arc<Service>>, Path(name): Path<String>) -
     }
 }
 
+/// Who showed the token, which is known before any of the body is read: whoever has none holds no connection by a body that never ends.
+struct Operator;
+
+impl FromRequestParts<Arc<Service>> for Operator {
+    type Rejection = Response;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        service: &Arc<Service>,
+    ) -> Result<Self, Response> {
+        allowed(service.token.as_deref(), &parts.headers).map(|()| Self)
+    }
+}
+
 async fn command(
+    _operator: Operator,
     State(service): State<Arc<Service>>,
     Path(name): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Request,
 ) -> Response {
-    if let Err(refusal) = allowed(service.token.as_deref(), &headers) {
-        return refusal;
-    }
     let group = match service.group(&name) {
         Ok(group) => group,
         Err(refusal) => return refusal,
+    };
+    let body = match timeout(PATIENCE, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(refusal)) => return refusal.into_response(),
+        Err(_) => {
+            let what = format!(
+                "the body did not end within {} s: send it at once",
+                PATIENCE.as_secs()
+            );
+            return says(StatusCode::REQUEST_TIMEOUT, &what);
+        }
     };
     let command: OperatorCommand = match serde_json::from_slice(&body) {
         Ok(command) => command,

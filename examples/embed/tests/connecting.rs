@@ -14,7 +14,10 @@ use super::{
     service::{Service, server},
     *,
 };
-use crate::connections::{ANSWER, FIRST, HEAD, SILENCE};
+use crate::{
+    api::PATIENCE,
+    connections::{ANSWER, FIRST, HEAD, SILENCE},
+};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: embed\r\n\r\n";
 /// It could go on.
@@ -29,8 +32,6 @@ struct Served {
 
 impl Served {
     async fn new(connections: u32) -> Self {
-        let server = server(connections).await;
-        let address = server.address().unwrap();
         let asked = Arc::new(Notify::new());
         let asks = Arc::clone(&asked);
         let never = async move || {
@@ -41,8 +42,17 @@ impl Served {
             .route("/healthz", get(async || "well"))
             .route("/never", get(never))
             .route("/body", post(async |body: String| body));
-        tokio::spawn(server.serve(app, Service::new().stop));
+        let address = serve(connections, app).await;
         Self { address, asked }
+    }
+
+    /// The service itself.
+    async fn app(connections: u32, app: Router) -> Self {
+        let address = serve(connections, app).await;
+        Self {
+            address,
+            asked: Arc::default(),
+        }
     }
 
     /// A connection on which this was said.
@@ -51,6 +61,14 @@ impl Served {
         stream.write_all(text.as_bytes()).await.unwrap();
         stream
     }
+}
+
+/// Serves this app to so many connections; returns where.
+async fn serve(connections: u32, app: Router) -> SocketAddr {
+    let server = server(connections).await;
+    let address = server.address().unwrap();
+    tokio::spawn(server.serve(app, Service::new().stop));
+    address
 }
 
 /// What is answered next: nothing where it is closed.
@@ -145,6 +163,38 @@ async fn a_body_that_never_ends_and_an_answer_that_never_comes_have_an_end() {
         assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
         assert_eq!(began.elapsed().as_secs(), ANSWER.as_secs());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn commands_that_never_end_keep_nobody_from_an_answer() {
+    let (one, _worker, _file) = group("one", observer().1).await;
+    let served = Served::app(3, app(vec![one], Some(TOKEN))).await;
+    let unfinished = |token: &str| {
+        format!(
+            "POST /groups/one/commands HTTP/1.1\r\nHost: embed\r\nAuthorization: Bearer {token}\r\nContent-Length: 9\r\n\r\n{{"
+        )
+    };
+    let began = Instant::now();
+    let mut open = Vec::new();
+    for number in 0..10 {
+        for _ in 0..3 {
+            let mut stream = served.say(&unfinished("another")).await;
+            let answer = hear(&mut stream).await;
+            assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+            open.push(stream);
+        }
+        let mut asks = served.say(HEALTH).await;
+        let answer = hear(&mut asks).await;
+        assert!(answer.contains(r#""groups":"#), "{number}: {answer}");
+    }
+    assert!(began.elapsed() < PATIENCE, "nobody has waited");
+
+    // An operator has some time for it, and no more.
+    let mut stream = served.say(&unfinished(TOKEN)).await;
+    let began = Instant::now();
+    let answer = hear(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert_eq!(began.elapsed().as_secs(), PATIENCE.as_secs());
 }
 
 #[tokio::test]
