@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     future::pending,
-    io,
+    io, mem,
     net::SocketAddr,
     pin::pin,
     sync::{
@@ -28,7 +28,7 @@ use tokio::{
 };
 use tower::ServiceExt as _;
 
-use crate::serve::Stop;
+use crate::{said::say, serve::Stop};
 
 /// So long a new connection may take to ask for something, head and all.
 pub(crate) const FIRST: Duration = Duration::from_secs(10);
@@ -71,6 +71,7 @@ impl Server {
     pub(crate) async fn serve(self, app: Router, stop: Stop) {
         let mut open = Open::default();
         let mut told = pin!(stop.clone().told());
+        let mut was_full = false;
         loop {
             tokio::select! {
                 () = &mut told => break,
@@ -79,7 +80,15 @@ impl Server {
                     open.places.remove(&id);
                 }
                 stream = accept(&self.listener) => {
-                    if open.places.len() < self.most || open.make_room() {
+                    let is_full = open.places.len() >= self.most;
+                    if is_full && !mem::replace(&mut was_full, true) {
+                        say(format_args!(
+                            "all {} connections are taken: from now on one more closes that on which nothing was asked for the longest; see who \
+                             has them, or raise --connections and the limit of open files",
+                            self.most
+                        ));
+                    }
+                    if !is_full || open.make_room() {
                         open.admit(stream, app.clone(), stop.clone());
                     }
                 }
