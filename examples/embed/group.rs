@@ -103,10 +103,12 @@ impl Group {
         (!lately).then(|| "not seen lately".into())
     }
 
-    /// Whether this replica leads it, as far as its last tick knew. It does not where that was long ago: another one may lead by now.
+    /// Whether this replica leads it, as far as its last tick knew. It does not where that was two intervals ago: a lead that nobody renews is
+    /// another one's after three.
     pub(crate) fn leads(&self) -> bool {
         let view = self.view.borrow();
-        let lately = view.ticked.is_some_and(|ticked| self.is_lately(ticked));
+        let ticked = view.ticked.map(|ticked| ticked.elapsed());
+        let lately = ticked.is_some_and(|ago| ago < 2 * self.interval);
         view.leads && lately && view.down.is_none()
     }
 
