@@ -45,7 +45,14 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, future::pending, path::Path, process::Command, sync::Mutex, time::Duration};
+    use std::{
+        fs,
+        future::pending,
+        path::{Path, PathBuf},
+        process::Command,
+        sync::Mutex,
+        time::{Duration, Instant},
+    };
 
     use async_trait::async_trait;
     use futures_util::FutureExt as _;
@@ -78,6 +85,24 @@ mod tests {
             let is_known = self.addresses.find(target).is_ok();
             self.known.lock().unwrap().push(is_known);
             ProbeOutcome::Refused
+        }
+    }
+
+    /// A file that nobody can open for reading alone, as long as this is there.
+    struct Hanging(PathBuf);
+
+    impl Hanging {
+        fn at(path: &Path) -> Self {
+            let made = Command::new("mkfifo").arg(path).status().unwrap();
+            assert!(made.success());
+            Self(path.into())
+        }
+    }
+
+    impl Drop for Hanging {
+        fn drop(&mut self) {
+            // Who waits for the other end has it now; else a test that fails would never end.
+            let _ = fs::File::options().read(true).write(true).open(&self.0);
         }
     }
 
@@ -197,14 +222,7 @@ mod tests {
         let mut world = World::new(folder.path()).await;
         let path = folder.path().join("addresses.toml");
         fs::remove_file(&path).unwrap();
-        // Nobody can open it for reading alone.
-        assert!(
-            Command::new("mkfifo")
-                .arg(&path)
-                .status()
-                .unwrap()
-                .success()
-        );
+        let _hanging = Hanging::at(&path);
         {
             let mut tick = Box::pin(world.tick());
             assert!((&mut tick).now_or_never().is_none());
@@ -214,10 +232,15 @@ mod tests {
             }
             tick.await;
         }
-        // The next one does not wait at all.
-        world.tick().await;
+        // The next one does not wait for it at all: it ends without any time.
+        {
+            let mut tick = Box::pin(world.tick());
+            let began = Instant::now();
+            while (&mut tick).now_or_never().is_none() {
+                assert!(began.elapsed() < Duration::from_mins(1), "it waits");
+                yield_now().await;
+            }
+        }
         assert_eq!(log(folder.path()).len(), 2);
-        // Who waits for the other end has it now.
-        let _ = fs::File::options().read(true).write(true).open(&path);
     }
 }
