@@ -68,7 +68,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::disk::LIMIT;
+    use crate::disk::{Disk, LIMIT};
 
     const NOW: Timestamp = Timestamp::from_secs(1_795_417_200);
     const INTERVAL: Duration = Duration::from_secs(10);
@@ -128,7 +128,7 @@ mod tests {
                 addresses: Arc::clone(&addresses),
                 known: Arc::clone(&known),
             };
-            let (source, policy) = PolicySource::open(&policy).await.unwrap();
+            let (source, policy) = PolicySource::open(&policy, Disk::default()).await.unwrap();
             let observer = JoinedObserver::new(Arc::clone(&group), probe, || Box::pin(pending()));
             let controller = Controller::new(policy.policy(), policy.limits, observer, group)
                 .with_interval(INTERVAL)

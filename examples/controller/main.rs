@@ -79,6 +79,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use arguments::{Arguments, Where};
 use audit_file::AuditFile;
+use disk::Disk;
 use jicofo::Jicofo;
 use kept::Kept;
 use memory_file::MemoryFile;
@@ -106,7 +107,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Box<dyn Error>> {
         Where::Templates(templates) => (Arc::new(templates), None),
         Where::Nowhere => (Arc::new(LiveAddresses::default()), None),
     };
-    let (source, policy) = PolicySource::open(&arguments.policy).await?;
+    let (source, policy) = PolicySource::open(&arguments.policy, Disk::default()).await?;
     let audit = match &arguments.audit {
         Some(path) => {
             Some(AuditFile::open(path, arguments.audit_size.0, arguments.audit_keep).await?)

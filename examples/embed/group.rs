@@ -1,10 +1,10 @@
 //! One group of the service: its controller in a task of its own, and the handle by which the rest of the service reaches it.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, path::Path, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _};
 use jibri_scaler_core::{
-    Controller, Timestamp, controller::OperateError, operator::OperatorCommand,
+    Controller, PolicyFile, Timestamp, controller::OperateError, operator::OperatorCommand,
 };
 use tokio::{
     pin,
@@ -12,7 +12,9 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{audit_file::AuditFile, policy_source::PolicySource, say, view::View};
+use crate::{
+    audit_file::AuditFile, disk::Disk, keeper::Fault, policy_source::PolicySource, say, view::View,
+};
 
 /// So many commands wait while a tick is under way; more are refused.
 const COMMANDS: usize = 16;
@@ -52,6 +54,8 @@ pub(crate) type Clock = Box<dyn Fn() -> Timestamp + Send>;
 pub(crate) struct Post {
     name: Arc<str>,
     view: watch::Sender<Arc<View>>,
+    /// The text of the policy that held last.
+    policy: watch::Sender<Option<String>>,
     commands: Arc<Mutex<mpsc::Receiver<Asked>>>,
 }
 
@@ -84,6 +88,7 @@ impl Group {
         let post = Post {
             name,
             view,
+            policy: watch::Sender::default(),
             commands: Arc::new(Mutex::new(commands)),
         };
         (group, post)
@@ -146,6 +151,26 @@ impl Post {
             .send_modify(|view| Arc::make_mut(view).down = Some(why.into()));
     }
 
+    /// The policy of that file. Whoever keeps the group after a defect begins with the one that held last, as if it had gone on: the first tick
+    /// looks at the file, follows it where it is good, and says so where it is not.
+    pub(crate) async fn policy(
+        &self,
+        path: &Path,
+        disk: &Disk,
+    ) -> Result<(PolicySource, PolicyFile), Fault> {
+        let held = self.policy.borrow().clone();
+        let begun = match held {
+            Some(text) => PolicySource::resume(path, disk.clone(), text),
+            None => PolicySource::open(path, disk.clone()).await,
+        };
+        begun.map_err(Fault::Policy)
+    }
+
+    /// This policy holds from now on.
+    fn hold(&self, policy: &str) {
+        self.policy.send_replace(Some(policy.into()));
+    }
+
     /// Refuses the commands that wait, and those that come. It never ends.
     pub(crate) async fn refuse(&self) {
         // Whoever asked is told so where what was asked is dropped.
@@ -162,6 +187,7 @@ impl Worker {
         clock: Clock,
     ) -> Self {
         let shown = View::clone(&post.view.borrow());
+        post.hold(policy.text());
         Self {
             controller,
             policy,
@@ -210,6 +236,7 @@ impl Worker {
             say(format_args!("{}: {said}", self.shown.name));
             self.shown.said = Some(said);
         }
+        self.post.hold(self.policy.text());
         let result = self.controller.tick(now).await;
         self.shown.take(now, &result, &self.controller);
         self.post.view.send_replace(Arc::new(self.shown.clone()));

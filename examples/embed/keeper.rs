@@ -31,7 +31,7 @@ pub(crate) type Begin = Box<dyn Fn(Post) -> BoxFuture<'static, Begun> + Send>;
 /// Why a group can't be kept.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Its policy file is missing or wrong, which may change.
+    /// Its policy file is missing or wrong, and never was good so far, which may change.
     Policy(String),
     /// Something else that was said on the command line. The service does not start with that.
     CommandLine(String),
@@ -40,12 +40,6 @@ pub(crate) enum Fault {
 impl Fault {
     pub(crate) fn policy(path: &Path, error: &dyn Error) -> Self {
         Self::Policy(format!("policy file {}: {error}", path.display()))
-    }
-}
-
-impl From<String> for Fault {
-    fn from(why: String) -> Self {
-        Self::CommandLine(why)
     }
 }
 
@@ -106,7 +100,8 @@ impl Keeper {
         let mut pause = SHORTEST;
         loop {
             let since = Instant::now();
-            // Only the memory is taken from one to the next, as from one process to the next: nothing is left of what a defect has spoilt.
+            // The memory is taken from one to the next, as from one process to the next, and the files with the policy that held: nothing else
+            // is left of what a defect has spoilt.
             // The lead is not given up, but runs out: what was begun may be under way until then.
             let kept = AssertUnwindSafe(self.keep(&stop)).catch_unwind().await;
             let wait = match kept {

@@ -52,10 +52,11 @@ use jibri_scaler_core::{
 use jibri_scaler_http::receiver::Receiver;
 
 use arguments::{Arguments, NamedGroup};
+use audit_file::AuditFile;
 use connections::Server;
+use disk::Disk;
 use group::{Group, Post, Worker};
 use keeper::{Begun, Fault, Keeper};
-use policy_source::PolicySource;
 use said::{exit_code, say};
 use serve::{Stop, Tasks};
 use support::{audit_file, disk, policy_source, webhooks};
@@ -87,14 +88,22 @@ async fn run(arguments: Arguments, stop: Stop) -> Result<(), Box<dyn Error>> {
     serve::until_stopped(server, app, tasks, stop).await
 }
 
+/// What of a group outlives whatever keeps it.
+struct Lasting {
+    named: NamedGroup,
+    reports: Arc<AgentReports>,
+    /// On which its policy file is.
+    disk: Disk,
+    audit: Option<AuditFile>,
+}
+
 /// Where something is pushed, and all groups.
 type Kept = (Router, Vec<(Group, Keeper)>);
 
 #[allow(clippy::future_not_send, reason = "it is never spawned")]
 async fn keep(arguments: Arguments, world: ports::World) -> Result<Kept, Box<dyn Error>> {
     let (mut pushes, mut groups) = (Router::new(), Vec::new());
-    let shared = Arc::new((arguments, world));
-    let (arguments, world) = &*shared;
+    let world = Arc::new(world);
     for named in arguments.groups()? {
         // What is pushed goes to the observer, and wakes the next tick.
         let reports = Arc::new(AgentReports::default());
@@ -103,11 +112,17 @@ async fn keep(arguments: Arguments, world: ports::World) -> Result<Kept, Box<dyn
             pushes = pushes.nest_service(&format!("/push/{}", named.name), receiver);
         }
         let (group, post) = Group::new(&named.name, world.interval());
-        let shared = Arc::clone(&shared);
+        let lasting = Arc::new(Lasting {
+            // One that can't be opened keeps the service from starting. Later on it fails as any line does: it is said, and tried again.
+            audit: arguments.audit(&named.name).await?,
+            disk: Disk::default(),
+            named,
+            reports,
+        });
+        let shared = Arc::clone(&world);
         let begin = move |post| {
-            let (shared, named, reports) =
-                (Arc::clone(&shared), named.clone(), Arc::clone(&reports));
-            async move { begin(&shared, &named, reports, post).await }.boxed()
+            let (world, lasting) = (Arc::clone(&shared), Arc::clone(&lasting));
+            async move { begin(&world, &lasting, post).await }.boxed()
         };
         groups.push((group, Keeper::new(post, world.interval(), Box::new(begin))));
     }
@@ -117,17 +132,10 @@ async fn keep(arguments: Arguments, world: ports::World) -> Result<Kept, Box<dyn
 }
 
 /// Everything that keeps a group, made anew where the one before has ended by a defect.
-async fn begin(
-    (arguments, world): &(Arguments, ports::World),
-    named: &NamedGroup,
-    reports: Arc<AgentReports>,
-    post: Post,
-) -> Begun {
+async fn begin(world: &ports::World, lasting: &Lasting, post: Post) -> Begun {
+    let (named, reports) = (&lasting.named, Arc::clone(&lasting.reports));
     let ports = world.ports(&named.name, &reports)?;
-    let audit = arguments.audit(&named.name).await?;
-    let (source, policy) = PolicySource::open(&named.policy)
-        .await
-        .map_err(Fault::Policy)?;
+    let (source, policy) = post.policy(&named.policy, &lasting.disk).await?;
     let (deadline, started) = (world.interval() / 2, Instant::now());
     let observer = JoinedObserver::new(ports.listing, ports.probe, move || {
         Box::pin(tokio::time::sleep(deadline))
@@ -143,6 +151,7 @@ async fn begin(
         .map_err(|error| Fault::policy(&named.policy, &error))?;
     // Where there are replicas one leads, and where others scale the group too it is only observed.
     let controller = ports.company.join(controller);
-    let worker = Worker::new(post, controller, source, ports.clock).with_audit(audit);
+    let worker = Worker::new(post, controller, source, ports.clock)
+        .with_audit(lasting.audit.as_ref().map(AuditFile::again));
     Ok((worker, ports.ticks))
 }

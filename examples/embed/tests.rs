@@ -44,6 +44,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     api,
+    disk::Disk,
     group::{Group, Worker},
     policy_source::PolicySource,
 };
@@ -126,7 +127,9 @@ fn observer() -> (Arc<SimGroup>, JoinedObserver) {
 async fn policy(text: &str) -> (NamedTempFile, PolicySource) {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(text.as_bytes()).unwrap();
-    let (source, _) = PolicySource::open(file.path()).await.unwrap();
+    let (source, _) = PolicySource::open(file.path(), Disk::default())
+        .await
+        .unwrap();
     (file, source)
 }
 

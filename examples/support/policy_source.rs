@@ -21,10 +21,19 @@ pub(crate) struct PolicySource {
 }
 
 impl PolicySource {
-    /// Reads the file; its mistakes are named with the file and the line.
-    pub(crate) async fn open(path: &Path) -> Result<(Self, PolicyFile), String> {
-        let disk = Disk::default();
+    /// Reads the file; its mistakes are named with the file and the line. Whoever tries again does so with the same disk: while one look at
+    /// the file hangs, there is no second one.
+    pub(crate) async fn open(path: &Path, disk: Disk) -> Result<(Self, PolicyFile), String> {
         let text = read(&disk, path).await?;
+        Self::resume(path, disk, text)
+    }
+
+    /// Begins with a text that held before, whatever the file says by now: the first look at it finds that out.
+    pub(crate) fn resume(
+        path: &Path,
+        disk: Disk,
+        text: String,
+    ) -> Result<(Self, PolicyFile), String> {
         let policy = parse(path, &text)?;
         let source = Self {
             path: path.into(),
@@ -76,10 +85,6 @@ impl PolicySource {
         if text == self.text {
             return Ok(false);
         }
-        // It would be a policy, of defaults only; but it is what an editor leaves for a moment.
-        if text.trim().is_empty() {
-            return Err(named(&self.path, &"it is empty"));
-        }
         let policy = parse(&self.path, &text)?;
         replace(policy).map_err(|error| named(&self.path, &error))?;
         self.text = text;
@@ -94,6 +99,13 @@ async fn read(disk: &Disk, path: &Path) -> Result<String, String> {
 }
 
 fn parse(path: &Path, text: &str) -> Result<PolicyFile, String> {
+    // It would be a policy, of defaults only; but it is what an editor leaves for a moment.
+    if text.trim().is_empty() {
+        return Err(named(
+            path,
+            &"it is empty: for the defaults let it have a comment",
+        ));
+    }
     PolicyFile::from_toml(text).map_err(|error| named(path, &error))
 }
 
@@ -110,7 +122,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.toml");
         fs::write(&path, "min_idle = 1").unwrap();
-        let (mut source, policy) = PolicySource::open(&path).await.unwrap();
+        let (mut source, policy) = PolicySource::open(&path, Disk::default()).await.unwrap();
         let mut held = policy;
         let mut look = async |replace: Result<(), String>| {
             let said = source.refresh(|policy| {
@@ -168,13 +180,24 @@ mod tests {
     async fn at_the_start_there_must_be_a_good_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy.toml");
-        let error = PolicySource::open(&path).await.unwrap_err();
-        assert!(error.contains("policy.toml"), "{error}");
-        fs::write(&path, "min_idle = -1").unwrap();
-        let error = PolicySource::open(&path).await.unwrap_err();
-        assert!(
-            error.contains("policy.toml") && error.contains("line 1"),
-            "{error}"
-        );
+        for (text, why) in [
+            (None, "could not be read"),
+            (Some("min_idle = -1"), "line 1"),
+            (Some(""), "it is empty"),
+            (Some(" \n\n"), "it is empty"),
+        ] {
+            if let Some(text) = text {
+                fs::write(&path, text).unwrap();
+            }
+            let opened = PolicySource::open(&path, Disk::default()).await;
+            let error = opened.unwrap_err();
+            assert!(
+                error.contains("policy.toml") && error.contains(why),
+                "{error}"
+            );
+        }
+        fs::write(&path, "# the defaults").unwrap();
+        let (source, _) = PolicySource::open(&path, Disk::default()).await.unwrap();
+        assert_eq!(source.text(), "# the defaults");
     }
 }

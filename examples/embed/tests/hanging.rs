@@ -222,3 +222,46 @@ async fn a_policy_file_that_cannot_be_read_keeps_the_policy() {
     );
     assert_eq!(one.view().at, Some(NOW + Duration::from_secs(10)));
 }
+
+/// A group in memory whose policy file hangs from the start on.
+#[cfg(not(feature = "aws"))]
+#[tokio::test]
+async fn a_policy_file_that_hangs_is_waited_for_by_one_thread_however_often_it_is_looked_at() {
+    use clap::Parser as _;
+
+    use crate::{arguments::Arguments, keep, keeper::Fault, ports::World};
+
+    pause();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.toml");
+    let hanging = Hanging::at(&path);
+    let words = ["embed", &format!("--group=one={}", path.display())];
+    let arguments = Arguments::try_parse_from(words).unwrap();
+    let world = World::new(&arguments).await.unwrap();
+    let mut preparing = Box::pin(keep(arguments, world));
+    assert!((&mut preparing).now_or_never().is_none(), "it waits");
+    advance(LIMIT + Duration::from_millis(1)).await;
+    let (_, mut groups) = preparing.await.unwrap();
+    let (_, mut keeper) = groups.remove(0);
+    let fault = |begun| match begun {
+        Err(Fault::Policy(why)) => why,
+        Err(Fault::CommandLine(why)) => panic!("{why}"),
+        Ok(_) => panic!("it hangs"),
+    };
+    let first = fault(keeper.begin().await);
+    assert!(first.contains("after 4 s"), "{first}");
+    for _ in 0..5 {
+        // None of them waits, so that none has begun to read.
+        let again = keeper.begin().now_or_never().expect("it does not wait");
+        let again = fault(again);
+        assert!(again.contains("has not ended"), "{again}");
+    }
+    // It is well again.
+    drop(hanging);
+    std::fs::write(&path, "report_ttl = '2m'").unwrap();
+    let began = std::time::Instant::now();
+    while let Err(fault) = keeper.begin().await {
+        assert!(began.elapsed() < Duration::from_mins(1), "{fault:?}");
+        yield_now().await;
+    }
+}

@@ -81,7 +81,7 @@ async fn a_group_whose_policy_file_is_wrong_is_kept_as_soon_as_that_is_right() {
     assert_eq!(status, StatusCode::OK, "{said}");
     stop.tell();
     kept.await.unwrap();
-    assert_eq!(log.lines().last().unwrap(), "resigned at 2");
+    assert_eq!(log.lines().last().unwrap(), "resigned at 4");
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,6 +148,45 @@ async fn a_group_that_panics_is_started_anew_after_a_pause_and_the_others_go_on(
     stop.tell();
     kept.await.unwrap();
     assert_eq!(log.lines().last().unwrap(), "resigned at 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_is_started_anew_goes_on_with_the_policy_that_held_where_its_file_is_bad_by_then()
+ {
+    let mut service = Service::new();
+    let breaks = Told::to(Listing::Works);
+    let (group, log) = service.with("broken", breaks.clone()).await;
+    let path = service.files[0].path().to_owned();
+    let stop = service.stop.clone();
+    let began = Instant::now();
+    let kept = tokio::spawn(keep(service.tasks));
+    let app = app(vec![group.clone()], None);
+    at(began, Duration::from_secs(5)).await;
+    std::fs::write(&path, "min_idle = 4").unwrap();
+    at(began, Duration::from_secs(15)).await;
+    assert_eq!(group.view().wanted, 4);
+
+    // It panics at 21 s, and is started anew at 31 s.
+    breaks.set(Listing::Panics);
+    at(began, Duration::from_secs(25)).await;
+    assert_eq!(troubles(&app).await.len(), 1);
+    breaks.set(Listing::Works);
+    std::fs::write(&path, "min_idle = -1").unwrap();
+    at(began, Duration::from_secs(35)).await;
+    assert_eq!(troubles(&app).await, []);
+    assert!(group.view().at.unwrap() >= NOW + 3 * INTERVAL, "it is kept");
+    assert_eq!(group.view().wanted, 4);
+    let said = group.view().said.clone().unwrap();
+    assert!(
+        said.contains("line 1") && said.contains("the policy stays as it was"),
+        "{said}"
+    );
+    std::fs::write(&path, "min_idle = 5").unwrap();
+    at(began, Duration::from_secs(55)).await;
+    assert_eq!(group.view().wanted, 5, "and follows the file");
+    stop.tell();
+    kept.await.unwrap();
+    assert_eq!(log.lines().last().unwrap(), "resigned at 5");
 }
 
 #[tokio::test(start_paused = true)]

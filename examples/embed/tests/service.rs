@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     connections::Server,
     group::Post,
-    keeper::{Begun, Fault, Keeper},
+    keeper::{Begun, Keeper},
     serve::{Stop, Tasks, until_stopped},
 };
 
@@ -88,14 +88,19 @@ impl Service {
         };
         let (file, _) = policy("min_idle = 2\n").await;
         let (begun, path, started) = (log.clone(), file.path().to_owned(), Instant::now());
+        let disk = Disk::default();
         self.files.push(file);
         let group = self.keep(name, move |post| {
             let (log, path, observer) = (begun.clone(), path.clone(), observer.clone());
+            let disk = disk.clone();
             let begun = async move {
-                let (source, _) = PolicySource::open(&path).await.map_err(Fault::Policy)?;
-                let controller = controller(observer, Arc::clone(&log.group))
+                let (source, policy) = post.policy(&path, &disk).await?;
+                let mut controller = controller(observer, Arc::clone(&log.group))
                     .with_memory(log.clone())
                     .with_leadership(log);
+                controller
+                    .replace_policy(policy.policy(), policy.limits)
+                    .unwrap();
                 let worker = Worker::new(post, controller, source, Box::new(|| NOW));
                 let ticks = stream::unfold(true, move |is_first| async move {
                     if !is_first {
