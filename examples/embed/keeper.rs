@@ -81,6 +81,10 @@ impl Keeper {
         match (self.begin)(self.post.clone()).await {
             Err(Fault::CommandLine(why)) => Err(format!("{}: {why}", self.name())),
             begun => {
+                // From the first answer on.
+                if let Err(Fault::Policy(why)) = &begun {
+                    self.show_policy(why);
+                }
                 self.first = Some(begun);
                 Ok(())
             }
