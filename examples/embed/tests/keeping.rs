@@ -267,3 +267,46 @@ async fn a_stop_waits_for_no_pause_and_ticks_that_end_are_no_end() {
     kept.await.unwrap();
     assert_eq!(began.elapsed().as_secs(), 12);
 }
+
+/// A group in memory whose folder of audit logs comes and goes.
+#[cfg(not(feature = "aws"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_log_that_cannot_be_opened_keeps_the_service_from_starting_and_no_group_from_being_started_anew()
+ {
+    use clap::Parser as _;
+
+    use crate::{arguments::Arguments, ports::World};
+
+    let folder = tempfile::tempdir().unwrap();
+    let (policy, audit) = (folder.path().join("policy"), folder.path().join("audit"));
+    std::fs::write(&policy, "report_ttl = '2m'").unwrap();
+    let (group, logs) = (
+        format!("--group=one={}", policy.display()),
+        format!("--audit={}", audit.display()),
+    );
+    let prepared = async || {
+        let arguments = Arguments::try_parse_from(["embed", "--speed=600", &group, &logs]);
+        let arguments = arguments.unwrap();
+        let world = World::new(&arguments).await.unwrap();
+        let kept = crate::keep(arguments, world).await;
+        kept.map_err(|error| error.to_string())
+    };
+    let refused = prepared().await.map(|_| ()).unwrap_err();
+    assert!(refused.contains("audit file"), "{refused}");
+
+    std::fs::create_dir(&audit).unwrap();
+    let (_, mut groups) = prepared().await.unwrap();
+    let (group, mut keeper) = groups.remove(0);
+    // Whatever has kept it is gone, and so is the folder.
+    let (worker, _) = keeper.begin().await.unwrap();
+    drop(worker);
+    std::fs::remove_dir_all(&audit).unwrap();
+    let (worker, ticks) = keeper.begin().await.unwrap();
+    worker.run(ticks.take(1)).await;
+    assert!(group.view().at.is_some() && !audit.exists());
+    std::fs::create_dir(&audit).unwrap();
+    let (worker, ticks) = keeper.begin().await.unwrap();
+    worker.run(ticks.take(2)).await;
+    let log = std::fs::read_to_string(audit.join("one.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 2, "{log}");
+}
