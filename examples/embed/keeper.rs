@@ -3,11 +3,13 @@
 use std::{any::Any, error::Error, panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
-use jibri_scaler_core::Timestamp;
+use jibri_scaler_core::{Timestamp, observe::AgentReports};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    disk::LIMIT,
+    arguments::NamedGroup,
+    audit_file::AuditFile,
+    disk::{Disk, LIMIT},
     group::{Post, Worker},
     said::{chain, say},
     serve::Stop,
@@ -18,6 +20,15 @@ pub(crate) const SHORTEST: Duration = Duration::from_secs(10);
 pub(crate) const LONGEST: Duration = Duration::from_mins(5);
 // What the one before has begun to write is written, or given up, before it is read again.
 const _: () = assert!(SHORTEST.as_secs() > LIMIT.as_secs());
+
+/// What of a group outlives whatever keeps it.
+pub(crate) struct Lasting {
+    pub(crate) named: NamedGroup,
+    pub(crate) reports: Arc<AgentReports>,
+    /// On which its policy file is.
+    pub(crate) disk: Disk,
+    pub(crate) audit: Option<AuditFile>,
+}
 
 /// The ticks of a group.
 pub(crate) type Ticks = BoxStream<'static, Timestamp>;

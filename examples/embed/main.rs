@@ -51,12 +51,12 @@ use jibri_scaler_core::{
 };
 use jibri_scaler_http::receiver::Receiver;
 
-use arguments::{Arguments, NamedGroup};
+use arguments::Arguments;
 use audit_file::AuditFile;
 use connections::Server;
 use disk::Disk;
 use group::{Group, Post, Worker};
-use keeper::{Begun, Fault, Keeper};
+use keeper::{Begun, Fault, Keeper, Lasting};
 use said::{exit_code, say};
 use serve::{Stop, Tasks};
 use support::{audit_file, disk, policy_source, webhooks};
@@ -86,15 +86,6 @@ async fn run(arguments: Arguments, stop: Stop) -> Result<(), Box<dyn Error>> {
         tasks.spawn(&keeper.name(), keeper.run(stop.clone()));
     }
     serve::until_stopped(server, app, tasks, stop).await
-}
-
-/// What of a group outlives whatever keeps it.
-struct Lasting {
-    named: NamedGroup,
-    reports: Arc<AgentReports>,
-    /// On which its policy file is.
-    disk: Disk,
-    audit: Option<AuditFile>,
 }
 
 /// Where something is pushed, and all groups.

@@ -219,6 +219,13 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// It is to be read by whoever embeds the scaler.
+#[test]
+fn main_is_shown_in_less_than_150_lines() {
+    let lines = include_str!("main.rs").lines().count();
+    assert!(lines < 150, "{lines}");
+}
+
 /// Each histogram is served as buckets, and as those that fit it.
 #[test]
 fn each_histogram_has_its_own_buckets() {
