@@ -49,10 +49,10 @@ impl Controller {
             };
             let kind = result.as_ref().map_err(PortError::kind).copied();
             course.done(&mut held, kind);
-            if matches!(call, Call::Save) && kind.is_ok() {
-                is_written = true;
+            if matches!(call, Call::Save) {
+                is_written |= kind.is_ok();
                 if let Some(leading) = &mut self.leading {
-                    leading.saved();
+                    leading.saves(held.memory, kind.is_ok());
                 }
             }
             report.take(&call, result);

@@ -10,13 +10,14 @@ use crate::{
 pub(super) struct Leading {
     port: Box<dyn Leadership>,
     led: bool,
-    /// Whether it has saved since it leads. Until then the last save of the leader before may still arrive, so it loads again.
+    /// Whether its last save since it leads has succeeded. Until then the last save of the leader before may still arrive, and after one that
+    /// failed something else may be there, so it loads again.
     saved: bool,
     /// How many ticks in a row could not be made while it led.
     failed: u32,
     /// Whether the others go first in the next tick.
     rests: bool,
-    /// What was stored when it was taken in last, while another led. What is remembered follows from it until somebody saves anew.
+    /// What was taken in last of what is stored, or saved last. What is remembered follows from it until somebody else saves.
     followed: Option<Memory>,
 }
 
@@ -47,12 +48,15 @@ impl Leading {
         !self.port.leads()
     }
 
-    /// Takes in that the memory was saved.
-    pub(super) const fn saved(&mut self) {
-        self.saved = true;
+    /// Takes in whether this memory was saved.
+    pub(super) fn saves(&mut self, memory: &Memory, is_saved: bool) {
+        self.saved = is_saved;
+        if is_saved {
+            self.followed = Some(memory.clone());
+        }
     }
 
-    /// Whether the memory was saved since this replica leads.
+    /// Whether the last save since this replica leads has succeeded.
     pub(super) const fn has_saved(&self) -> bool {
         self.saved
     }
@@ -82,9 +86,14 @@ impl Controller {
             let asked = leading.port.campaign().await;
             problem = asked.err().map(|error| error.in_call("campaign"));
             if leading.port.leads() {
-                if !leading.saved {
-                    let caught_up = self.catch_up(now).await;
-                    caught_up.map_err(TickError::LoadMemory)?;
+                let (led, saved) = (leading.led, leading.saved);
+                let mut missed = None;
+                if !saved {
+                    match self.catch_up(now).await {
+                        // It knows what there was, and a group must grow also while nothing can be saved.
+                        Err(error) if led => missed = Some(error),
+                        caught_up => caught_up.map_err(TickError::LoadMemory)?,
+                    }
                 }
                 if let Some(leading) = &mut self.leading {
                     // Only now, so that what could not be loaded is loaded the next time.
@@ -92,7 +101,7 @@ impl Controller {
                 }
                 return Ok(Campaign {
                     observes: false,
-                    problems: problem.into_iter().collect(),
+                    problems: problem.into_iter().chain(missed).collect(),
                 });
             }
             leading.lost();

@@ -33,8 +33,8 @@ impl Controller {
     ///
     /// # Errors
     /// Where this replica does not [lead](Self::leads), has no tick behind it since it does, or has lost the lead while it saved; where the memory
-    /// could not be loaded; where the command can't be taken; and where it could not be saved: it holds then until a restart or until another
-    /// replica leads, and the next tick tries to save it again.
+    /// could not be loaded; where the command can't be taken; and where it could not be saved: it holds then until a restart or until
+    /// another memory is loaded, which that of another replica may be, and the next tick tries to save it again.
     pub async fn command(
         &mut self,
         command: &OperatorCommand,
@@ -60,6 +60,9 @@ impl Controller {
         if !self.dry_run && !saved {
             let caught_up = self.catch_up(now).await;
             caught_up.map_err(OperateError::LoadMemory)?;
+            if !self.has_taken_over() {
+                return Err(OperateError::NotLeading);
+            }
         }
         let loaded = self.load().await;
         let mut memory = loaded.map_err(OperateError::LoadMemory)?.clone();
@@ -69,15 +72,14 @@ impl Controller {
             return Ok(());
         }
         let saved = self.store.save(memory).await;
+        if let Some(leading) = &mut self.leading {
+            leading.saves(memory, saved.is_ok());
+        }
         // Another replica may have loaded before.
         if !self.has_taken_over() {
             return Err(OperateError::LeadLost);
         }
-        saved.map_err(|error| OperateError::SaveMemory(error.in_call("save")))?;
-        if let Some(leading) = &mut self.leading {
-            leading.saved();
-        }
-        Ok(())
+        saved.map_err(|error| OperateError::SaveMemory(error.in_call("save")))
     }
 
     /// Decides by another policy and other limits from the next tick on. What is remembered stays: idle times, retirements under way,

@@ -200,9 +200,12 @@ fn one_that_led_and_could_not_save_does_not_go_on_from_what_nobody_else_knows() 
 }
 
 /// A store that another replica shares, whose last save arrives only with the first one of this replica, and makes it fail.
+#[derive(Default)]
 struct Shared {
     kept: KeptMemory,
     arrives: Mutex<Option<Memory>>,
+    /// Whether saves are done and said to have failed.
+    answers_lost: AtomicBool,
     loads: AtomicU32,
 }
 
@@ -219,7 +222,11 @@ impl MemoryStore for Shared {
             self.kept.save(&late).await?;
             return Err(PortError::new(PortErrorKind::Transient, "save"));
         }
-        self.kept.save(memory).await
+        self.kept.save(memory).await?;
+        if self.answers_lost.load(Ordering::Relaxed) {
+            return Err(PortError::new(PortErrorKind::Transient, "save"));
+        }
+        Ok(())
     }
 }
 
@@ -235,9 +242,8 @@ fn takes_over_from_a_late_save(is_told: bool) {
     let mut paused = Memory::default();
     paused.command(&pause(3600), world.now).unwrap();
     let store = Arc::new(Shared {
-        kept: KeptMemory::default(),
         arrives: Mutex::new(Some(paused)),
-        loads: AtomicU32::new(0),
+        ..Shared::default()
     });
     let leads = Arc::<Leads>::default();
     let mut controller = replica(&world, &leads, "b").with_memory(Arc::clone(&store));
@@ -268,6 +274,86 @@ fn takes_over_from_a_late_save(is_told: bool) {
     let saved = block_on(store.kept.load()).unwrap().unwrap();
     assert!(saved.operator().pause(Direction::Shrinking).is_some());
     assert_eq!(saved.operator().kept().len(), usize::from(is_told));
+}
+
+/// As two do that believe they lead.
+#[test]
+fn what_another_has_saved_meanwhile_is_loaded_after_a_save_that_failed() {
+    let mut world = World::running(2, 9, 8);
+    let store = Arc::new(Shared::default());
+    let leads = Arc::<Leads>::default();
+    let mut controller = replica(&world, &leads, "b").with_memory(Arc::clone(&store));
+    for _ in 0..3 {
+        let _ = step(&mut world, &leads, &mut [&mut controller]);
+    }
+    let mut paused = controller.memory().unwrap().clone();
+    paused.command(&pause(3600), world.now).unwrap();
+    *store.arrives.lock().unwrap() = Some(paused);
+    let _ = step(&mut world, &leads, &mut [&mut controller]);
+    assert!(!is_paused(&controller));
+    let _ = step(&mut world, &leads, &mut [&mut controller]);
+    assert!(is_paused(&controller));
+}
+
+#[test]
+fn a_save_whose_answer_is_lost_may_be_loaded() {
+    let mut world = World::running(1, 9, 1);
+    let store = Arc::new(Shared::default());
+    let leads = Arc::<Leads>::default();
+    let mut controller = replica(&world, &leads, "b").with_memory(Arc::clone(&store));
+    for _ in 0..3 {
+        store.answers_lost.store(true, Ordering::Relaxed);
+        let report = step(&mut world, &leads, &mut [&mut controller]).remove(0);
+        assert_eq!(report.problems.len(), 1, "{report}");
+        assert!(!finds(&report, "changed from"), "{report}");
+    }
+    assert_eq!(world.desired(), 2);
+}
+
+#[test]
+fn a_leader_that_can_neither_save_nor_load_grows_the_group_and_leads_on() {
+    let mocks = Mocks::default();
+    let mut lead = MockLeadership::new();
+    lead.expect_campaign().returning(|| Ok(true));
+    lead.expect_leads().returning(|| true);
+    let mut controller = mocks.busy_tick().with_leadership(lead);
+    mocks.fail("save", PortErrorKind::Transient);
+    let _ = tick(&mut controller, 0);
+    mocks.fail("load", PortErrorKind::Transient);
+    for secs in [10, 20, 30, 40] {
+        let report = tick(&mut controller, secs);
+        let calls: Vec<_> = report.problems.iter().map(PortError::call).collect();
+        assert_eq!(calls, [Some("load"), Some("save")], "{report}");
+    }
+}
+
+#[test]
+fn a_command_whose_lead_runs_out_while_it_loads_is_not_saved() {
+    let leads = Arc::new(AtomicBool::new(true));
+    let (says, runs_out) = (Arc::clone(&leads), Arc::clone(&leads));
+    let mut lead = MockLeadership::new();
+    lead.expect_campaign().returning(|| Ok(true));
+    lead.expect_leads()
+        .returning(move || says.load(Ordering::Relaxed));
+    let mut store = MockMemoryStore::new();
+    let mut loads = 0;
+    store.expect_load().returning(move || {
+        loads += 1;
+        runs_out.store(loads == 1, Ordering::Relaxed);
+        Ok(None)
+    });
+    store
+        .expect_save()
+        .times(1)
+        .returning(|_| Err(PortError::new(PortErrorKind::Transient, "save")));
+    let mut controller = Mocks::default()
+        .controller(0, Group::new(0, 10, 0), vec![])
+        .with_memory(store)
+        .with_leadership(lead);
+    let _ = tick(&mut controller, 0);
+    let refused = block_on(controller.command(&pause(3600), at(1))).unwrap_err();
+    assert!(matches!(refused, OperateError::NotLeading), "{refused}");
+    assert!(!is_paused(&controller));
 }
 
 #[test]
