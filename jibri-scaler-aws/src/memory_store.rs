@@ -44,8 +44,9 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 /// replica that has lost the lead meanwhile, takes the place of nothing, and the first save of a store that has loaded nothing writes only
 /// where nothing is. Whoever is refused has the error "another replica has saved since", and knows then what is stored: its next save goes
 /// over that, unless somebody has saved once more. A replica that does not lead saves nothing, so that is for a leader that is refused: the
-/// last save of the one before it arrived after it had loaded, or the item was deleted. It then only grows in that tick. Its controller
-/// loads again before the next save, as long as the first one of a lead has not succeeded; so what the one before it was told at last is kept.
+/// last save of the one before it arrived after it had loaded, or the item was deleted. It then only grows in that tick. A
+/// [controller with a lead](jibri_scaler_core::Controller::with_leadership) whose save has failed loads before the next one, so that what the
+/// leader before it was told at last is kept.
 ///
 /// A save whose answer was lost, and one whose future was dropped, may have been done. The next one of the same store goes over either.
 ///
@@ -199,7 +200,7 @@ impl DynamoDbMemory {
         Err(
             PortError::new(PortErrorKind::Transient, doing()).with_source(
                 "another replica has saved since, or the item was deleted: nothing was changed, and the next save goes over what is \
-                 there now; if it comes again, see that all who keep this memory agree in one table who leads",
+                 there now, unless it is loaded before; if it comes again, see that all who keep this memory agree in one table who leads",
             ),
         )
     }
