@@ -34,9 +34,9 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub(crate) listen: SocketAddr,
     /// How many connections it serves at once: one for each agent, one for each Jibri that pushes, and some for people. Beyond that it closes
-    /// the one on which nothing was asked for the longest, and says so once. Keep it well below the limit of open files (`ulimit -n`): the
-    /// files and the service's own requests need some too.
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    /// the one on which nothing was asked for the longest, and says so once. Keep it some hundreds below the limit of open files
+    /// (`ulimit -n`, often 1024): the files, and the service's own requests, need some too, 64 at once for each group.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub(crate) connections: u32,
     /// The file with the bearer token of operators. Without it nobody can ask for anything.
     #[arg(long)]

@@ -108,12 +108,12 @@ impl Group {
         (!lately).then(|| "not seen lately".into())
     }
 
-    /// Whether this replica leads it, as far as its last tick knew. It does not where that was two intervals ago: a lead that nobody renews is
-    /// another one's after three.
+    /// Whether this replica leads it, as far as its last tick knew. A lead lasts three intervals from the begin of
+    /// a tick, of which a replica believes four fifths.
     pub(crate) fn leads(&self) -> bool {
         let view = self.view.borrow();
         let ticked = view.ticked.map(|ticked| ticked.elapsed());
-        let lately = ticked.is_some_and(|ago| ago < 2 * self.interval);
+        let lately = ticked.is_some_and(|ago| ago < self.interval.mul_f64(2.4));
         view.leads && lately && view.down.is_none()
     }
 
@@ -237,8 +237,9 @@ impl Worker {
             self.shown.said = Some(said);
         }
         self.post.hold(self.policy.text());
+        let began = Instant::now();
         let result = self.controller.tick(now).await;
-        self.shown.take(now, &result, &self.controller);
+        self.shown.take(began, now, &result, &self.controller);
         self.post.view.send_replace(Arc::new(self.shown.clone()));
         if let Some(audit) = &mut self.audit
             && let Some(said) = audit.write(now, result, self.policy.text()).await

@@ -26,7 +26,7 @@ pub(crate) struct View {
     pub(crate) at: Option<Timestamp>,
     /// The same, by that of the service.
     pub(crate) seen: Option<Instant>,
-    /// When a tick ended last, also one that failed, by the clock of the service.
+    /// When the last tick began, also one that failed, by the clock of the service.
     pub(crate) ticked: Option<Instant>,
     pub(crate) leads: bool,
     /// Why nobody keeps it at present, where that is so.
@@ -79,12 +79,13 @@ impl View {
     /// Takes in what a tick gave.
     pub(crate) fn take(
         &mut self,
+        began: Instant,
         now: Timestamp,
         result: &Result<TickReport, TickError>,
         controller: &Controller,
     ) {
         self.leads = controller.leads();
-        self.ticked = Some(Instant::now());
+        self.ticked = Some(began);
         self.down = None;
         match result {
             Ok(report) => self.take_report(now, report, controller),
