@@ -393,6 +393,7 @@ impl Retirement {
             Phase::Terminating if lost => {
                 self.phase = Phase::Requested;
                 self.told_at = None;
+                self.seen_busy = false;
                 self.untold_since = now;
             }
             _ => {}
@@ -478,8 +479,6 @@ impl Retirement {
         self.released_at = self.released_at.map(|at| at.max(horizon));
         self.untold_since = at_least(limits.boot_deadline())(self.untold_since);
         self.refusing_since = self.refusing_since.map(at_least(limits.gone_after()));
-        // Telling says it anew.
-        self.seen_busy &= !matches!(self.phase, Phase::Requested | Phase::GivenUp);
         self.told_at = if matches!(self.phase, Phase::Told | Phase::Terminating) {
             self.told_at.map(|at| at.max(horizon))
         } else {
@@ -494,6 +493,8 @@ impl Retirement {
 
     fn returned(&mut self, now: Timestamp) {
         self.told_at = None;
+        // Its recording is over, or it has not been told in this one: it takes a place of those under way again.
+        self.seen_busy = false;
         self.untold_since = now;
         self.returns = self.returns.saturating_add(1);
         self.refusing_since = None;

@@ -110,6 +110,7 @@ fn a_restart_that_no_look_has_seen_is_told_again() {
         Phase::Requested,
         "told, it would have exited before it was free again"
     );
+    assert!(!finishing.seen_busy(), "it takes a place again");
 }
 
 #[test]
@@ -186,6 +187,19 @@ fn given_back() -> Retirement {
     assert!(retirement.is_still_gone(Presence::BothRefuse, at(121), GONE_AFTER));
     retirement.released(true, at(121));
     retirement
+}
+
+#[test]
+fn one_that_its_agent_did_not_get_and_that_recorded_meanwhile_takes_a_place_again() {
+    let mut retirement = Retirement::new(at(0), false).by_agent();
+    retirement.released(false, at(10));
+    retirement.reported(Work::Busy, at(20), GONE_AFTER);
+    assert!(retirement.seen_busy());
+    retirement.still_in_service(at(100), Duration::from_secs(45));
+    assert_eq!(
+        (retirement.phase(), retirement.seen_busy()),
+        (Phase::Requested, false)
+    );
 }
 
 /// Whether one that is to be given back again refuses for as long as if it had never refused before.
