@@ -336,10 +336,10 @@ fn a_command_whose_lead_runs_out_while_it_loads_is_not_saved() {
     lead.expect_leads()
         .returning(move || says.load(Ordering::Relaxed));
     let mut store = MockMemoryStore::new();
-    let mut loads = 0;
+    let mut times = 0;
     store.expect_load().returning(move || {
-        loads += 1;
-        runs_out.store(loads == 1, Ordering::Relaxed);
+        times += 1;
+        runs_out.store(times == 1, Ordering::Relaxed);
         Ok(None)
     });
     store
