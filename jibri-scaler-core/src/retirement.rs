@@ -32,6 +32,8 @@
 //! | terminating | BUSY reported since | same, seen busy | its agent waits for the recording; that takes no place from others |
 //! | terminating | still listed in service later | requested | the act was lost: ask again, if the agent is still there |
 
+#[cfg(feature = "__model")]
+mod model;
 mod saved;
 mod sight;
 
@@ -443,52 +445,6 @@ impl Retirement {
         self.untold_since = self.untold_since.min(now);
         self.told_at = self.told_at.map(|at| at.min(now));
         self.released_at = self.released_at.map(|at| at.min(now));
-    }
-
-    /// When the Jibri was told, or since when it is to be: a report that is no newer is too old by the time at which this may be given up.
-    /// For the model.
-    #[cfg(feature = "__model")]
-    #[must_use]
-    pub fn asked_since(&self) -> Timestamp {
-        self.told_at.unwrap_or(self.untold_since)
-    }
-
-    /// The same with its times moved, and without those that no rule reads, for the model.
-    #[cfg(feature = "__model")]
-    #[must_use]
-    pub fn moved(mut self, moved: impl Fn(Timestamp) -> Timestamp) -> Self {
-        self.since = moved(Timestamp::MIN);
-        self.untold_since = match self.phase {
-            Phase::Requested => moved(self.untold_since),
-            _ => moved(Timestamp::MIN),
-        };
-        self.told_at = self.told_at.map(&moved);
-        self.refusing_since = self.refusing_since.map(&moved);
-        self.released_at = self.released_at.map(&moved);
-        self
-    }
-
-    /// The same without what no rule reads in its phase, and with what has lasted for long enough by `now` all the same. What lies before
-    /// the horizon is the same to every rule. For the model.
-    #[cfg(feature = "__model")]
-    #[must_use]
-    pub fn settled(mut self, limits: &crate::Limits, now: Timestamp, horizon: Timestamp) -> Self {
-        let at_least = |age: Duration| move |at: Timestamp| at.max(now.before(age));
-        let is_given_back = matches!(self.phase, Phase::Released | Phase::Terminating);
-        self.released_at = self.released_at.filter(|_| is_given_back);
-        self.released_at = self.released_at.map(|at| at.max(horizon));
-        self.untold_since = at_least(limits.boot_deadline())(self.untold_since);
-        self.refusing_since = self.refusing_since.map(at_least(limits.gone_after()));
-        self.told_at = if matches!(self.phase, Phase::Told | Phase::Terminating) {
-            self.told_at.map(|at| at.max(horizon))
-        } else {
-            // Only a report of one that answers is compared with it, and that is younger.
-            self.told_at.map(at_least(limits.report_ttl()))
-        };
-        if self.phase == Phase::GivenUp {
-            (self.told_at, self.refusing_since, self.returns) = (None, None, 0);
-        }
-        self
     }
 
     fn returned(&mut self, now: Timestamp) {

@@ -4,6 +4,8 @@
 //! so that there is one copy of the rules. It is public for the model only.
 
 mod call;
+#[cfg(feature = "__model")]
+mod model;
 mod size;
 
 pub use call::{Call, Errand, Question, Seen};
@@ -447,54 +449,5 @@ impl Course {
         };
         self.waiting.retain(may_go);
         self.stage = Stage::LetGo;
-    }
-
-    /// Whether it may turn out that a retirement that is remembered has not begun, for the model.
-    #[cfg(feature = "__model")]
-    #[must_use]
-    pub fn may_undo(&self) -> bool {
-        self.stage <= Stage::SetCapacity && !self.begins.is_empty()
-    }
-
-    /// The same with all times moved, for the model.
-    #[cfg(feature = "__model")]
-    #[must_use]
-    pub fn moved(mut self, moved: impl Fn(Timestamp) -> Timestamp) -> Self {
-        self.at = moved(self.at);
-        for (_, sight) in &mut self.sights {
-            *sight = sight.moved(&moved);
-        }
-        self
-    }
-
-    /// The same without what no later stage reads, for the model.
-    #[cfg(feature = "__model")]
-    #[must_use]
-    pub fn settled(mut self) -> Self {
-        for (_, sight) in &mut self.sights {
-            *sight = sight.settled();
-        }
-        // It only grows, and says whether something is missing.
-        self.size.there = self.size.there.min(self.size.wanted);
-        if self.stage > Stage::Protect {
-            self.protect.clear();
-        }
-        if self.stage > Stage::SetCapacity {
-            (self.capacity, self.asked, self.is_refused) = (None, false, false);
-            self.begins.clear();
-            self.undo = Memory::default().launches();
-            self.size.listed = 0;
-        }
-        if self.stage > Stage::SaveWhatWasDone {
-            (self.memory_lost, self.has_drain) = (false, false);
-            self.sights.clear();
-        }
-        if self.stage > Stage::Jibris {
-            self.stopped = false;
-        }
-        if self.stage > Stage::GiveBack {
-            self.size = Size::default();
-        }
-        self
     }
 }
