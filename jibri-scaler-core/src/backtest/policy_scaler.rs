@@ -90,6 +90,7 @@ impl Scaler for PolicyScaler<'_> {
             memory: &mut self.memory,
             recent: &mut self.recent,
             limits: &self.limits,
+            let_go_after: course::LET_GO_AFTER,
         };
         loop {
             match course.next(&mut held) {

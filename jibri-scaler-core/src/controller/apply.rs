@@ -4,7 +4,7 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 
 use super::{
     Applied, Controller, Progress, TickReport,
-    course::{Call, Course, Errand, Held, Question, Seen},
+    course::{self, Call, Course, Errand, Held, Question, Seen},
     leading::{self, Leading},
 };
 use crate::{
@@ -25,6 +25,7 @@ impl Controller {
             memory,
             recent: &mut self.recent,
             limits: &self.limits,
+            let_go_after: course::LET_GO_AFTER,
         };
         let mut is_written = false;
         loop {

@@ -25,7 +25,7 @@ use crate::{
 
 /// The hook of an instance that was given back is completed so much later. An agent that is there takes a few seconds to see that its
 /// instance ends, and at most five minutes to check whether anything is left.
-const LET_GO_AFTER: Duration = Duration::from_secs(600);
+pub const LET_GO_AFTER: Duration = Duration::from_secs(600);
 
 /// What a controller keeps from tick to tick beside its memory, and forgets when it restarts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -50,6 +50,9 @@ pub struct Held<'a> {
     pub recent: &'a mut Recent,
     /// The limits.
     pub limits: &'a Limits,
+    /// How long after an instance was given back its hook is completed: [`LET_GO_AFTER`], or less in the model, which looks less far
+    /// ahead. It is at least `gone_after`.
+    pub let_go_after: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -439,7 +442,7 @@ impl Course {
     /// one that is not heard has some time to find out that something is left, and to keep the machine.
     fn let_go(&mut self, held: &Held<'_>) {
         let (retirements, now) = (&held.memory.retirements, self.at);
-        let grace = held.limits.gone_after().max(LET_GO_AFTER);
+        let grace = held.limits.gone_after().max(held.let_go_after);
         let is_due = |r: &Retirement| r.released_at().is_some_and(|at| now.since(at) >= grace);
         let may_go = |id: &InstanceId| {
             let released = retirements

@@ -1,11 +1,11 @@
 //! What the model of the protocol needs of a memory, so that there are finitely many situations.
 
 use super::{Learned, Memory};
-use crate::{Limits, Timestamp};
+use crate::{InstanceId, Limits, Timestamp};
 
 impl Memory {
     /// The same with all times moved, and without those that no rule reads or that no decision after `now` can read, so that
-    /// situations that behave alike are equal. For the model, in which a surplus need not last.
+    /// situations that behave alike are equal. In the model a surplus need not last.
     #[doc(hidden)]
     #[must_use]
     pub fn moved(mut self, moved: impl Fn(Timestamp) -> Timestamp) -> Self {
@@ -58,12 +58,10 @@ impl Memory {
         self
     }
 
-    /// The same without what no rule reads of an instance whose retirement has begun: it counts as retiring, whatever it says, until it
-    /// is no longer listed. What lies before the horizon is the same to every rule. Not for a retirement that may turn out not to have
-    /// begun. For the model.
+    /// The same where what lies before the horizon is the same to every rule.
     #[doc(hidden)]
     #[must_use]
-    pub fn settled(mut self, limits: &Limits, now: Timestamp, horizon: Timestamp) -> Self {
+    pub fn within(mut self, horizon: Timestamp) -> Self {
         self.last_tick = self.last_tick.map(|at| at.max(horizon));
         for trace in &mut self.instances {
             trace.first_seen = trace.first_seen.max(horizon);
@@ -71,11 +69,46 @@ impl Memory {
                 .idle
                 .map(|(first, newest)| (first.max(horizon), newest.max(horizon)));
         }
-        for (id, retirement) in &mut self.retirements {
+        self
+    }
+
+    /// The same, and without what no rule reads of an instance whose retirement has begun: it counts as retiring, whatever it says, until
+    /// it is no longer listed. Not for a retirement that may turn out not to have begun.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn settled(self, limits: &Limits, now: Timestamp, horizon: Timestamp) -> Self {
+        let mut memory = self.within(horizon);
+        for (id, retirement) in &mut memory.retirements {
             *retirement = retirement.clone().settled(limits, now, horizon);
-            if let Some(trace) = self.instances.iter_mut().find(|trace| trace.id == *id) {
+            if let Some(trace) = memory.instances.iter_mut().find(|trace| trace.id == *id) {
                 trace.idle = None;
             }
+        }
+        memory
+    }
+
+    /// When the last tick began.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn last_tick(&self) -> Option<Timestamp> {
+        self.last_tick
+    }
+
+    /// Since when an instance has been idle, as far as that is remembered.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn idle_since(&self, id: &InstanceId) -> Option<Timestamp> {
+        let trace = self.instances.iter().find(|trace| trace.id == *id)?;
+        trace.idle.map(|(first, _)| first)
+    }
+
+    /// The same where it has been idle since then.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_idle_since(mut self, id: &InstanceId, since: Timestamp) -> Self {
+        let trace = self.instances.iter_mut().find(|trace| trace.id == *id);
+        if let Some((first, _)) = trace.and_then(|trace| trace.idle.as_mut()) {
+            *first = since;
         }
         self
     }

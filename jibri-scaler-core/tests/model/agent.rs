@@ -11,9 +11,9 @@ use jibri_scaler_core::{
 
 use crate::{
     aws::Answer,
-    controller::Fate,
+    controller::{Controller, Fate, Heard, as_read},
     jibri::{Exit, Post, Process, Status},
-    world::{ANY, AT_ONCE, Config, LONG, Machine, NOW, Place, World},
+    world::{ANY, Config, LONG, Machine, NOW, Place, TTL, World},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -141,6 +141,14 @@ impl Machine {
         self.channel.sort_by_key(|it| (it.busy as u8, it.healthy));
     }
 
+    /// What may have come in of its reports since that controller's last tick, where anything may at any time.
+    pub fn may_be_heard(&self, by: &Controller) -> Vec<Heard> {
+        let longest = by.units_since_tick().min(TTL);
+        let said = 0..u8::try_from(self.channel.len()).expect("few");
+        said.flat_map(|which| (0..=longest).map(move |units| (which, units)))
+            .collect()
+    }
+
     /// No supervisor starts what the latch is set for.
     pub fn set_latch(&mut self, replace: bool) {
         self.latch = Some(replace);
@@ -264,7 +272,7 @@ impl World {
                     drain.answered(drain.phase(), busy);
                 }
                 if config.channel == ANY
-                    && let Some(read) = health
+                    && let Some(read) = health.map(as_read)
                     && !machine.channel.contains(&read)
                 {
                     machine.send(read);
@@ -311,13 +319,7 @@ impl World {
                 }
             }
             AgentStep::Report => {
-                if config.channel == AT_ONCE {
-                    if let Some(reading) = agent.reading {
-                        for controller in &mut self.controllers {
-                            controller.receive(index, reading);
-                        }
-                    }
-                } else if let Some(reading) = agent.reading {
+                if let Some(reading) = agent.reading {
                     machine.send(reading);
                 }
             }

@@ -22,7 +22,8 @@ use stateright::{Model, Property};
 use crate::{
     configs,
     controller::{
-        Controller, Listing, Outcome, Probe, Shown, as_read, as_read_of_the_retired, settled_by,
+        Controller, Listing, Outcome, Probe, Shown, View, as_read, as_read_of_the_retired,
+        settled_by,
     },
     jibri::{Busy, Status},
     world::{Broken, Config, Faults, NOW, Place, index_of},
@@ -128,6 +129,23 @@ struct Scene {
     unsaved: bool,
 }
 
+impl Scene {
+    fn listing(self) -> Listing {
+        Listing {
+            desired: self.desired,
+            has_hook: self.has_hook,
+            machines: vec![self.machine],
+        }
+    }
+
+    fn view(self) -> View {
+        View {
+            unsaved: self.unsaved,
+            ..View::default()
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Step {
     Pass,
@@ -149,13 +167,10 @@ struct AnyWorld {
 impl Alone {
     fn tick(&mut self, config: &Config, scene: Scene) {
         self.evidence.ticks(config, scene.machine, scene.has_hook);
-        let listing = Listing {
-            desired: scene.desired,
-            has_hook: scene.has_hook,
-            machines: vec![scene.machine],
-        };
         let before = self.evidence.lasting().clone();
-        let decided = self.controller.tick(config, &listing, scene.unsaved, false);
+        let decided = self
+            .controller
+            .tick(config, &scene.listing(), scene.view(), false);
         self.broken = decided.wrong();
         self.goes_on(&before, decided.went.saves);
     }

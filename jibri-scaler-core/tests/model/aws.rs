@@ -76,6 +76,15 @@ impl World {
         true
     }
 
+    /// The same by a controller, for an instance that it has given back. It has not heard of its agent for as long, and knows as much of
+    /// what was uploaded as where there is none.
+    pub fn let_go(&mut self, config: &Config, index: usize) {
+        if matches!(self.machines[index].place, Place::Waiting(_)) {
+            self.machines[index].jibri.unsaved = false;
+            self.give_back(config, index, false);
+        }
+    }
+
     /// The machine and its disk are no more. `forced` is whether somebody took it who is none of ours.
     pub fn give_back(&mut self, config: &Config, index: usize, forced: bool) {
         let machine = &mut self.machines[index];
@@ -93,7 +102,7 @@ impl World {
         machine.latch = None;
         machine.agent = None;
         machine.channel.clear();
-        machine.protected = false;
+        (machine.protected, machine.had_time) = (false, false);
         if let Some(broken) = broken
             && !forced
         {

@@ -54,11 +54,7 @@ impl Way {
     }
 
     fn tick(&mut self, c: u8) {
-        let view = View {
-            silent: None,
-            old: false,
-            unsaved: false,
-        };
+        let view = View::default();
         self.go(Action::Tick(c, view));
     }
 

@@ -17,6 +17,8 @@ pub enum Deed {
     End(u8, bool),
     /// It sets the desired capacity.
     SetCapacity(u8),
+    /// It ends the wait of the hook.
+    Complete(u8),
 }
 
 impl Machine {
@@ -27,6 +29,12 @@ impl Machine {
         let is_kept = self.jibri.unsaved && config.agents;
         let is_gone = !self.jibri.is_working() && !is_kept;
         self.place == Place::InService && (is_handed_over || is_gone)
+    }
+
+    /// Whether a controller may end the wait of its hook now: that it does so only for one that it has given back, and so only where
+    /// nobody records, is what it promises the others.
+    fn may_be_completed(&self) -> bool {
+        matches!(self.place, Place::Waiting(_)) && !self.jibri.is_working()
     }
 }
 
@@ -45,6 +53,9 @@ impl World {
             }
             if machine.place == Place::InService && !machine.protected {
                 deeds.push(Deed::Protect(m));
+            }
+            if machine.may_be_completed() {
+                deeds.push(Deed::Complete(m));
             }
             if machine.may_be_ended(config, self.has_hook) {
                 deeds.push(Deed::End(m, false));
@@ -70,6 +81,7 @@ impl World {
                 self.leave(config, m.into());
             }
             Deed::SetCapacity(to) => self.desired = to,
+            Deed::Complete(m) => self.let_go(config, m.into()),
         }
     }
 

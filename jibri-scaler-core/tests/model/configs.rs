@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::{
     jibri::Supervisor,
-    world::{ANY, AT_ONCE, Config, Faults, Rebinding},
+    world::{ANY, Config, Faults, Rebinding},
 };
 
 /// Nothing goes wrong.
-const NONE: Faults = Faults {
+pub const NONE: Faults = Faults {
     calls: false,
     controllers: false,
     agents: false,
@@ -57,7 +57,6 @@ pub fn direct() -> Config {
             system_errors: true,
             ..NONE
         },
-        punctual: false,
         company: false,
         rules: Arc::new([]),
         patience: 0,
@@ -72,6 +71,21 @@ pub fn direct_in_company() -> Config {
         name: "the same, beside any number of controllers",
         company: true,
         ..direct()
+    }
+}
+
+/// The same in a group whose hook holds what is given back, until the controller lets it go. Nobody starts a Jibri by hand there.
+pub fn hooked() -> Config {
+    let config = direct();
+    Config {
+        name: "one Jibri, one controller, directly, and the hook",
+        hook: true,
+        retention: true,
+        faults: Faults {
+            by_hand: false,
+            ..config.faults
+        },
+        ..config
     }
 }
 
@@ -243,31 +257,18 @@ pub fn draining_beside() -> Config {
     }
 }
 
-/// Two Jibris with their agents and the hook, of which one is there, and one is wanted idle. Reports arrive when they are sent, and the
-/// controller hands over to the agents. There is one session, for either. The controller misses no tick: what it makes of a gap is in
-/// [`bounds`].
+/// Two Jibris with their agents and the hook, of which one is there, and one is wanted idle. Their reports come in at any time, and the
+/// controller hands over to the agents. There is one session, for either.
 pub fn reporting_bounds() -> Config {
     Config {
-        name: "two Jibris, their agents, reports at once, one controller: bounds",
+        name: "two Jibris, their agents, reports, one controller: bounds",
         agents: true,
         direct: false,
         hook: true,
         retention: true,
-        channel: AT_ONCE,
+        channel: ANY,
         shared: true,
-        punctual: true,
-        faults: NONE,
-        patience: 12,
         ..bounds()
-    }
-}
-
-/// The same with a channel of depth one, which delays and reorders.
-pub fn channel_bounds() -> Config {
-    Config {
-        name: "two Jibris, their agents, a channel of one, one controller: bounds",
-        channel: 1,
-        ..reporting_bounds()
     }
 }
 
@@ -363,6 +364,7 @@ pub fn all() -> Vec<Config> {
     let all = vec![
         direct(),
         direct_in_company(),
+        hooked(),
         told_twice(),
         Config {
             name: "the same, beside any number of controllers",
@@ -411,7 +413,15 @@ pub fn all() -> Vec<Config> {
         ),
         draining_beside(),
         agents_shrinking(),
-        reporting_bounds(),
+        reporting_without_a_crash(),
     ];
     all.into_iter().map(alive).collect()
+}
+
+/// Those that have the most states.
+pub fn largest() -> [Config; 2] {
+    [reporting_bounds(), reporting()].map(|config| Config {
+        patience: 12,
+        ..config
+    })
 }

@@ -78,8 +78,12 @@ pub enum Fate {
     Nothing,
 }
 
+/// What a tick hears of a machine that the tick before it has not: which of all that its Jibri has ever said, and how many units ago
+/// that came in.
+pub type Heard = (u8, u8);
+
 /// How a tick sees the group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct View {
     /// The machine whose Jibri does not answer in time.
     pub silent: Option<u8>,
@@ -87,7 +91,14 @@ pub struct View {
     pub old: bool,
     /// Whether the memory can't be saved.
     pub unsaved: bool,
+    /// What came in since the last tick, where anything may at any time, of at most three machines.
+    pub heard: [Option<Heard>; 3],
+    /// Who has been idle for longest, of those that have been for so long that since when is forgotten.
+    pub longest: Option<u8>,
 }
+
+/// How long after it was given back the hook of an instance is completed.
+pub const LET_GO_AFTER: Duration = Duration::from_secs(2 * UNIT);
 
 pub fn limits() -> Limits {
     let unit = Duration::from_secs(UNIT);
@@ -117,6 +128,12 @@ impl Controller {
 
     pub fn may_tick(&self) -> bool {
         !self.ticked && self.running.is_none()
+    }
+
+    /// How many units ago its last tick began, as far as that matters; or many.
+    pub fn units_since_tick(&self) -> u8 {
+        let last = self.memory.last_tick().unwrap_or(Timestamp::MIN);
+        u8::try_from(NOW.since(last).as_secs() / UNIT).unwrap_or(u8::MAX)
     }
 
     pub fn is_running(&self) -> bool {
@@ -150,6 +167,7 @@ impl Controller {
             memory: &mut memory,
             recent: &mut recent,
             limits: &limits(),
+            let_go_after: LET_GO_AFTER,
         }))
     }
 
@@ -194,12 +212,29 @@ impl Controller {
     }
 
     pub fn receive(&mut self, index: usize, status: Status) {
-        self.inbox[index] = Some((status, NOW));
+        self.received(index, status, 0);
+    }
+
+    /// It came in so many units ago.
+    pub fn received(&mut self, index: usize, status: Status, units: u8) {
+        let at = units_before(NOW, units.into());
+        let newest = &mut self.inbox[index];
+        if newest.is_none_or(|(_, newest)| newest <= at) {
+            *newest = Some((status, at));
+        }
     }
 
     pub fn forget(&mut self, index: usize) {
         self.known[index] = Known::default();
         self.inbox[index] = None;
+    }
+
+    /// What it has heard, and what it has read of that, is forgotten.
+    pub fn forget_reports(&mut self) {
+        self.inbox.fill(None);
+        for known in &mut self.known {
+            known.report = None;
+        }
     }
 
     /// What no later step reads is forgotten.
@@ -241,7 +276,10 @@ impl Controller {
             self.saved = Arc::default();
         }
         self.saved = settled_by(&self.saved, NOW);
-        if !self.may_undo() {
+        if self.may_undo() {
+            let memory = (*self.memory).clone();
+            self.memory = Arc::new(memory.within(horizon(self.begun())));
+        } else {
             self.memory = settled_by(&self.memory, self.begun());
             for index in 0..self.known.len() {
                 self.forget_of_the_retired(index);
@@ -363,6 +401,7 @@ impl Controller {
                 memory: &mut memory,
                 recent: &mut self.recent,
                 limits: &limits,
+                let_go_after: LET_GO_AFTER,
             };
             match running.course.next(&mut held) {
                 Call::Save => {
@@ -449,7 +488,7 @@ mod tests {
         };
         let mut controller = Controller::new(&config);
         let first = shown(Probe::Answered(first, true));
-        let _ = controller.tick(&config, &first, false, false);
+        let _ = controller.tick(&config, &first, View::default(), false);
         if let Some(call @ Call::Jibris(_)) = controller.call() {
             let told = jibri_scaler_core::port::Told::Yes;
             let seen = jibri_scaler_core::controller::course::Seen::Told(told);
@@ -463,7 +502,7 @@ mod tests {
         if by_agent {
             controller.inbox[0] = Some((report, at));
         }
-        let _ = controller.tick(&config, &shown(probe), false, false);
+        let _ = controller.tick(&config, &shown(probe), View::default(), false);
         controller.canonical(&config, false);
         controller
     }

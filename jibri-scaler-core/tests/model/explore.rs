@@ -5,7 +5,7 @@ use stateright::{Model, Property};
 
 use crate::{
     agent::AgentStep,
-    alone, bounds,
+    bounds,
     company::Deed,
     controller::{Controller, Fate, View},
     jibri::{Binding, Finalize, Process, Work},
@@ -128,10 +128,7 @@ impl Model for Exploration {
 impl World {
     pub fn actions(&self, config: &Config, actions: &mut Vec<Action>) {
         let faults = config.faults;
-        let may_pass = self
-            .controllers
-            .iter()
-            .all(|it| it.may_wait(faults.slow) && !(config.punctual && it.may_tick()))
+        let may_pass = self.controllers.iter().all(|it| it.may_wait(faults.slow))
             && self.machines.iter().all(|machine| {
                 !matches!(
                     machine.jibri.process,
@@ -188,17 +185,19 @@ impl World {
             let mut steps = Vec::new();
             machine.agent_steps(config, &mut steps);
             actions.extend(steps.into_iter().map(|step| Action::Agent(m, step)));
-            for report in 0..machine.channel.len() {
+            let under_way = match config.channel {
+                ANY => 0,
+                _ => machine.channel.len(),
+            };
+            for report in 0..under_way {
                 let report = small(report);
                 for c in 0..small(self.controllers.len()) {
                     if faults.channel {
                         actions.push(Action::Deliver(m, report, c, true));
                     }
-                    if config.channel < ANY {
-                        actions.push(Action::Deliver(m, report, c, false));
-                    }
+                    actions.push(Action::Deliver(m, report, c, false));
                 }
-                if faults.channel && config.channel < ANY {
+                if faults.channel {
                     actions.push(Action::Lose(m, report));
                 }
             }
@@ -225,29 +224,42 @@ impl World {
         }
     }
 
+    /// How a tick of this controller may see the group.
     fn views(&self, config: &Config, c: u8, actions: &mut Vec<Action>) {
-        let plain = View {
-            silent: None,
-            old: false,
-            unsaved: false,
-        };
-        actions.push(Action::Tick(c, plain));
+        let controller = &self.controllers[usize::from(c)];
+        let plain = View::default();
+        let mut views = vec![plain];
         if config.faults.calls {
-            for silent in 0..config.machines {
-                let silent = Some(silent);
-                actions.push(Action::Tick(c, View { silent, ..plain }));
+            let silent = (0..config.machines).map(Some);
+            views.extend(silent.map(|silent| View { silent, ..plain }));
+            views.push(View {
+                unsaved: true,
+                ..plain
+            });
+        }
+        if config.faults.old_listing && controller.has_old_listing() {
+            views.push(View { old: true, ..plain });
+        }
+        let idle = (0..config.machines).filter(|m| controller.is_long_idle((*m).into()));
+        if config.machines > 1 {
+            let without = views.clone();
+            for longest in idle.map(Some) {
+                views.extend(without.iter().map(|view| View { longest, ..*view }));
             }
-            actions.push(Action::Tick(
-                c,
-                View {
-                    unsaved: true,
-                    ..plain
-                },
-            ));
         }
-        if config.faults.old_listing && self.controllers[usize::from(c)].has_old_listing() {
-            actions.push(Action::Tick(c, View { old: true, ..plain }));
+        if config.channel == ANY {
+            for (index, machine) in self.machines.iter().enumerate() {
+                let without = views.clone();
+                for heard in machine.may_be_heard(controller) {
+                    views.extend(without.iter().map(|view| {
+                        let mut view = *view;
+                        view.heard[index] = Some(heard);
+                        view
+                    }));
+                }
+            }
         }
+        actions.extend(views.into_iter().map(|view| Action::Tick(c, view)));
     }
 
     fn jibri_actions(&self, config: &Config, index: usize, actions: &mut Vec<Action>) {
@@ -396,16 +408,15 @@ impl World {
                 if !again {
                     channel.remove(report.into());
                 }
-                if !alone::may_be_heard(status) {
-                    self.broke(Broken::UnknownInput);
-                }
-                self.controllers[usize::from(c)].receive(m.into(), status);
+                self.hears(c.into(), m.into(), status, 0);
             }
             Action::Lose(m, report) => {
                 self.machines[usize::from(m)].channel.remove(report.into());
             }
             Action::Tick(c, view) => self.tick(config, c.into(), view),
-            Action::Step(c, which, fate) => self.step(config, c.into(), which.into(), fate),
+            Action::Step(c, which, fate) => {
+                self.step(config, c.into(), which.into(), fate);
+            }
             Action::ControllerCrash(c, memory) => self.controllers[usize::from(c)].crash(memory),
         }
     }

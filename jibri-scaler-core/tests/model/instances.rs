@@ -12,11 +12,7 @@ use crate::{
 
 /// A tick to its end.
 fn tick(world: &mut World, config: &Config) {
-    let view = View {
-        silent: None,
-        old: false,
-        unsaved: false,
-    };
+    let view = View::default();
     world.tick(config, 0, view);
     while world.controllers[0].is_running() {
         world.step(config, 0, 0, Fate::Well);

@@ -11,10 +11,13 @@
 //! | everybody's next steps, the promises | `explore` | |
 //! | which situations are equal | `canonical` | |
 //! | what controllers may do beside others | `company` | |
-//! | one controller in any world, and what that shows; beside it one that forgets nothing | `alone`, `alone::plain` | |
+//! | one controller in any world, and what that shows; beside it one that forgets nothing | `alone`, `alone::plain`, `plain` | |
+//! | the world with nothing made equal, and the same controller in it | `unreduced` | |
+//! | that it makes no difference when a report comes in | `hearing` | |
 //! | how large the group is, and what two controllers can do to that by accident | `bounds` | |
 //! | what must come in the end | `liveness` | |
 //! | which of them are put together | `configs` | |
+//! | a way through the largest | `sweep` | |
 //! | what happens without each rule | `mutants` | |
 //!
 //! Time is counted in units of one tick, and what lies further back than every limit is all the same, so that there are finitely many
@@ -35,13 +38,18 @@ mod controller;
 mod driven;
 mod explore;
 mod figures;
+mod hearing;
 mod instances;
 mod jibri;
 mod liveness;
 mod mutants;
+mod plain;
+mod sweep;
+mod unreduced;
 mod world;
 
 use figures::{Figures, explore, wander};
+use sweep::sweep;
 use world::{Config, Faults};
 
 fn threads() -> usize {
@@ -111,6 +119,11 @@ fn optimized_a_group_keeps_the_promises() {
         patience: 12,
         ..config
     };
+    let reporting = Config {
+        sessions: 0,
+        patience: 12,
+        ..configs::reporting_bounds()
+    };
     let shrinking = [
         endless(configs::shrinking()),
         Config {
@@ -125,6 +138,8 @@ fn optimized_a_group_keeps_the_promises() {
         company,
         bounds,
         endless(configs::bounds()),
+        configs::hooked(),
+        reporting,
     ]
     .into_iter()
     .chain(shrinking)
@@ -136,12 +151,6 @@ fn optimized_a_group_keeps_the_promises() {
         keeps_the_promises(&wander(&configs::three(), seed, 100_000));
         keeps_the_promises(&wander(&configs::product(), seed, 100_000));
     }
-}
-
-#[test]
-#[ignore = "takes hours and gigabytes even optimized; run on request"]
-fn largest_a_group_keeps_the_promises() {
-    keeps_the_promises(&explore(&configs::reporting(), threads(), None));
 }
 
 /// Which steps the random walks take hangs on their seeds only.
@@ -160,11 +169,9 @@ fn full_a_group_keeps_the_promises() {
     for config in configs::all() {
         keeps_the_promises(&explore(&config, threads(), None));
     }
-    let reporting = configs::reporting_without_a_crash();
-    keeps_the_promises(&explore(&reporting, threads(), None));
-    // Too large to be explored whole.
-    let channel = configs::channel_bounds();
-    keeps_the_promises(&explore(&channel, threads(), Some(4_000_000)));
+    for config in configs::largest() {
+        keeps_the_promises(&sweep(&config, threads(), None));
+    }
     for seed in 0..20 {
         keeps_the_promises(&wander(&configs::three(), seed, 1_000_000));
         keeps_the_promises(&wander(&configs::product(), seed, 1_000_000));

@@ -19,10 +19,11 @@ const LATE: u64 = 1;
 /// So many units is longer than a tick takes.
 pub const LONG: u8 = 2;
 /// A channel of any depth that delays, reorders, duplicates and loses: whatever a Jibri has ever said may be heard at any time, or
-/// never. All that a channel of some depth with these faults does, this one does too, and it has fewer states.
+/// never. All that a channel of some depth with these faults does, this one does too, and it has fewer states. What was heard is read
+/// when a tick begins, and by nothing else, so that it is drawn then (`View::heard`).
 pub const ANY: u8 = u8::MAX;
-/// A channel in which every report arrives when it is sent.
-pub const AT_ONCE: u8 = u8::MAX - 1;
+/// What came in longer ago than so many units is not read: `report_ttl`.
+pub const TTL: u8 = 2;
 /// It is always now: when time passes, all stamps move back.
 pub const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
@@ -158,7 +159,7 @@ pub struct Config {
     /// Whether those are for all machines together, and not for each.
     pub shared: bool,
     pub controllers: u8,
-    /// How many reports may be under way, or [`ANY`], or [`AT_ONCE`].
+    /// How many reports may be under way, or [`ANY`].
     pub channel: u8,
     pub min: u8,
     pub max: u8,
@@ -177,8 +178,6 @@ pub struct Config {
     /// Whether a process that is started anew may have other ports open than before.
     pub rebinding: Rebinding,
     pub faults: Faults,
-    /// Whether controllers tick in each unit of time.
-    pub punctual: bool,
     /// Whether there are other controllers, any number of them, that do whatever a controller may do at any time.
     pub company: bool,
     pub rules: Arc<[jibri_scaler_core::safeguard::Safeguard]>,

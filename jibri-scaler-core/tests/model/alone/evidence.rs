@@ -8,12 +8,12 @@ use jibri_scaler_core::{
 
 use crate::{
     controller::{Controller, Outcome, Probe, Shown},
-    world::{Config, Place},
+    world::{Config, Place, TTL},
 };
 
-/// In units of time: `report_ttl` and `gone_after` of the model.
-const TTL: u8 = 2;
+/// In units of time: `gone_after` of the model, and how long after it was given back the hook of an instance is completed.
 const GONE_AFTER: u8 = 2;
+const LET_GO_AFTER: u8 = 2;
 const LONG_AGO: u8 = 3;
 
 /// What it has seen.
@@ -39,7 +39,8 @@ pub struct Lasting {
     refusing: Option<u8>,
     /// How long ago the newest tick began.
     ticked: u8,
-    given_back: bool,
+    /// How long ago the tick began that has given it back last.
+    given_back: Option<u8>,
 }
 
 /// Whether a retirement is under way in this memory.
@@ -52,7 +53,7 @@ impl Lasting {
     /// `may_look` is whether a tick is under way in which the instance may be looked at.
     pub fn canonical(&mut self, leaves: bool, may_look: bool) {
         if !leaves {
-            (self.told, self.refusing, self.given_back) = (false, None, false);
+            (self.told, self.refusing, self.given_back) = (false, None, None);
         }
         if !may_look && self.refusing.is_none() {
             self.ticked = LONG_AGO;
@@ -69,6 +70,7 @@ impl Evidence {
         let lasting = &mut self.lasting;
         lasting.refusing = lasting.refusing.map(|age| GONE_AFTER.min(older(age)));
         lasting.ticked = older(lasting.ticked);
+        lasting.given_back = lasting.given_back.map(older);
         self.heard = self.heard.map(older).filter(|age| *age < LONG_AGO);
     }
 
@@ -136,8 +138,8 @@ impl Evidence {
     pub fn calls(&mut self, call: &Call, outcome: Outcome) -> Option<&'static str> {
         match (call, outcome) {
             (_, Outcome::Seen(_, Seen::Told(Told::Yes))) => {
-                self.lasting.told = true;
-                self.lasting.refusing = None;
+                let lasting = &mut self.lasting;
+                (lasting.told, lasting.refusing, lasting.given_back) = (true, None, None);
             }
             (_, Outcome::Seen(_, Seen::Looked(seen) | Seen::LookedLast(seen))) => match seen {
                 Presence::BothRefuse => {
@@ -152,12 +154,20 @@ impl Evidence {
                 let lasting = &mut self.lasting;
                 let is_long = lasting.refusing.is_some_and(|age| age >= GONE_AFTER);
                 let is_gone = lasting.told && is_long && self.refused_now;
-                lasting.given_back |= is_gone;
+                if is_gone {
+                    lasting.given_back = Some(lasting.ticked);
+                }
                 if !(in_service && (is_gone || is_handed_over)) {
                     return Some("ended");
                 }
             }
-            (Call::Complete(_), _) if !self.lasting.given_back => return Some("completed"),
+            (Call::Complete(_), _) => {
+                let lasting = &self.lasting;
+                let waited = |given_back: u8| given_back - lasting.ticked >= LET_GO_AFTER;
+                if !lasting.given_back.is_some_and(waited) {
+                    return Some("completed");
+                }
+            }
             _ => {}
         }
         None

@@ -1,156 +1,24 @@
-//! A controller as it runs: on a clock that goes on, and with nothing forgotten. Next to it the one of the model makes the same calls, so
-//! that what the model forgets, and what it takes for equal, makes no difference.
+//! Next to a controller that forgets nothing, and in any world, the one of the model makes the same calls.
 
 use std::collections::BTreeSet;
 
-use jibri_scaler_core::{
-    FleetSnapshot, Group, Instance, Timestamp,
-    controller::course::{Course, Held, Recent, begin},
-    decide,
-    observe::{AgentReport, model::Kept},
-    policy::MinIdle,
-    retirement::Phase,
-};
+use jibri_scaler_core::retirement::Phase;
 
 use super::*;
-use crate::{
-    controller::{limits, status},
-    driven::Dice,
-    world::{UNIT, id_of},
-};
+use crate::{driven::Dice, plain::Plain};
 
-struct Plain {
-    now: Timestamp,
-    memory: Memory,
-    recent: Recent,
-    kept: Kept,
-    heard: Option<(Status, Timestamp)>,
-    course: Option<Course>,
-    call: Option<Call>,
-    /// What it has just saved.
-    saves: Vec<Memory>,
-}
-
-impl Plain {
-    fn new() -> Self {
-        Self {
-            now: NOW,
-            memory: Memory::default(),
-            recent: Recent::default(),
-            kept: Kept::default(),
-            heard: None,
-            course: None,
-            call: None,
-            saves: Vec::new(),
+fn live(config: &Config, plain: &mut Plain, step: Step) {
+    match step {
+        Step::Pass => plain.pass(),
+        Step::Hear(said) => plain.hear(0, said, 0),
+        Step::Tick(scene) => plain.tick(config, &scene.listing(), scene.unsaved),
+        Step::Answer(outcome) => plain.answer(outcome),
+        Step::CrashAfterSave(which) => {
+            let saved = plain.saves.swap_remove(which.into());
+            plain.come_back(config, saved);
         }
-    }
-
-    fn row(&mut self, config: &Config, scene: Scene) -> Option<Instance> {
-        let (shown, now) = (scene.machine, self.now);
-        if !shown.place.is_listed() {
-            (self.kept, self.heard) = (Kept::default(), None);
-            return None;
-        }
-        let mut row = Instance::new(id_of(0), shown.place.lifecycle());
-        row.protected = shown.protected;
-        let ttl = limits().report_ttl();
-        if let Some((said, at)) = self.heard.filter(|(_, at)| now.since(*at) <= ttl) {
-            let report = AgentReport::new(at, status(said), "1");
-            self.kept.heard(&mut row, report, scene.has_hook, ttl, now);
-        } else {
-            let is_asked = config.direct && shown.place.counts();
-            self.kept
-                .probed(&mut row, is_asked.then(|| shown.probed()), now);
-        }
-        Some(row)
-    }
-
-    fn tick(&mut self, config: &Config, scene: Scene) {
-        let rows = self.row(config, scene).into_iter().collect();
-        let mut group = Group::new(config.min.into(), config.max.into(), scene.desired.into());
-        group.safe_retirement = config.direct || scene.has_hook;
-        let snapshot = FleetSnapshot::new(group, rows);
-        let before = std::mem::take(&mut self.memory);
-        let policy = MinIdle::new(config.wanted).expect("in range");
-        let limits = limits();
-        let decision = decide(&policy, &limits, &snapshot, self.now, before.clone());
-        let mut begun = begin(&decision, &snapshot, &limits, &before, config.direct);
-        let mut held = Held {
-            memory: &mut begun.memory,
-            recent: &mut self.recent,
-            limits: &limits,
-        };
-        if scene.unsaved && begun.course.next(&mut held) == Call::Save {
-            begun.course.done(&mut held, Err(PortErrorKind::Transient));
-        }
-        self.memory = begun.memory;
-        self.go_on(begun.course);
-    }
-
-    fn answer(&mut self, outcome: Outcome) {
-        let Some(mut course) = self.course.take() else {
-            return;
-        };
-        let limits = limits();
-        let mut held = Held {
-            memory: &mut self.memory,
-            recent: &mut self.recent,
-            limits: &limits,
-        };
-        match outcome {
-            Outcome::Seen(index, seen) => course.seen(&mut held, &id_of(index), seen),
-            Outcome::Done(result) => course.done(&mut held, result),
-        }
-        self.go_on(course);
-    }
-
-    fn go_on(&mut self, mut course: Course) {
-        let limits = limits();
-        loop {
-            let mut held = Held {
-                memory: &mut self.memory,
-                recent: &mut self.recent,
-                limits: &limits,
-            };
-            match course.next(&mut held) {
-                Call::Save => {
-                    course.done(&mut held, Ok(()));
-                    self.saves.push(self.memory.clone());
-                }
-                Call::Done => {
-                    (self.course, self.call) = (None, None);
-                    return;
-                }
-                call => {
-                    (self.course, self.call) = (Some(course), Some(call));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn step(&mut self, config: &Config, step: Step) {
-        match step {
-            Step::Pass => self.now = self.now + std::time::Duration::from_secs(UNIT),
-            Step::Hear(said) => self.heard = Some((said, self.now)),
-            Step::Tick(scene) => self.tick(config, scene),
-            Step::Answer(outcome) => self.answer(outcome),
-            Step::CrashAfterSave(which) => {
-                let saved = self.saves.swap_remove(which.into());
-                *self = Self {
-                    now: self.now,
-                    memory: saved,
-                    ..Self::new()
-                };
-            }
-            Step::GoOn => self.saves.clear(),
-            Step::Crash => {
-                *self = Self {
-                    now: self.now,
-                    ..Self::new()
-                };
-            }
-        }
+        Step::GoOn => plain.saves.clear(),
+        Step::Crash => plain.come_back(config, Memory::default()),
     }
 }
 
@@ -241,7 +109,7 @@ fn walk(any: &AnyWorld, seed: u64) -> BTreeSet<&'static str> {
     let config = &any.config;
     let mut dice = Dice::new(seed);
     let (mut phases, mut lived) = (BTreeSet::new(), Vec::new());
-    let mut plain = Plain::new();
+    let mut plain = Plain::new(config);
     let mut raw = any.init_states().remove(0);
     let mut equal = raw.clone();
     let phase = |memory: &Memory| {
@@ -265,7 +133,7 @@ fn walk(any: &AnyWorld, seed: u64) -> BTreeSet<&'static str> {
         let step = steps[dice.below(steps.len())];
         lived.push(step);
         let same = in_place_of(any, &equal, &raw, step);
-        plain.step(config, step);
+        live(config, &mut plain, step);
         raw = any.step(&raw, step);
         equal = any.step(&equal, same);
         equal.canonical(config);

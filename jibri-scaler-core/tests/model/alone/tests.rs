@@ -52,9 +52,13 @@ const fn said(busy: Busy, healthy: bool) -> Probe {
 }
 
 const fn tick(probe: Probe) -> Step {
+    tick_at(Place::InService, probe)
+}
+
+const fn tick_at(place: Place, probe: Probe) -> Step {
     Step::Tick(Scene {
         machine: Shown {
-            place: Place::InService,
+            place,
             protected: true,
             probe,
         },
@@ -171,6 +175,24 @@ fn one_that_answers_after_it_was_given_back_has_not_refused_without_a_gap() {
     ]);
     let (unfounded, call) = live(&[], &steps);
     assert_eq!((unfounded, call), (None, None), "it refuses anew");
+}
+
+#[test]
+fn the_hook_of_what_was_given_back_is_let_go_after_some_time_and_not_before() {
+    let held = tick_at(Place::Waiting(0), DOWN);
+    let mut steps = GIVEN_BACK_IN_VAIN[..15].to_vec();
+    steps.extend([Step::Pass, held]);
+    assert_eq!(
+        live(&[], &steps),
+        (None, None),
+        "its agent may be there yet"
+    );
+    steps.extend([Step::Pass, held]);
+    let (unfounded, call) = live(&[], &steps);
+    assert_eq!(unfounded, None);
+    assert!(matches!(call, Some(Call::Complete(_))), "{call:?}");
+    steps.push(DONE);
+    assert_eq!(live(&[], &steps), (None, None));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use jibri_scaler_core::{
     port::{Decrement, PortErrorKind, Presence, Told},
 };
 
-use super::{Controller, Fate, Went, limits};
+use super::{Controller, Fate, LET_GO_AFTER, Went, limits};
 use crate::{
     alone,
     aws::Answer,
@@ -36,6 +36,7 @@ impl Controller {
             memory: &mut memory,
             recent: &mut self.recent,
             limits: &limits,
+            let_go_after: LET_GO_AFTER,
         };
         match outcome {
             Outcome::Seen(index, seen) => running.course.seen(&mut held, &id_of(index), seen),
@@ -69,11 +70,9 @@ impl Controller {
 }
 
 impl World {
-    /// Makes the call that is next, and goes on to the one after.
-    pub fn step(&mut self, config: &Config, c: usize, which: usize, fate: Fate) {
-        let Some(call) = self.controllers[c].call() else {
-            return;
-        };
+    /// Makes the call that is next, and goes on to the one after. Returns what the controller hears of it.
+    pub fn step(&mut self, config: &Config, c: usize, which: usize, fate: Fate) -> Option<Outcome> {
+        let call = self.controllers[c].call()?;
         let size = self.controllers[c].running.as_ref().map(|it| it.size);
         if let Some(broken) = size.and_then(|size| size.asked(config, &call)) {
             self.broke(broken);
@@ -89,6 +88,7 @@ impl World {
         if config.rules.is_empty() && !company::may_do(config, &before, self) {
             self.broke(Broken::UnknownAct);
         }
+        Some(outcome)
     }
 
     fn perform(
@@ -121,7 +121,7 @@ impl World {
                 self.terminate(config, index_of(id), *decrement)
             }
             Call::Complete(id) if acts => {
-                self.complete(config, index_of(id), false);
+                self.let_go(config, index_of(id));
                 Answer::Done
             }
             Call::Jibris(errands) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jibri_scaler_core::{
-    Breach, Decision, DrainPath, FleetSnapshot, Memory, Reachability,
+    Breach, Decision, DrainPath, FleetSnapshot, Memory, Reachability, Timestamp,
     controller::course::{Call, Held, begin},
     decide,
     policy::MinIdle,
@@ -11,10 +11,11 @@ use jibri_scaler_core::{
     safeguard::{Safeguard, holds},
 };
 
-use super::{Controller, Listing, Running, View, Went, bounds, limits, settled};
+use super::{Controller, LET_GO_AFTER, Listing, Running, View, Went, bounds, limits, settled};
 use crate::{
     alone, company,
-    world::{Broken, Config, NOW, Place, World},
+    jibri::Status,
+    world::{Broken, Config, NOW, Place, World, horizon, id_of},
 };
 
 /// What a tick has decided.
@@ -34,14 +35,14 @@ impl Controller {
         &mut self,
         config: &Config,
         listing: &Listing,
-        unsaved: bool,
+        view: View,
         is_held_to: bool,
     ) -> Decided {
         let snapshot = self.see(config, listing);
-        let before = Arc::clone(&self.memory);
+        let before = self.remembers(view);
         let policy = MinIdle::new(config.wanted).expect("in range");
         let limits = limits();
-        let decision = decide(&policy, &limits, &snapshot, NOW, (*before).clone());
+        let decision = decide(&policy, &limits, &snapshot, NOW, before.clone());
         let begun = begin(&decision, &snapshot, &limits, &before, config.direct);
         // Beside another controller more is coming than what has been launched.
         let coming = if config.controllers == 1 {
@@ -66,11 +67,12 @@ impl Controller {
         };
         self.ticked = true;
         let mut memory = begun.memory.clone().moved(settled);
-        if unsaved {
+        if view.unsaved {
             let mut held = Held {
                 memory: &mut memory,
                 recent: &mut self.recent,
                 limits: &limits,
+                let_go_after: LET_GO_AFTER,
             };
             if running.course.next(&mut held) == Call::Save {
                 running
@@ -87,6 +89,23 @@ impl Controller {
             begun: begun.memory,
             went,
         }
+    }
+}
+
+impl Controller {
+    /// What it remembers, with who of those that have been idle for long is so for longest.
+    fn remembers(&self, view: View) -> Memory {
+        let memory = (*self.memory).clone();
+        match view.longest {
+            Some(index) => memory.with_idle_since(&id_of(index.into()), Timestamp::MIN),
+            None => memory,
+        }
+    }
+
+    /// Whether this one has been idle for so long that since when is forgotten: another one may have been for longer, or less long.
+    pub fn is_long_idle(&self, index: usize) -> bool {
+        let since = self.memory.idle_since(&id_of(index));
+        since.is_some_and(|since| since <= horizon(NOW))
     }
 }
 
@@ -123,13 +142,19 @@ impl Decided {
 impl World {
     /// A tick of this controller, up to its first call.
     pub fn tick(&mut self, config: &Config, c: usize, view: View) {
+        for (index, heard) in view.heard.into_iter().enumerate() {
+            if let Some((which, units)) = heard {
+                let status = self.machines[index].channel[usize::from(which)];
+                self.hears(c, index, status, units);
+            }
+        }
         let listing = self.listing(config, c, view);
         if !alone::may_be_shown(&listing) {
             self.broke(Broken::UnknownInput);
         }
         // What it has not seen it cannot be held to.
         let is_held_to = !view.old;
-        let decided = self.controllers[c].tick(config, &listing, view.unsaved, is_held_to);
+        let decided = self.controllers[c].tick(config, &listing, view, is_held_to);
         if let Some(broken) = decided.beyond(config) {
             self.broke(broken);
         }
@@ -141,6 +166,14 @@ impl World {
         if config.rules.is_empty() && !company::may_do(config, &before, self) {
             self.broke(Broken::UnknownAct);
         }
+    }
+
+    /// A report of this machine has come in at this controller.
+    pub fn hears(&mut self, c: usize, index: usize, status: Status, units: u8) {
+        if !alone::may_be_heard(status) {
+            self.broke(Broken::UnknownInput);
+        }
+        self.controllers[c].received(index, status, units);
     }
 
     pub(super) fn had_time(&mut self, machines: &[usize]) {
