@@ -24,7 +24,9 @@
 //!
 //! That what is forgotten of a controller makes no difference is tested, too: in `alone::plain` one that forgets nothing makes the same calls.
 
-use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::{hash::Hash, sync::LazyLock};
+
+use ahash::RandomState;
 
 use crate::{
     jibri::{Exit, Process},
@@ -34,6 +36,11 @@ use crate::{
 impl World {
     /// The same in the form that stands for all that behave like it.
     pub fn canonical(&mut self, config: &Config) {
+        self.canonical_after(config, None);
+    }
+
+    /// The same where it was that before, in this form: what has not changed since has it already.
+    pub fn canonical_after(&mut self, config: &Config, before: Option<&Self>) {
         for machine in &mut self.machines {
             if let Some(agent) = &mut machine.agent {
                 agent.canonical();
@@ -53,7 +60,12 @@ impl World {
             self.outside = 0;
             self.restarts = 0;
         }
-        for controller in &mut self.controllers {
+        let ended = |world: &Self| world.count(|place| place == Place::Ended);
+        let before = before.filter(|before| ended(before) == ended(self));
+        for (c, controller) in self.controllers.iter_mut().enumerate() {
+            if before.is_some_and(|before| before.controllers[c] == *controller) {
+                continue;
+            }
             for (index, machine) in self.machines.iter().enumerate() {
                 if machine.place == Place::Ended {
                     controller.forget(index);
@@ -71,7 +83,7 @@ impl World {
 
 /// The same in each run.
 pub fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    // With fixed keys, as stateright has it. Half of what the checker does is hashing.
+    static KEYS: LazyLock<RandomState> = LazyLock::new(|| RandomState::with_seeds(1, 2, 3, 4));
+    KEYS.hash_one(value)
 }

@@ -9,7 +9,10 @@ mod tick;
 pub use call::Outcome;
 pub use see::{Listing, Probe, Shown, status};
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use jibri_scaler_core::{
     Limits, Memory, Timestamp,
@@ -100,7 +103,10 @@ pub struct View {
 /// How long after it was given back the hook of an instance is completed.
 pub const LET_GO_AFTER: Duration = Duration::from_secs(2 * UNIT);
 
-pub fn limits() -> Limits {
+/// The memory of one that remembers nothing.
+static NOTHING: LazyLock<Arc<Memory>> = LazyLock::new(Arc::default);
+
+static LIMITS: LazyLock<Limits> = LazyLock::new(|| {
     let unit = Duration::from_secs(UNIT);
     Limits::default()
         .with_idle_timeout(Duration::ZERO)
@@ -108,6 +114,10 @@ pub fn limits() -> Limits {
         .and_then(|limits| limits.with_boot_deadline(2 * unit))
         .and_then(|limits| limits.with_gone_after(2 * unit))
         .expect("inside their ranges")
+});
+
+pub fn limits() -> &'static Limits {
+    &LIMITS
 }
 
 impl Controller {
@@ -166,7 +176,7 @@ impl Controller {
         Some(running.course.next(&mut Held {
             memory: &mut memory,
             recent: &mut recent,
-            limits: &limits(),
+            limits: limits(),
             let_go_after: LET_GO_AFTER,
         }))
     }
@@ -272,10 +282,11 @@ impl Controller {
         if !config.faults.old_listing {
             self.old_desired = None;
         }
-        if !config.faults.controllers {
-            self.saved = Arc::default();
-        }
-        self.saved = settled_by(&self.saved, NOW);
+        self.saved = if config.faults.controllers {
+            settled_by(&self.saved, NOW)
+        } else {
+            Arc::clone(&NOTHING)
+        };
         if self.may_undo() {
             let memory = (*self.memory).clone();
             self.memory = Arc::new(memory.within(horizon(self.begun())));
@@ -394,13 +405,12 @@ impl Controller {
     /// Saves what is to be saved, up to the next call to the world.
     fn go_on(&mut self, mut running: Running) -> Went {
         let mut memory = (*self.memory).clone();
-        let limits = limits();
         let mut went = Went::default();
         loop {
             let mut held = Held {
                 memory: &mut memory,
                 recent: &mut self.recent,
-                limits: &limits,
+                limits: limits(),
                 let_go_after: LET_GO_AFTER,
             };
             match running.course.next(&mut held) {
@@ -448,7 +458,7 @@ pub fn as_read_of_the_retired(status: Status) -> Status {
 /// The same memory without what no rule reads of what is being retired, for ticks that begin then or later.
 pub fn settled_by(memory: &Arc<Memory>, begun: Timestamp) -> Arc<Memory> {
     let memory = (**memory).clone();
-    Arc::new(memory.settled(&limits(), begun, horizon(begun)))
+    Arc::new(memory.settled(limits(), begun, horizon(begun)))
 }
 
 /// The ways that a controller knows to retire what it sees, for the properties.

@@ -79,7 +79,7 @@ impl Model for Exploration {
         let mut next = world.clone();
         Safeguard::without(&self.0.rules, || {
             next.act(&self.0, action);
-            next.canonical(&self.0);
+            next.canonical_after(&self.0, Some(world));
         });
         (next != *world).then_some(next)
     }

@@ -95,13 +95,12 @@ impl Plain {
         let snapshot = FleetSnapshot::new(group, rows);
         let before = std::mem::take(&mut self.memory);
         let policy = MinIdle::new(config.wanted).expect("in range");
-        let limits = limits();
-        let decision = decide(&policy, &limits, &snapshot, self.now, before.clone());
-        let mut begun = begin(&decision, &snapshot, &limits, &before, config.direct);
+        let decision = decide(&policy, limits(), &snapshot, self.now, before.clone());
+        let mut begun = begin(&decision, &snapshot, limits(), &before, config.direct);
         let mut held = Held {
             memory: &mut begun.memory,
             recent: &mut self.recent,
-            limits: &limits,
+            limits: limits(),
             let_go_after: LET_GO_AFTER,
         };
         if unsaved && begun.course.next(&mut held) == Call::Save {
@@ -116,11 +115,10 @@ impl Plain {
         let Some(mut course) = self.course.take() else {
             return;
         };
-        let limits = limits();
         let mut held = Held {
             memory: &mut self.memory,
             recent: &mut self.recent,
-            limits: &limits,
+            limits: limits(),
             let_go_after: LET_GO_AFTER,
         };
         match outcome {
@@ -131,12 +129,11 @@ impl Plain {
     }
 
     fn go_on(&mut self, mut course: Course) {
-        let limits = limits();
         loop {
             let mut held = Held {
                 memory: &mut self.memory,
                 recent: &mut self.recent,
-                limits: &limits,
+                limits: limits(),
                 let_go_after: LET_GO_AFTER,
             };
             match course.next(&mut held) {

@@ -3,7 +3,7 @@
 //! broken promise is a way, and not the shortest.
 
 use std::{
-    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hasher},
+    hash::{BuildHasherDefault, Hasher},
     mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
@@ -12,6 +12,7 @@ use std::{
 use stateright::Model;
 
 use crate::{
+    canonical::hash,
     explore::{Action, Exploration},
     figures::{Figures, now},
     world::{Config, World},
@@ -114,7 +115,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Sweep {
     /// Whether it was not seen before.
     fn is_new(&self, world: &World) -> bool {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(world);
+        let hash = hash(world);
         let shard = usize::try_from(hash >> 56).expect("a byte");
         lock(&self.seen[shard]).insert(hash)
     }

@@ -31,11 +31,10 @@ impl Controller {
         };
         let mut running = (*running).clone();
         let mut memory = (*self.memory).clone();
-        let limits = limits();
         let mut held = Held {
             memory: &mut memory,
             recent: &mut self.recent,
-            limits: &limits,
+            limits: limits(),
             let_go_after: LET_GO_AFTER,
         };
         match outcome {

@@ -41,9 +41,8 @@ impl Controller {
         let snapshot = self.see(config, listing);
         let before = self.remembers(view);
         let policy = MinIdle::new(config.wanted).expect("in range");
-        let limits = limits();
-        let decision = decide(&policy, &limits, &snapshot, NOW, before.clone());
-        let begun = begin(&decision, &snapshot, &limits, &before, config.direct);
+        let decision = decide(&policy, limits(), &snapshot, NOW, before.clone());
+        let begun = begin(&decision, &snapshot, limits(), &before, config.direct);
         // Beside another controller more is coming than what has been launched.
         let coming = if config.controllers == 1 {
             decision.tally.booting
@@ -71,7 +70,7 @@ impl Controller {
             let mut held = Held {
                 memory: &mut memory,
                 recent: &mut self.recent,
-                limits: &limits,
+                limits: limits(),
                 let_go_after: LET_GO_AFTER,
             };
             if running.course.next(&mut held) == Call::Save {
