@@ -142,7 +142,7 @@ impl Machine {
     }
 
     /// What may have come in of its reports since that controller's last tick, where anything may at any time.
-    pub fn may_be_heard(&self, by: &Controller) -> Vec<Heard> {
+    pub fn unread(&self, by: &Controller) -> Vec<Heard> {
         let longest = by.units_since_tick().min(TTL);
         let said = 0..u8::try_from(self.channel.len()).expect("few");
         said.flat_map(|which| (0..=longest).map(move |units| (which, units)))

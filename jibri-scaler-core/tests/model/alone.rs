@@ -303,7 +303,7 @@ impl AnyWorld {
             }
             Step::Hear(status) => {
                 next.evidence.hears();
-                next.controller.receive(0, status);
+                next.controller.receive(0, status, 0);
             }
             Step::Tick(scene) => next.tick(&self.config, scene),
             Step::Answer(outcome) => next.answer(&self.config, outcome),

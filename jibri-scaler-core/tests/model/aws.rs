@@ -6,7 +6,7 @@ use jibri_scaler_core::{
     safeguard::{Safeguard, holds},
 };
 
-use crate::world::{Broken, Config, Place, World};
+use crate::world::{Broken, Config, LONG, Place, World};
 
 /// What the API answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +76,17 @@ impl World {
         true
     }
 
-    /// The same by a controller, for an instance that it has given back. It has not heard of its agent for as long, and knows as much of
-    /// what was uploaded as where there is none.
+    /// The same by a controller, for an instance that it has given back. Once that is long ago, and its agent was not heard meanwhile, the
+    /// controller knows as much of what was uploaded as where there is none.
     pub fn let_go(&mut self, config: &Config, index: usize) {
-        if matches!(self.machines[index].place, Place::Waiting(_)) {
-            self.machines[index].jibri.unsaved = false;
-            self.give_back(config, index, false);
+        let machine = &mut self.machines[index];
+        if !matches!(machine.place, Place::Waiting(_)) {
+            return;
         }
+        if machine.place == Place::Waiting(LONG) {
+            machine.jibri.unsaved = false;
+        }
+        self.give_back(config, index, false);
     }
 
     /// The machine and its disk are no more. `forced` is whether somebody took it who is none of ours.

@@ -4,7 +4,7 @@
 //! steps is compared with it: what it does to the world must be one of these, or nothing. So what was explored in company holds beside
 //! any number of such controllers.
 
-use crate::world::{Config, Machine, Place, World};
+use crate::world::{Config, LONG, Machine, Place, World};
 
 /// What a controller may do. The number is that of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,9 +32,10 @@ impl Machine {
     }
 
     /// Whether a controller may end the wait of its hook now: that it does so only for one that it has given back, and so only where
-    /// nobody records, is what it promises the others.
+    /// nobody records, is what it promises the others; and that its agent has had the time to keep what was not uploaded.
     fn may_be_completed(&self) -> bool {
-        matches!(self.place, Place::Waiting(_)) && !self.jibri.is_working()
+        let is_kept = self.jibri.unsaved && self.place != Place::Waiting(LONG);
+        matches!(self.place, Place::Waiting(_)) && !self.jibri.is_working() && !is_kept
     }
 }
 

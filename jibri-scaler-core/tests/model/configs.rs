@@ -199,7 +199,23 @@ pub fn reporting_without_a_crash() -> Config {
     }
 }
 
-/// The same with one report under way at a time, which is not lost, and a controller without HTTP: it hands over, also while the agent
+/// One whose uploads fail, beside an agent that the controller does not hear: it retires the Jibri over HTTP, and lets go what the agent may
+/// be keeping.
+pub fn unheard() -> Config {
+    Config {
+        name: "one Jibri, its agent that is not heard, one controller with HTTP, uploads that fail",
+        channel: 0,
+        outside: 0,
+        faults: Faults {
+            finalize: true,
+            slow: true,
+            ..NONE
+        },
+        ..reporting()
+    }
+}
+
+/// One report under way at a time, which is not lost, and a controller without HTTP: it hands over, also while the agent
 /// leaves by itself and keeps what it has not uploaded.
 pub fn handed_over() -> Config {
     Config {
@@ -413,6 +429,7 @@ pub fn all() -> Vec<Config> {
         ),
         draining_beside(),
         agents_shrinking(),
+        unheard(),
         reporting_without_a_crash(),
     ];
     all.into_iter().map(alive).collect()

@@ -3,10 +3,12 @@
 
 mod bounds;
 mod call;
+mod canonical;
 mod see;
 mod tick;
 
 pub use call::Outcome;
+pub use canonical::{as_read, as_read_of_the_retired, settled_by};
 pub use see::{Listing, Probe, Shown, status};
 
 use std::{
@@ -17,13 +19,12 @@ use std::{
 use jibri_scaler_core::{
     Limits, Memory, Timestamp,
     controller::course::{Call, Course, Held, Recent},
-    retirement::{MAX_RETURNS, Phase},
-    safeguard::{Safeguard, holds},
+    retirement::{MAX_RETURNS, Phase, Retirement},
 };
 
 use crate::{
     jibri::{Busy, Status},
-    world::{Config, NOW, UNIT, aged, horizon, id_of, settled, units_before},
+    world::{Config, NOW, UNIT, aged, id_of, settled, units_before},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -96,12 +97,14 @@ pub struct View {
     pub unsaved: bool,
     /// What came in since the last tick, where anything may at any time, of at most three machines.
     pub heard: [Option<Heard>; 3],
-    /// Who has been idle for longest, of those that have been for so long that since when is forgotten.
+    /// Who has been idle for longest, of those that have been for so long that since when is forgotten; of several others the order is that
+    /// of their ids.
     pub longest: Option<u8>,
 }
 
-/// How long after it was given back the hook of an instance is completed.
-pub const LET_GO_AFTER: Duration = Duration::from_secs(2 * UNIT);
+/// How long after it was given back the hook of an instance is completed: after the tick that did that has begun, which may take a unit, the
+/// hook waits for [`LONG`](crate::world::LONG).
+pub const LET_GO_AFTER: Duration = Duration::from_secs(3 * UNIT);
 
 /// The memory of one that remembers nothing.
 static NOTHING: LazyLock<Arc<Memory>> = LazyLock::new(Arc::default);
@@ -200,6 +203,12 @@ impl Controller {
         self.memory.retirements().contains_key(&id_of(index))
     }
 
+    /// Whether it has given this one back, and completes its hook in the end.
+    pub fn has_given_back(&self, index: usize) -> bool {
+        let retirement = self.memory.retirements().get(&id_of(index));
+        retirement.is_some_and(Retirement::was_released)
+    }
+
     pub fn takes_for_gone(&self, index: usize) -> bool {
         let retirement = self.memory.retirements().get(&id_of(index));
         retirement.is_some_and(|retirement| retirement.phase() == Phase::Gone)
@@ -221,12 +230,8 @@ impl Controller {
         self.running = None;
     }
 
-    pub fn receive(&mut self, index: usize, status: Status) {
-        self.received(index, status, 0);
-    }
-
-    /// It came in so many units ago.
-    pub fn received(&mut self, index: usize, status: Status, units: u8) {
+    /// A report of this machine came in so many units ago.
+    pub fn receive(&mut self, index: usize, status: Status, units: u8) {
         let at = units_before(NOW, units.into());
         let newest = &mut self.inbox[index];
         if newest.is_none_or(|(_, newest)| newest <= at) {
@@ -239,74 +244,6 @@ impl Controller {
         self.inbox[index] = None;
     }
 
-    /// What it has heard, and what it has read of that, is forgotten.
-    pub fn forget_reports(&mut self) {
-        self.inbox.fill(None);
-        for known in &mut self.known {
-            known.report = None;
-        }
-    }
-
-    /// What no later step reads is forgotten.
-    pub fn canonical(&mut self, config: &Config, is_over: bool) {
-        if is_over {
-            *self = Self::new(config);
-        }
-        // Where a tick has begun, the next one is a unit away.
-        let soon = u64::from(self.ticked) * UNIT;
-        let is_stale = |at: Timestamp| {
-            NOW.since(at) + Duration::from_secs(soon) > limits().report_ttl()
-                && holds(Safeguard::StaleIsUnknown)
-        };
-        for (known, heard) in self.known.iter_mut().zip(&mut self.inbox) {
-            if let Some((status, at)) = heard {
-                *status = as_read(if is_stale(*at) { Status::IDLE } else { *status });
-            }
-            if let Some(kept) = &mut known.report {
-                // What is heard takes its place.
-                let (status, at) = heard.unwrap_or(*kept);
-                *kept = if is_stale(at) {
-                    (Status::IDLE, settled(Timestamp::MIN))
-                } else {
-                    (as_read(status), at)
-                };
-            }
-        }
-        if config.machines == 1 {
-            self.recent.not_given_back = None;
-        }
-        if holds(Safeguard::OnlyRaised) {
-            let is_read = |(to, _): &(u32, Timestamp)| *to > 1;
-            self.recent.capacity_set = self.recent.capacity_set.filter(is_read);
-        }
-        if !config.faults.old_listing {
-            self.old_desired = None;
-        }
-        self.saved = if config.faults.controllers {
-            settled_by(&self.saved, NOW)
-        } else {
-            Arc::clone(&NOTHING)
-        };
-        if self.may_undo() {
-            let memory = (*self.memory).clone();
-            self.memory = Arc::new(memory.within(horizon(self.begun())));
-        } else {
-            self.memory = settled_by(&self.memory, self.begun());
-            for index in 0..self.known.len() {
-                self.forget_of_the_retired(index);
-            }
-        }
-    }
-
-    /// What only the world asks for, beside which it is alone here, is forgotten.
-    pub fn alone(&mut self) {
-        if let Some(running) = &mut self.running {
-            let running = Arc::make_mut(running);
-            running.unprotected.clear();
-            (running.missing, running.size) = (0, bounds::Size(0));
-        }
-    }
-
     /// Whether it may turn out that a retirement that it remembers has not begun.
     pub fn may_undo(&self) -> bool {
         let running = self.running.as_ref();
@@ -316,39 +253,6 @@ impl Controller {
     /// Whether it knows a way to tell this one.
     pub fn knows_a_way(&self, index: usize) -> bool {
         self.known[index].direct
-    }
-
-    /// Of one whose retirement is under way only what is new is read, and of that whether it is busy; unless that may be given up, and the
-    /// rest is read again.
-    fn forget_of_the_retired(&mut self, index: usize) {
-        let Some(retirement) = self.memory.retirements().get(&id_of(index)) else {
-            return;
-        };
-        // Whether it could be told is asked before.
-        self.known[index].direct = true;
-        if !retirement.phase().is_under_way() {
-            return;
-        }
-        // A tick that is under way may find that it is to be told anew since that began.
-        let whole_since = match (self.reads_work_only(index), &self.running) {
-            (false, _) => retirement.asked_since(),
-            (true, Some(_)) => self.begun(),
-            (true, None) => NOW,
-        };
-        let is_read = |at: Timestamp| at > whole_since;
-        if let Some((status, at)) = &mut self.known[index].report
-            && !is_read(*at)
-        {
-            *status = as_read_of_the_retired(*status);
-            if self.inbox[index].is_none() {
-                (*status, *at) = (Status::IDLE, settled(Timestamp::MIN));
-            }
-        }
-        if let Some((status, at)) = &mut self.inbox[index]
-            && !is_read(*at)
-        {
-            *status = as_read_of_the_retired(*status);
-        }
     }
 
     /// The same of what it hears now.
@@ -434,31 +338,6 @@ impl Controller {
         self.memory = Arc::new(memory);
         went
     }
-}
-
-/// What is read of what one says: whether one that is busy is healthy only findings say.
-pub fn as_read(status: Status) -> Status {
-    Status {
-        healthy: status.healthy || status.busy == Busy::Busy,
-        ..status
-    }
-}
-
-/// What is read of what one says whose retirement is under way.
-pub fn as_read_of_the_retired(status: Status) -> Status {
-    match status.busy {
-        Busy::Busy => Status {
-            busy: Busy::Busy,
-            healthy: true,
-        },
-        _ => Status::IDLE,
-    }
-}
-
-/// The same memory without what no rule reads of what is being retired, for ticks that begin then or later.
-pub fn settled_by(memory: &Arc<Memory>, begun: Timestamp) -> Arc<Memory> {
-    let memory = (**memory).clone();
-    Arc::new(memory.settled(limits(), begun, horizon(begun)))
 }
 
 /// The ways that a controller knows to retire what it sees, for the properties.

@@ -46,7 +46,7 @@ pub enum Action {
     /// `notifyConfigChanged`.
     Reconfigure(u8),
     Crash(u8),
-    /// Somebody starts the process by hand while the release check runs.
+    /// Somebody starts the process by hand: while the release check runs, or between two ticks.
     ByHand(u8),
     Agent(u8, AgentStep),
     /// A report arrives at a controller, and may arrive once more.
@@ -250,7 +250,7 @@ impl World {
         if config.channel == ANY {
             for (index, machine) in self.machines.iter().enumerate() {
                 let without = views.clone();
-                for heard in machine.may_be_heard(controller) {
+                for heard in machine.unread(controller) {
                     views.extend(without.iter().map(|view| {
                         let mut view = *view;
                         view.heard[index] = Some(heard);

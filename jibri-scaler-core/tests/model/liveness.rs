@@ -9,7 +9,7 @@ use crate::{
     controller::{Fate, View, is_given_up},
     explore::Action,
     jibri::{Finalize, Process, Work},
-    world::{Config, Machine, Place, World},
+    world::{Config, LONG, Machine, Place, World},
 };
 
 /// More steps than anybody takes in one unit without faults.
@@ -99,7 +99,10 @@ impl World {
         if self.is_surplus(config, index) {
             actions.push(Action::ScaleIn(m));
         }
-        if machine.place == Place::Waiting(2) && machine.agent.is_none() {
+        // The hook waits for longer than a controller does that has given the machine back.
+        let is_let_go = self.controllers.iter().any(|it| it.has_given_back(index));
+        let is_over = machine.place == Place::Waiting(LONG) && machine.agent.is_none();
+        if is_over && !is_let_go {
             actions.push(Action::HookTimesOut(m));
         }
         let is_new = jibri.process == Process::NotStarted;
@@ -132,7 +135,7 @@ impl World {
         if let Some(reading) = agent.and_then(crate::agent::Agent::reading) {
             self.machines[index].channel.clear();
             for controller in &mut self.controllers {
-                controller.receive(index, reading);
+                controller.receive(index, reading, 0);
             }
         }
     }

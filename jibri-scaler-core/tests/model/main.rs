@@ -17,7 +17,7 @@
 //! | how large the group is, and what two controllers can do to that by accident | `bounds` | |
 //! | what must come in the end | `liveness` | |
 //! | which of them are put together | `configs` | |
-//! | a way through the largest | `sweep` | |
+//! | a depth-first search of the largest | `sweep` | |
 //! | what happens without each rule | `mutants` | |
 //!
 //! Time is counted in units of one tick, and what lies further back than every limit is all the same, so that there are finitely many
@@ -138,7 +138,11 @@ fn optimized_a_group_keeps_the_promises() {
         company,
         bounds,
         endless(configs::bounds()),
-        configs::hooked(),
+        Config {
+            patience: 12,
+            ..configs::hooked()
+        },
+        configs::unheard(),
         reporting,
     ]
     .into_iter()

@@ -1,5 +1,5 @@
-//! The world with nothing made equal and nothing forgotten, beside the one of the model: whatever happens in the first is what happens
-//! in the second, and a controller that forgets nothing makes the same calls in it.
+//! The world with nothing made equal, beside the one of the model: whatever happens in the first is what happens in the second, and a
+//! controller that forgets nothing makes the same calls in it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::{
     driven::Dice,
     explore::Action,
     plain::Plain,
-    world::{Config, World, id_of},
+    world::{Config, Faults, World, id_of},
 };
 
 /// The worlds and the controller.
@@ -61,6 +61,7 @@ impl Both {
                 let outcome = next.step(&config, (*c).into(), (*which).into(), *fate);
                 self.plain.answer(outcome.expect("a call is under way"));
             }
+            Action::ControllerCrash(..) => unreachable!("none crashes here"),
             _ => {}
         }
         self.raw.act(&config, action);
@@ -168,8 +169,17 @@ fn walk(config: &Config, seed: u64, steps: usize) -> BTreeSet<&'static str> {
 
 fn behaves_alike(seeds: u64) {
     let mut phases = BTreeSet::new();
+    let faults = Faults {
+        calls: true,
+        slow: true,
+        ..configs::bounds().faults
+    };
     for config in [
         configs::bounds(),
+        Config {
+            faults,
+            ..configs::shrinking()
+        },
         configs::shrinking(),
         configs::draining_beside(),
         configs::reporting_bounds(),

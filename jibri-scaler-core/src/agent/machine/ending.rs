@@ -10,6 +10,7 @@ use crate::{
         health::Health,
         port::{CheckResult, HookResult, Latch, ServiceState, TargetState, Transition},
     },
+    controller::course::LET_GO_AFTER,
     port::{Decrement, PortErrorKind},
     safeguard::{Safeguard, holds},
 };
@@ -20,6 +21,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// there, and destroys it once it is retained; until then no controller takes it for one in service any more, from a listing that lags
 /// or from what this agent reported last.
 const ABANDONED_AFTER: Duration = Duration::from_secs(300);
+
+// A controller that has given the machine back, and does not hear this agent, lets it go only after that.
+const _: () = assert!(ABANDONED_AFTER.as_secs() < LET_GO_AFTER.as_secs());
 
 /// That the group retains is believed for so long after it was listed.
 const RETENTION_HOLDS: Duration = Duration::from_secs(300);

@@ -13,7 +13,7 @@ use crate::{
 
 /// In units of time: `gone_after` of the model, and how long after it was given back the hook of an instance is completed.
 const GONE_AFTER: u8 = 2;
-const LET_GO_AFTER: u8 = 2;
+const LET_GO_AFTER: u8 = 3;
 const LONG_AGO: u8 = 3;
 
 /// What it has seen.
@@ -70,7 +70,8 @@ impl Evidence {
         let lasting = &mut self.lasting;
         lasting.refusing = lasting.refusing.map(|age| GONE_AFTER.min(older(age)));
         lasting.ticked = older(lasting.ticked);
-        lasting.given_back = lasting.given_back.map(older);
+        let longest = LET_GO_AFTER + 1;
+        lasting.given_back = lasting.given_back.map(|age| longest.min(age + 1));
         self.heard = self.heard.map(older).filter(|age| *age < LONG_AGO);
     }
 
@@ -149,13 +150,13 @@ impl Evidence {
                 }
                 _ => self.answered(),
             },
-            (Call::Terminate(..), _) => {
+            (Call::Terminate(..), outcome) => {
                 let (in_service, is_handed_over) = self.listed;
                 let lasting = &mut self.lasting;
                 let is_long = lasting.refusing.is_some_and(|age| age >= GONE_AFTER);
                 let is_gone = lasting.told && is_long && self.refused_now;
-                if is_gone {
-                    lasting.given_back = Some(lasting.ticked);
+                if outcome == Outcome::Done(Ok(())) {
+                    lasting.given_back = is_gone.then_some(lasting.ticked);
                 }
                 if !(in_service && (is_gone || is_handed_over)) {
                     return Some("ended");

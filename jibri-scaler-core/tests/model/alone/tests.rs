@@ -181,7 +181,7 @@ fn one_that_answers_after_it_was_given_back_has_not_refused_without_a_gap() {
 fn the_hook_of_what_was_given_back_is_let_go_after_some_time_and_not_before() {
     let held = tick_at(Place::Waiting(0), DOWN);
     let mut steps = GIVEN_BACK_IN_VAIN[..15].to_vec();
-    steps.extend([Step::Pass, held]);
+    steps.extend([Step::Pass, Step::Pass, held]);
     assert_eq!(
         live(&[], &steps),
         (None, None),

@@ -172,7 +172,7 @@ impl World {
         if !alone::may_be_heard(status) {
             self.broke(Broken::UnknownInput);
         }
-        self.controllers[c].received(index, status, units);
+        self.controllers[c].receive(index, status, units);
     }
 
     pub(super) fn had_time(&mut self, machines: &[usize]) {
