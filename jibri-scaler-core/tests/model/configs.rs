@@ -186,7 +186,17 @@ pub fn reporting() -> Config {
     }
 }
 
-/// The same beside an agent that does not crash.
+/// The same with two sessions, beside any number of other controllers: all actors at once.
+pub fn reporting_in_company() -> Config {
+    Config {
+        name: "one Jibri, two sessions, its agent, reports, one controller, beside any number of others",
+        sessions: 2,
+        company: true,
+        ..reporting()
+    }
+}
+
+/// One beside an agent that does not crash.
 pub fn reporting_without_a_crash() -> Config {
     let config = reporting();
     Config {
@@ -436,8 +446,9 @@ pub fn all() -> Vec<Config> {
 }
 
 /// Those that have the most states.
-pub fn largest() -> [Config; 2] {
-    [reporting_bounds(), reporting()].map(|config| Config {
+pub fn largest() -> [Config; 3] {
+    let all = [reporting_bounds(), reporting(), reporting_in_company()];
+    all.map(|config| Config {
         patience: 12,
         ..config
     })
