@@ -166,7 +166,15 @@ fn a_walk_through_the_product_keeps_the_promises() {
     }
 }
 
-/// All of it. `docs/safety.md` has the last output.
+/// All actors of one Jibri in one piece.
+#[test]
+#[ignore = "takes a quarter of an hour and gigabytes even optimized; run on request"]
+fn full_one_jibri_with_everybody_keeps_the_promises() {
+    let config = configs::reporting_in_company();
+    keeps_the_promises(&sweep(&config, threads(), None));
+}
+
+/// All the others. `docs/safety.md` has the last output.
 #[test]
 #[ignore = "takes minutes and gigabytes even optimized; run on request"]
 fn full_a_group_keeps_the_promises() {

@@ -177,7 +177,8 @@ impl World {
 
     pub(super) fn had_time(&mut self, machines: &[usize]) {
         for index in machines {
-            self.machines[*index].had_time = true;
+            let machine = &mut self.machines[*index];
+            machine.had_time |= machine.place.is_listed();
         }
     }
 }
