@@ -31,8 +31,6 @@ const TEST: &[&str] = &[
     // What takes longer than CI may.
     "--skip",
     "full",
-    "--skip",
-    "largest",
 ];
 
 /// Explores the size that CI does, prints the figures, and returns whether every promise was kept.

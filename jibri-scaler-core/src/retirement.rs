@@ -17,7 +17,7 @@
 //! | finishing | free again | requested | told, it would have ended instead: the request was lost |
 //! | any of the above | the third return | given up | something restarts it; its machine is left to a human |
 //! | gone | it answers | requested | not given back while anybody answers there |
-//! | gone | not watched, or a look that says nothing | gone, refusing anew | it may have come back meanwhile, with its ports closed |
+//! | told, finishing, gone | not looked at for longer than `report_ttl`, or a look that says nothing | same, refusing anew | it may have come back meanwhile, with its ports closed |
 //! | gone | given back | released | |
 //! | released | it answers | released | should the act have been lost, the time for which it refuses begins anew |
 //! | released | still listed in service later | gone | the act was lost: give it back again |
@@ -197,6 +197,8 @@ pub struct Retirement {
     told_at: Option<Timestamp>,
     seen_busy: bool,
     refusing_since: Option<Timestamp>,
+    /// When a look has found that last.
+    refused_at: Option<Timestamp>,
     released_at: Option<Timestamp>,
     returns: u32,
     /// Whether the agent on the instance drains it.
@@ -215,6 +217,7 @@ impl Retirement {
             told_at: None,
             seen_busy: false,
             refusing_since: None,
+            refused_at: None,
             released_at: None,
             returns: 0,
             by_agent: false,
@@ -350,6 +353,9 @@ impl Retirement {
         } else {
             self.refusing_since.is_some()
         };
+        if presence == Presence::BothRefuse {
+            self.refused_at = Some(now);
+        }
         match (presence, self.refusing_since) {
             (Presence::Answers, _) if may_return => {
                 if holds(Safeguard::TellAgain) {
@@ -431,6 +437,15 @@ impl Retirement {
         self.phase == Phase::Gone && refuses && (refusing || !holds(Safeguard::GoneConfirmed))
     }
 
+    /// Takes in that it is looked at now. Where the last look was too long ago, whatever was decided since then, the time of the refusals
+    /// begins anew: the Jibri may have come back and ended again.
+    fn watched(&mut self, now: Timestamp, at_most: Duration) {
+        let is_gap = |at: Timestamp| now.since(at) > at_most;
+        if self.refused_at.is_none_or(is_gap) {
+            self.unwatched();
+        }
+    }
+
     /// Takes in that nobody could look at it in this tick, as while it is in standby: the time of the refusals begins anew.
     pub fn unwatched(&mut self) {
         if holds(Safeguard::NoGaps) {
@@ -445,6 +460,7 @@ impl Retirement {
         self.untold_since = self.untold_since.min(now);
         self.told_at = self.told_at.map(|at| at.min(now));
         self.released_at = self.released_at.map(|at| at.min(now));
+        self.refused_at = self.refused_at.map(|at| at.min(now));
     }
 
     fn returned(&mut self, now: Timestamp) {

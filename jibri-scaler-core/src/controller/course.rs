@@ -50,8 +50,8 @@ pub struct Held<'a> {
     pub recent: &'a mut Recent,
     /// The limits.
     pub limits: &'a Limits,
-    /// How long after an instance was given back its hook is completed: [`LET_GO_AFTER`], or less in the model, which looks less far
-    /// ahead. It is at least `gone_after`.
+    /// How long after an instance was given back its hook is completed, or `gone_after` where that is longer: [`LET_GO_AFTER`], or less in
+    /// the model, which looks less far ahead.
     pub let_go_after: Duration,
 }
 

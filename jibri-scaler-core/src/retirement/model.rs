@@ -23,6 +23,7 @@ impl Retirement {
         };
         self.told_at = self.told_at.map(&moved);
         self.refusing_since = self.refusing_since.map(&moved);
+        self.refused_at = self.refused_at.map(&moved);
         self.released_at = self.released_at.map(&moved);
         self
     }
@@ -37,6 +38,8 @@ impl Retirement {
         self.released_at = self.released_at.map(|at| at.max(horizon));
         self.untold_since = at_least(limits.boot_deadline())(self.untold_since);
         self.refusing_since = self.refusing_since.map(at_least(limits.gone_after()));
+        self.refused_at = self.refused_at.filter(|_| self.refusing_since.is_some());
+        self.refused_at = self.refused_at.map(|at| at.max(horizon));
         self.told_at = if matches!(self.phase, Phase::Told | Phase::Terminating) {
             self.told_at.map(|at| at.max(horizon))
         } else {
@@ -45,6 +48,7 @@ impl Retirement {
         };
         if self.phase == Phase::GivenUp {
             (self.told_at, self.refusing_since, self.returns) = (None, None, 0);
+            self.refused_at = None;
         }
         self
     }

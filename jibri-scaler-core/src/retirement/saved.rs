@@ -15,6 +15,7 @@ pub(super) struct Saved {
     told_at: Option<Timestamp>,
     seen_busy: bool,
     refusing_since: Option<Timestamp>,
+    refused_at: Option<Timestamp>,
     released_at: Option<Timestamp>,
     returns: u32,
     #[serde(default)]
@@ -31,6 +32,7 @@ impl From<Saved> for Retirement {
             told_at: saved.told_at,
             seen_busy: saved.seen_busy,
             refusing_since: saved.refusing_since,
+            refused_at: saved.refused_at,
             released_at: saved.released_at,
             returns: saved.returns,
             by_agent: saved.by_agent,

@@ -102,13 +102,11 @@ impl Retirement {
             self.unwatched();
             return None;
         }
+        self.watched(now, limits.report_ttl());
         let phase = self.phase;
         self.still_in_service(now, limits.report_ttl());
         if self.phase == phase {
             self.reported(sight.work(self.told_at), now, limits.gone_after());
-        } else if sight.answered {
-            // It is not as far again as it was: the time for which it refuses begins anew.
-            self.unwatched();
         }
         if self.phase == phase {
             if sight.is_busy_now() {

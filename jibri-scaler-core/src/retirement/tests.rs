@@ -225,10 +225,9 @@ fn an_answer_after_the_machine_was_given_back_in_vain_begins_the_time_of_the_ref
     }
 }
 
-/// The same where it answers in the very tick in which the act is seen to be lost.
+/// The same whatever is seen in the tick in which the act is seen to be lost: nobody has looked since.
 #[test]
-fn an_answer_in_the_tick_that_shows_it_was_given_back_in_vain_begins_the_time_of_the_refusals_anew()
-{
+fn one_that_was_given_back_in_vain_refuses_anew() {
     let limits = Limits::default();
     let mut row = Instance::new("i-1".parse().unwrap(), Lifecycle::InService);
     let seen = |row: &Instance| {
@@ -238,9 +237,29 @@ fn an_answer_in_the_tick_that_shows_it_was_given_back_in_vain_begins_the_time_of
         refuses_anew(retirement, 210)
     };
     row.reachability = Reachability::Refused;
-    assert!(!seen(&row), "it has refused all the time");
+    assert!(seen(&row));
     let status = JibriStatus::new(BusyStatus::Idle, HealthStatus::Healthy);
     row.reachability = Reachability::Answered;
     row.report = Some(Report::new(at(200), Some(status)));
     assert!(seen(&row));
+}
+
+/// A controller that crashed between its decision and its looks, and came back soon, has decided without a gap, and not looked.
+#[test]
+fn one_that_was_not_looked_at_for_longer_than_a_report_holds_refuses_anew() {
+    let limits = Limits::default();
+    let mut row = Instance::new("i-1".parse().unwrap(), Lifecycle::InService);
+    row.reachability = Reachability::Refused;
+    let is_gone = |looks: &[i64]| {
+        let mut retirement = Retirement::new(at(0), false);
+        retirement.told(Told::Yes, at(0));
+        for secs in looks {
+            retirement.observed(&Sight::of(std::slice::from_ref(&row)), &limits, at(*secs));
+            retirement.looked(Presence::BothRefuse, at(*secs), GONE_AFTER);
+        }
+        retirement.phase() == Phase::Gone
+    };
+    assert!(is_gone(&[10, 55, 100, 130]));
+    assert!(!is_gone(&[10, 55, 101, 131]), "46 s between two of them");
+    assert!(is_gone(&[10, 55, 101, 146, 191, 221]));
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::common::{Jibri, Run, at, finds};
 
-const SHAPES: [(&str, &str); 9] = [
+const SHAPES: [(&str, &str); 10] = [
     ("as it was first", include_str!("former/1-first.json")),
     (
         "since when it is to be told",
@@ -36,6 +36,10 @@ const SHAPES: [(&str, &str); 9] = [
         include_str!("former/8-operator.json"),
     ),
     ("demand that grows", include_str!("former/9-level.json")),
+    (
+        "when it has refused last",
+        include_str!("former/10-refused-at.json"),
+    ),
 ];
 
 const POLICY: &str = "min_idle = 0\nrefuse_at_most = '1%'\nidle_timeout = '60s'\nsurplus_hold = '60s'\ntime_zone = 'Europe/Berlin'";

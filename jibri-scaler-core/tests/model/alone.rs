@@ -3,7 +3,7 @@
 //!
 //! Controllers share nothing but the group and the Jibris. What holds for one of them in any world holds for it beside any number of
 //! others, agents, operators and crashes. So the product of all actors need not be explored: here a controller meets every world,
-//! and in `direct` and `agent` a Jibri meets everything that such controllers do (`company`). What any world shows and answers is
+//! and in `direct_in_company` and `agent_in_company` a Jibri meets everything that such controllers do (`company`). What any world shows and answers is
 //! written down once, here, and wherever a controller takes part it is compared with what that one is shown and answered.
 
 mod evidence;

@@ -76,8 +76,8 @@ impl World {
         true
     }
 
-    /// The same by a controller, for an instance that it has given back. Once that is long ago, and its agent was not heard meanwhile, the
-    /// controller knows as much of what was uploaded as where there is none.
+    /// The same by a controller, for an instance that it has given back. Once that is long ago, a controller that
+    /// does not hear its agent knows as much of what was uploaded as where there is none.
     pub fn let_go(&mut self, config: &Config, index: usize) {
         let machine = &mut self.machines[index];
         if !matches!(machine.place, Place::Waiting(_)) {

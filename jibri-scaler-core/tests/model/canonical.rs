@@ -7,6 +7,7 @@
 //! | which of two controllers is the first | no step and no promise tells them apart |
 //! | a look and a release check of an agent that were under way while its drain moved on | `Drain` takes them for begun before its latch, and so for nothing |
 //! | what a crashing controller would come back with, where none crashes | only the crash reads it |
+//! | since when those are idle that have been for longer than the horizon | who goes first is drawn (`View::longest`) |
 //! | which instance could not be given back last, of one | it orders several |
 //! | what an old listing shows, where none is old | only such a listing reads it |
 //! | what a report says that is older than `report_ttl` | it counts as unknown; a test shows that nothing else is read of it |
@@ -22,7 +23,7 @@
 //! | that the desired capacity was set to 1 | none is set that is lower |
 //! | how long a look or a release check takes, how long the hook has waited, and whether an agent that drains knows that it waits, where each Jibri and its agent go one way (`Config::goes_one_way`) | what is shown stays true, and until it is known nothing else is done |
 //!
-//! That what is forgotten of a controller makes no difference is tested, too: in `alone::plain` one that forgets nothing makes the same calls.
+//! That what is forgotten of a controller makes no difference is tested, too: in `alone::plain` and `unreduced` one that forgets nothing makes the same calls.
 
 use std::{hash::Hash, sync::LazyLock};
 

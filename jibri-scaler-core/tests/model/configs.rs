@@ -68,7 +68,7 @@ pub fn direct() -> Config {
 /// on what they have seen themselves is shown in `alone`.
 pub fn direct_in_company() -> Config {
     Config {
-        name: "the same, beside any number of controllers",
+        name: "one Jibri, one controller, directly, beside any number of controllers",
         company: true,
         ..direct()
     }
@@ -86,6 +86,15 @@ pub fn hooked() -> Config {
             ..config.faults
         },
         ..config
+    }
+}
+
+/// The same beside a supervisor that restarts even after 255.
+pub fn restarted_whatever() -> Config {
+    Config {
+        name: "one Jibri, one controller, directly, and a supervisor that restarts even after 255",
+        supervisor: Supervisor::Stubborn,
+        ..direct()
     }
 }
 
@@ -146,7 +155,7 @@ pub fn agent() -> Config {
 /// ends, and whose upload fails, all between two looks of the agent, would be left.
 pub fn agent_in_company() -> Config {
     Config {
-        name: "the same, beside any number of controllers",
+        name: "one Jibri, its agent, the group and its hook, beside any number of controllers",
         company: true,
         faults: Faults {
             by_hand: false,
@@ -159,9 +168,10 @@ pub fn agent_in_company() -> Config {
 /// The same beside a supervisor that restarts even after 255.
 pub fn stubborn() -> Config {
     Config {
-        name: "the same, with a supervisor that restarts even after 255",
+        name: "one Jibri for one recording, two sessions, its agent, and a supervisor that restarts even after 255",
         supervisor: Supervisor::Stubborn,
         single_use: true,
+        sessions: 2,
         ..agent()
     }
 }
@@ -170,7 +180,7 @@ pub fn stubborn() -> Config {
 /// the controller hands over to it, and speaks HTTP where it is silent.
 pub fn reporting() -> Config {
     Config {
-        name: "one Jibri, its agent, reports, one controller",
+        name: "one Jibri, its agent, reports of any age, one controller with HTTP",
         controllers: 1,
         channel: ANY,
         direct: true,
@@ -189,7 +199,7 @@ pub fn reporting() -> Config {
 /// The same with two sessions, beside any number of other controllers: all actors at once.
 pub fn reporting_in_company() -> Config {
     Config {
-        name: "one Jibri, two sessions, its agent, reports, one controller, beside any number of others",
+        name: "one Jibri with everybody: two sessions, its agent, reports of any age, one controller with HTTP, any number of others",
         sessions: 2,
         company: true,
         patience: 12,
@@ -201,7 +211,7 @@ pub fn reporting_in_company() -> Config {
 pub fn reporting_without_a_crash() -> Config {
     let config = reporting();
     Config {
-        name: "one Jibri, its agent that does not crash, reports, one controller",
+        name: "one Jibri, its agent that does not crash, reports of any age, one controller with HTTP",
         faults: Faults {
             agents: false,
             ..config.faults
@@ -230,7 +240,7 @@ pub fn unheard() -> Config {
 /// leaves by itself and keeps what it has not uploaded.
 pub fn handed_over() -> Config {
     Config {
-        name: "one Jibri, its agent, reports, one controller without HTTP",
+        name: "one Jibri, its agent, reports one at a time, one controller without HTTP",
         direct: false,
         born_protected: true,
         outside: 0,
@@ -276,7 +286,7 @@ pub fn shrinking() -> Config {
 /// More slots than the group may have in service: what drains is there beside it. In this group the hook holds it.
 pub fn draining_beside() -> Config {
     Config {
-        name: "three slots, two Jibris at most: running beside draining",
+        name: "three slots, two Jibris at most, one controller, the hook: running beside draining",
         machines: 3,
         hook: true,
         retention: true,
@@ -288,7 +298,7 @@ pub fn draining_beside() -> Config {
 /// controller hands over to the agents. There is one session, for either.
 pub fn reporting_bounds() -> Config {
     Config {
-        name: "two Jibris, their agents, reports, one controller: bounds",
+        name: "two Jibris, one session, their agents, the hook, reports of any age, one controller without HTTP: bounds",
         agents: true,
         direct: false,
         hook: true,
@@ -328,10 +338,34 @@ pub fn told_twice() -> Config {
     }
 }
 
-/// Three Jibris, two sessions each, two controllers, and everything that may go wrong: too large to be explored.
+/// One that is EXPIRED after its first recording, and accepts another one.
+pub fn expired() -> Config {
+    Config {
+        name: "one Jibri for one recording, two sessions, two restarts, one controller",
+        single_use: true,
+        ..told_twice()
+    }
+}
+
+/// A controller that hands over to an agent while somebody deletes the hook, and that comes back when it is gone.
+pub fn hook_removed() -> Config {
+    Config {
+        name: "one Jibri, its agent, reports one at a time, one controller without HTTP, a hook that somebody deletes",
+        direct: false,
+        channel: 1,
+        faults: Faults {
+            controllers: true,
+            hook_removed: true,
+            ..NONE
+        },
+        ..reporting()
+    }
+}
+
+/// Three Jibris, two sessions each, two controllers, and nearly everything that may go wrong: too large to be explored.
 pub fn three() -> Config {
     Config {
-        name: "three Jibris, two controllers, at random",
+        name: "three Jibris, two sessions, their agents, two controllers, at random",
         machines: 3,
         launched: 2,
         sessions: 2,
@@ -363,11 +397,11 @@ pub fn three() -> Config {
     }
 }
 
-/// The literal product: one Jibri with every actor, and everything that may go wrong. It is walked through at random, and its parts
+/// The literal product: one Jibri with every actor, and nearly everything that may go wrong. It is walked through at random, and its parts
 /// are explored.
 pub fn product() -> Config {
     Config {
-        name: "one Jibri, its agent, reports, two controllers, at random",
+        name: "one Jibri, two sessions, its agent, reports, two controllers, at random",
         machines: 1,
         launched: 1,
         max: 1,
@@ -392,12 +426,19 @@ pub fn all() -> Vec<Config> {
         direct(),
         direct_in_company(),
         hooked(),
+        restarted_whatever(),
+        Config {
+            name: "one Jibri, one controller, directly, a supervisor that restarts even after 255, any number of controllers",
+            company: true,
+            ..restarted_whatever()
+        },
         told_twice(),
         Config {
-            name: "the same, beside any number of controllers",
+            name: "one Jibri, two sessions, two restarts, one controller, beside any number of controllers",
             company: true,
             ..told_twice()
         },
+        expired(),
         two_controllers(),
         protected(),
         agent(),
@@ -440,13 +481,14 @@ pub fn all() -> Vec<Config> {
         ),
         draining_beside(),
         agents_shrinking(),
+        hook_removed(),
         unheard(),
         reporting_without_a_crash(),
     ];
     all.into_iter().map(alive).collect()
 }
 
-/// Of those the ones that have the most states.
+/// Two more, which are searched depth first.
 pub fn largest() -> [Config; 2] {
     [reporting_bounds(), reporting()].map(|config| Config {
         patience: 12,

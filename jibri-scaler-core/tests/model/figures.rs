@@ -15,7 +15,7 @@ pub struct Figures {
     pub unique: usize,
     pub depth: usize,
     pub took: Duration,
-    /// The promises that were broken, each with the shortest way there that was found.
+    /// The promises that were broken, each with the way there that was found.
     pub violations: Vec<(&'static str, String)>,
     pub is_complete: bool,
 }

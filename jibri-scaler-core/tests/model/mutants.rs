@@ -77,20 +77,6 @@ fn crashing_late() -> Config {
     }
 }
 
-/// A controller that has begun to hand over, and comes back when the hook is gone.
-fn hook_removed() -> Config {
-    Config {
-        direct: false,
-        channel: 1,
-        faults: Faults {
-            controllers: true,
-            hook_removed: true,
-            ..Faults::default()
-        },
-        ..configs::reporting()
-    }
-}
-
 /// A Jibri that becomes unhealthy and does not answer any more.
 fn silent() -> Config {
     Config {
@@ -195,7 +181,7 @@ fn handing_over() -> Config {
             ended: true,
             ..Faults::default()
         },
-        ..hook_removed()
+        ..configs::hook_removed()
     }
 }
 
@@ -283,7 +269,7 @@ fn full_what_is_kept_waits_at_the_hook_while_a_tick_may_still_end_it() {
 #[test]
 #[ignore = "explores millions of states; run on request"]
 fn full_an_instance_is_handed_over_only_to_an_agent_that_is_heard() {
-    let found = found(&[S::HandOverToTheHeard], &hook_removed(), None);
+    let found = found(&[S::HandOverToTheHeard], &configs::hook_removed(), None);
     assert!(found.contains(&LOST), "{found:?}");
 }
 

@@ -102,7 +102,6 @@ struct Pool {
 struct Sweep {
     model: Exploration,
     threads: usize,
-    at_most: usize,
     seen: Vec<Mutex<Hashes>>,
     pool: Mutex<Pool>,
     is_there_work: Condvar,
@@ -151,7 +150,6 @@ impl Sweep {
         }
         pool.unique += unique;
         pool.depth = pool.depth.max(depth);
-        pool.is_over |= pool.unique >= self.at_most;
         if pool.idle > 0 && pool.jobs.is_empty() && jobs.len() > 1 {
             // Those that have come least far have most before them.
             pool.jobs = jobs.drain(..jobs.len() / 2).collect();
@@ -212,13 +210,12 @@ impl Drop for EndsAll<'_> {
     }
 }
 
-/// Looks at all of a configuration, or until a promise is broken, or at so many states.
-pub fn sweep(config: &Config, threads: usize, at_most: Option<usize>) -> Figures {
+/// Looks at all of a configuration, or until a promise is broken.
+pub fn sweep(config: &Config, threads: usize) -> Figures {
     let began = now();
     let sweep = Sweep {
         model: Exploration(config.clone()),
         threads,
-        at_most: at_most.unwrap_or(usize::MAX),
         seen: (0..SHARDS).map(|_| Mutex::default()).collect(),
         pool: Mutex::default(),
         is_there_work: Condvar::new(),
@@ -262,7 +259,7 @@ mod tests {
 
     #[test]
     fn it_sees_as_many_states_as_breadth_first() {
-        let (deep, broad) = (sweep(&small(), 2, None), explore(&small(), 2, None));
+        let (deep, broad) = (sweep(&small(), 2), explore(&small(), 2, None));
         assert_eq!(deep.unique, broad.unique);
         assert!(deep.is_complete && deep.violations.is_empty(), "{deep}");
     }
@@ -273,7 +270,7 @@ mod tests {
             rules: [Safeguard::Protect].into(),
             ..small()
         };
-        let found = sweep(&config, 2, None);
+        let found = sweep(&config, 2);
         assert!(!found.is_complete, "{found}");
         let (name, way) = &found.violations[0];
         assert_eq!(*name, "no recording is lost");

@@ -219,7 +219,7 @@ pub struct Faults {
     pub late: bool,
     /// A tick may take so long that time passes in it.
     pub slow: bool,
-    /// A listing may be older than the last change.
+    /// A listing may be older than the last change of the desired capacity.
     pub old_listing: bool,
     /// Somebody ends an instance through the group, so that the hook holds it.
     pub ended: bool,

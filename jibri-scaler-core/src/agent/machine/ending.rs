@@ -22,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// or from what this agent reported last.
 const ABANDONED_AFTER: Duration = Duration::from_secs(300);
 
-// A controller that has given the machine back, and does not hear this agent, lets it go only after that.
+// A controller that has given the machine back, and does not hear this agent, lets it go later than one that was up then abandons it.
 const _: () = assert!(ABANDONED_AFTER.as_secs() < LET_GO_AFTER.as_secs());
 
 /// That the group retains is believed for so long after it was listed.

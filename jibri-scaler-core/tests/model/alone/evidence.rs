@@ -26,7 +26,7 @@ pub struct Evidence {
     heard: Option<u8>,
     /// Whether the last look of this tick was refused by both ports.
     refused_now: bool,
-    /// Whether the listing of this tick showed it in service, and whether it may be handed over then.
+    /// Whether the listing of this tick showed it in service, and whether its agent was heard, and the hook there.
     listed: (bool, bool),
 }
 
@@ -37,6 +37,8 @@ pub struct Lasting {
     told: bool,
     /// For how long both ports have refused in each look, without a gap.
     refusing: Option<u8>,
+    /// How long ago the tick began that has found that last.
+    refused: u8,
     /// How long ago the newest tick began.
     ticked: u8,
     /// How long ago the tick began that has given it back last.
@@ -55,6 +57,9 @@ impl Lasting {
         if !leaves {
             (self.told, self.refusing, self.given_back) = (false, None, None);
         }
+        if self.refusing.is_none() {
+            self.refused = LONG_AGO;
+        }
         if !may_look && self.refusing.is_none() {
             self.ticked = LONG_AGO;
         }
@@ -70,6 +75,7 @@ impl Evidence {
         let lasting = &mut self.lasting;
         lasting.refusing = lasting.refusing.map(|age| GONE_AFTER.min(older(age)));
         lasting.ticked = older(lasting.ticked);
+        lasting.refused = older(lasting.refused);
         let longest = LET_GO_AFTER + 1;
         lasting.given_back = lasting.given_back.map(|age| longest.min(age + 1));
         self.heard = self.heard.map(older).filter(|age| *age < LONG_AGO);
@@ -114,7 +120,7 @@ impl Evidence {
             Some(age) => age <= TTL / 2,
             None => config.direct && matches!(shown.probe, Probe::Answered(..)),
         };
-        if self.lasting.ticked > TTL {
+        if self.lasting.refused > TTL {
             self.lasting.refusing = None;
         }
         self.interrupts = !in_service || has_answered;
@@ -146,6 +152,7 @@ impl Evidence {
                 Presence::BothRefuse => {
                     let lasting = &mut self.lasting;
                     lasting.refusing = lasting.refusing.or(Some(lasting.ticked));
+                    lasting.refused = lasting.ticked;
                     self.refused_now = true;
                 }
                 _ => self.answered(),
@@ -165,7 +172,8 @@ impl Evidence {
             (Call::Complete(_), _) => {
                 let lasting = &self.lasting;
                 let waited = |given_back: u8| given_back - lasting.ticked >= LET_GO_AFTER;
-                if !lasting.given_back.is_some_and(waited) {
+                let (_, is_with_its_agent) = self.listed;
+                if is_with_its_agent || !lasting.given_back.is_some_and(waited) {
                     return Some("completed");
                 }
             }
