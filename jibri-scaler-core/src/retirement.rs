@@ -17,7 +17,7 @@
 //! | finishing | free again | requested | told, it would have ended instead: the request was lost |
 //! | any of the above | the third return | given up | something restarts it; its machine is left to a human |
 //! | gone | it answers | requested | not given back while anybody answers there |
-//! | told, finishing, gone | not looked at for longer than `report_ttl`, or a look that says nothing | same, refusing anew | it may have come back meanwhile, with its ports closed |
+//! | told, finishing, gone | not watched, not looked at for longer than `report_ttl`, or a look that says nothing | same, refusing anew | it may have come back meanwhile, with its ports closed |
 //! | gone | given back | released | |
 //! | released | it answers | released | should the act have been lost, the time for which it refuses begins anew |
 //! | released | still listed in service later | gone | the act was lost: give it back again |
