@@ -1,7 +1,8 @@
 """moto, with a front that lets the CloudWatch client of the Rust SDK speak to it.
 
 That client speaks Smithy RPC v2 CBOR only, which moto does not know; it knows awsJson 1.0 for the same operations. This front turns
-the one into the other and lets everything else (Auto Scaling speaks the query protocol) pass as it is.
+the one into the other and lets everything else (Auto Scaling speaks the query protocol) pass as it is. DynamoDB is asked one thing at
+a time: moto looks at the condition of a write and then writes, so that of two at once both may, which no table of AWS lets happen.
 
 Prints the port it listens on, and exits when its standard input closes: test binaries have no tear-down.
 """
@@ -33,8 +34,15 @@ MOST = 10_000
 class Front:
     def __init__(self, moto):
         self.moto = moto
+        self.dynamodb = threading.Lock()
 
     def __call__(self, environ, start_response):
+        if environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDB_"):
+            # Whole before the lock is taken: who sends slowly holds up nobody.
+            body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input"] = io.BytesIO(body)
+            with self.dynamodb:
+                return self.moto(environ, start_response)
         match = PATH.match(environ["PATH_INFO"])
         if not match:
             return self.moto(environ, start_response)
