@@ -3,7 +3,7 @@
 use std::{sync::LazyLock, time::Duration};
 
 use jibri_scaler_core::{
-    Memory, PolicyFile, Tick, Timestamp, check, decide,
+    Limits, Memory, PolicyFile, Tick, Timestamp, check, decide,
     port::{Presence, Told},
     retirement::{Retirement, Work},
 };
@@ -64,7 +64,8 @@ fn go_on(mut retirement: Retirement, now: Timestamp) {
     for work in [Work::Unknown, Work::Free, Work::Busy] {
         retirement.reported(work, now, SPAN);
         for presence in [Presence::BothRefuse, Presence::Unclear, Presence::Answers] {
-            retirement.looked(presence, now, SPAN);
+            retirement.looked(presence, now, &Limits::default());
+            retirement.heard(now);
             let _ = retirement.is_still_gone(presence, now, SPAN);
         }
         retirement.told(Told::Yes, now);

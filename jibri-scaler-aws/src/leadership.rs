@@ -47,7 +47,8 @@ const RESIGN_ATTEMPTS: usize = 2;
 /// in it until its time of day is set: do not pause one.)
 ///
 /// An act that had begun is not called back. For as long as one call takes (the timeout of the port, 9 s unless told otherwise) an act
-/// of the old leader may still meet those of the new one, which loses no recording: that is so with any two controllers.
+/// of the old leader may still meet those of the new one, which loses no recording: that is so with any two
+/// [controllers](jibri_scaler_core::Controller).
 ///
 /// # The table
 /// One for all groups. Its key is one string, `lead`; it needs no expiry of items, and has one item of about 100 bytes per group, beside that

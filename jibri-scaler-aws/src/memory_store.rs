@@ -56,7 +56,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// # What it costs
 /// A save is one write request unit for each KB, a load one read request unit for each 4 KB. A leader saves once a tick, and up to twice more
-/// in a tick that has begun or finished something; one that does not lead loads in each tick. At a tick each 10 s and 30 days that is 259,200
+/// in a tick that has begun or finished something, or has seen a Jibri refuse that is to go; one that does not lead loads in each tick. At a tick each 10 s and 30 days that is 259,200
 /// of each, and more where pushes wake ticks: with $0.625 for a million write and $0.125 for a million read request units (us-east-1 on
 /// demand, as last seen)
 ///

@@ -26,7 +26,8 @@ use survey::Survey;
 ///
 /// Total, deterministic, and independent of the order of the instances: it always has an answer, and odd fleets are findings.
 /// It does nothing: the plan must be applied, and the memory that comes back must be given to the next decision. Deciding again
-/// at the same instant, after the plan was applied, gives an empty plan.
+/// at the same instant, after the plan was applied, gives an empty plan; except where less was desired than counts, where the capacity
+/// may then be raised to what counts, and what there is room for with that retired.
 ///
 /// The stages, one explained [`Step`](crate::Step) each:
 ///

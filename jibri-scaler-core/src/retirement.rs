@@ -15,12 +15,11 @@
 //! | told, finishing | a port answers after both refused | requested | it was restarted: tell it again |
 //! | told | free `gone_after` after it was told | requested | told, it would have ended: it was restarted unseen |
 //! | finishing | free again | requested | told, it would have ended instead: the request was lost |
-//! | any of the above | the third return | given up | something restarts it; its machine is left to a human |
 //! | gone | it answers | requested | not given back while anybody answers there |
-//! | told, finishing, gone | not watched, not looked at for longer than `report_ttl`, or a look that says nothing | same, refusing anew | it may have come back meanwhile, with its ports closed |
-//! | gone | given back | released | |
-//! | released | it answers | released | should the act have been lost, the time for which it refuses begins anew |
-//! | released | still listed in service later | gone | the act was lost: give it back again |
+//! | told, finishing, gone | the third return | given up | something restarts it; its machine is left to a human |
+//! | told, finishing, gone | not watched, no look refused for longer than `report_ttl`, a look that says nothing, or a report that came in since the last look | same, refusing anew | it may have come back meanwhile, with its ports closed |
+//! | gone | given back | released | whether it goes is seen in later listings |
+//! | released | still listed in service later | gone, refusing anew | the act was lost, and somebody may have started it meanwhile: give it back again once it has refused for as long again |
 //!
 //! Where an agent of ours runs on the instance and the group has the hook, the agent does all of that, and this side only asks the
 //! group to end the instance:
@@ -45,7 +44,7 @@ use std::{fmt, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Timestamp,
+    Limits, Timestamp,
     port::{Presence, Told},
     safeguard::{Safeguard, holds},
 };
@@ -172,18 +171,21 @@ pub enum Work {
 /// ```
 /// use std::time::Duration;
 /// use jibri_scaler_core::{
+///     Limits,
 ///     Timestamp,
 ///     port::{Presence, Told},
 ///     retirement::{Act, Phase, Retirement},
 /// };
 ///
 /// let start = Timestamp::from_secs(0);
-/// let gone_after = Duration::from_secs(120);
+/// let limits = Limits::default(); // gone after 120 s, without 45 s in which no look was refused
 /// let mut retirement = Retirement::new(start, false);
 /// retirement.told(Told::Yes, start);
-/// retirement.looked(Presence::BothRefuse, start + Duration::from_secs(30), gone_after);
-/// assert_eq!(retirement.phase(), Phase::Told, "one refusal is not gone");
-/// retirement.looked(Presence::BothRefuse, start + Duration::from_secs(150), gone_after);
+/// for secs in [30, 60, 90, 120] {
+///     retirement.looked(Presence::BothRefuse, start + Duration::from_secs(secs), &limits);
+///     assert_eq!(retirement.phase(), Phase::Told, "not for long enough");
+/// }
+/// retirement.looked(Presence::BothRefuse, start + Duration::from_secs(150), &limits);
 /// assert_eq!(retirement.next(), Act::Release);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -196,8 +198,9 @@ pub struct Retirement {
     replace: bool,
     told_at: Option<Timestamp>,
     seen_busy: bool,
+    /// Since when both ports have refused in each look, without a gap.
     refusing_since: Option<Timestamp>,
-    /// When a look has found that last.
+    /// When a look has found both ports refusing last.
     refused_at: Option<Timestamp>,
     released_at: Option<Timestamp>,
     returns: u32,
@@ -333,8 +336,6 @@ impl Retirement {
             (Phase::Gone, Work::Busy | Work::Free) if holds(Safeguard::NotWhileItAnswers) => {
                 self.returned(now);
             }
-            // The act may have been lost. Then the time for which it refuses begins anew.
-            (Phase::Released, Work::Busy | Work::Free) => self.unwatched(),
             (Phase::Finishing, Work::Free) if holds(Safeguard::FreeIsUntold) => self.returned(now),
             (Phase::Told, Work::Free) if told_long_ago && holds(Safeguard::FreeIsUntold) => {
                 self.returned(now);
@@ -343,10 +344,16 @@ impl Retirement {
         }
     }
 
-    /// Takes in what a look at both ports has shown. It is gone when both have refused for `gone_after`, in at least two looks.
-    pub fn looked(&mut self, presence: Presence, now: Timestamp, gone_after: Duration) {
+    /// Takes in what a look at both ports has shown, in a tick that began at `now`. It is gone when both have refused for `gone_after`, in
+    /// at least two looks, no two of which are further apart than `report_ttl`: where they are, the Jibri may have come back and ended
+    /// again between them, and the time begins anew.
+    pub fn looked(&mut self, presence: Presence, now: Timestamp, limits: &Limits) {
         if !matches!(self.phase, Phase::Told | Phase::Finishing | Phase::Gone) {
             return;
+        }
+        let is_gap = |refused: Timestamp| now.since(refused) > limits.report_ttl();
+        if self.refused_at.is_none_or(is_gap) {
+            self.unwatched();
         }
         let may_return = if self.phase == Phase::Gone {
             holds(Safeguard::NotWhileItAnswers)
@@ -368,7 +375,7 @@ impl Retirement {
                 self.refusing_since = Some(now);
             }
             (Presence::BothRefuse, since)
-                if since.is_none_or(|since| now.since(since) >= gone_after) =>
+                if since.is_none_or(|since| now.since(since) >= limits.gone_after()) =>
             {
                 self.phase = Phase::Gone;
             }
@@ -397,7 +404,10 @@ impl Retirement {
     pub fn still_in_service(&mut self, now: Timestamp, patience: Duration) {
         let lost = self.released_at.is_some_and(|at| now.since(at) > patience);
         match self.phase {
-            Phase::Released if lost => self.phase = Phase::Gone,
+            Phase::Released if lost => {
+                self.phase = Phase::Gone;
+                self.unwatched();
+            }
             Phase::Terminating if lost => {
                 self.phase = Phase::Requested;
                 self.told_at = None;
@@ -437,11 +447,9 @@ impl Retirement {
         self.phase == Phase::Gone && refuses && (refusing || !holds(Safeguard::GoneConfirmed))
     }
 
-    /// Takes in that it is looked at now. Where the last look was too long ago, whatever was decided since then, the time of the refusals
-    /// begins anew: the Jibri may have come back and ended again.
-    fn watched(&mut self, now: Timestamp, at_most: Duration) {
-        let is_gap = |at: Timestamp| now.since(at) > at_most;
-        if self.refused_at.is_none_or(is_gap) {
+    /// Takes in that it was heard then, in whatever way: where that was after the last look, the time of the refusals begins anew.
+    pub fn heard(&mut self, at: Timestamp) {
+        if self.refused_at.is_some_and(|refused| refused < at) {
             self.unwatched();
         }
     }
@@ -460,7 +468,6 @@ impl Retirement {
         self.untold_since = self.untold_since.min(now);
         self.told_at = self.told_at.map(|at| at.min(now));
         self.released_at = self.released_at.map(|at| at.min(now));
-        self.refused_at = self.refused_at.map(|at| at.min(now));
     }
 
     fn returned(&mut self, now: Timestamp) {

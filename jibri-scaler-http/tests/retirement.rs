@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use common::{AMPLE, Clients, at, fake, secs};
 use jibri_scaler_core::{
+    Limits,
     port::{ProbeOutcome, Told},
     retirement::{Act, Phase, Retirement, Work},
 };
@@ -58,9 +59,14 @@ impl Run {
             }
             Act::Look => {
                 let presence = self.clients.look().await;
-                self.retirement.looked(presence, now, GONE_AFTER);
+                self.retirement.looked(presence, now, &Limits::default());
             }
             Act::Release => {
+                let presence = self.clients.look().await;
+                self.retirement.looked(presence, now, &Limits::default());
+                if !self.retirement.is_still_gone(presence, now, GONE_AFTER) {
+                    return;
+                }
                 assert!(!self.fake.is_session_active(), "a recording would be lost");
                 self.fake.kill(now).unwrap();
                 self.released_at = Some(secs);

@@ -316,9 +316,9 @@ impl Course {
         let mut is_going = false;
         match seen {
             Seen::Told(told) => retirement.told(told, now),
-            Seen::Looked(presence) => retirement.looked(presence, now, limits.gone_after()),
+            Seen::Looked(presence) => retirement.looked(presence, now, limits),
             Seen::LookedLast(presence) => {
-                retirement.looked(presence, now, limits.gone_after());
+                retirement.looked(presence, now, limits);
                 is_going = retirement.is_still_gone(presence, now, limits.gone_after());
             }
         }

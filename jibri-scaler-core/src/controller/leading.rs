@@ -133,6 +133,10 @@ impl Controller {
             if memory.last_tick.as_ref().is_some_and(is_ahead) {
                 memory.last_tick = Some(now);
             }
+            // Nor does it say how long ago by this one the last look was, so that whoever refused does so anew.
+            for retirement in memory.retirements.values_mut() {
+                retirement.unwatched();
+            }
             self.memory = Some(memory);
             leading.followed = Some(stored);
         }

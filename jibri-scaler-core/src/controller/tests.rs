@@ -107,8 +107,9 @@ fn a_capacity_that_was_not_set_allows_no_decrement() {
     let limits = Limits::default();
     let mut gone = Retirement::new(at(0), false);
     gone.told(Told::Yes, at(0));
-    gone.looked(Presence::BothRefuse, at(0), limits.gone_after());
-    gone.looked(Presence::BothRefuse, at(120), limits.gone_after());
+    for secs in [0, 40, 80, 120] {
+        gone.looked(Presence::BothRefuse, at(secs), &limits);
+    }
     let mut memory = Memory::default();
     memory.last_tick = Some(at(120));
     memory.retirements.insert("i-1".parse().unwrap(), gone);

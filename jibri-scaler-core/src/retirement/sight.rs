@@ -67,7 +67,8 @@ impl Sight {
         self
     }
 
-    /// The same without what no rule reads, for the model.
+    /// The same without what no rule reads, for the model. There one that did not answer was not heard since the last look: an agent that
+    /// does not count as answering was heard before any look that still counts.
     #[cfg(feature = "__model")]
     #[must_use]
     pub const fn settled(mut self) -> Self {
@@ -102,7 +103,9 @@ impl Retirement {
             self.unwatched();
             return None;
         }
-        self.watched(now, limits.report_ttl());
+        if let Some((heard, _)) = sight.report {
+            self.heard(heard);
+        }
         let phase = self.phase;
         self.still_in_service(now, limits.report_ttl());
         if self.phase == phase {

@@ -15,14 +15,23 @@ fn told() -> Retirement {
     retirement
 }
 
+fn look(retirement: &mut Retirement, presence: Presence, secs: i64) {
+    retirement.looked(presence, at(secs), &Limits::default());
+}
+
+/// Both ports refuse in looks from then to then.
+fn refuses(retirement: &mut Retirement, from: i64, to: i64) {
+    for secs in (from..to).step_by(40).chain([to]) {
+        look(retirement, Presence::BothRefuse, secs);
+    }
+}
+
 #[test]
 fn a_refused_or_unanswered_request_tells_nobody() {
     for outcome in [Told::Refused, Told::Unknown] {
         let mut retirement = Retirement::new(at(0), false);
         retirement.told(outcome, at(0));
-        for secs in [1, 200, 400] {
-            retirement.looked(Presence::BothRefuse, at(secs), GONE_AFTER);
-        }
+        refuses(&mut retirement, 1, 400);
         assert_eq!(
             retirement.next(),
             Act::Tell,
@@ -34,22 +43,22 @@ fn a_refused_or_unanswered_request_tells_nobody() {
 #[test]
 fn gone_needs_two_refusals_that_far_apart_and_nothing_between() {
     let mut retirement = told();
-    retirement.looked(Presence::BothRefuse, at(500), GONE_AFTER);
+    look(&mut retirement, Presence::BothRefuse, 500);
     assert_eq!(retirement.phase(), Phase::Told);
-    retirement.looked(Presence::BothRefuse, at(619), GONE_AFTER);
+    refuses(&mut retirement, 540, 619);
     assert_eq!(retirement.phase(), Phase::Told);
     let mut unclear = retirement.clone();
-    retirement.looked(Presence::BothRefuse, at(620), GONE_AFTER);
+    look(&mut retirement, Presence::BothRefuse, 620);
     assert_eq!(retirement.phase(), Phase::Gone);
-    unclear.looked(Presence::Unclear, at(620), GONE_AFTER);
-    unclear.looked(Presence::BothRefuse, at(630), GONE_AFTER);
+    look(&mut unclear, Presence::Unclear, 620);
+    look(&mut unclear, Presence::BothRefuse, 630);
     assert_eq!(
         unclear.phase(),
         Phase::Told,
         "a timeout between starts the wait anew"
     );
     unclear.interrupted(at(640));
-    unclear.looked(Presence::BothRefuse, at(9000), GONE_AFTER);
+    look(&mut unclear, Presence::BothRefuse, 660);
     assert_eq!(
         unclear.phase(),
         Phase::Told,
@@ -62,7 +71,7 @@ fn a_recording_may_take_as_long_as_it_likes() {
     let mut retirement = told();
     for hour in 1..100 {
         retirement.reported(Work::Busy, at(hour * 3600), GONE_AFTER);
-        retirement.looked(Presence::Answers, at(hour * 3600), GONE_AFTER);
+        look(&mut retirement, Presence::Answers, hour * 3600);
         assert_eq!(
             (retirement.phase(), retirement.seen_busy()),
             (Phase::Finishing, true)
@@ -74,8 +83,8 @@ fn a_recording_may_take_as_long_as_it_likes() {
 fn a_jibri_that_returns_is_told_again_and_given_up_on_after_the_third_time() {
     let mut retirement = told();
     for round in 1..=3 {
-        retirement.looked(Presence::BothRefuse, at(round * 10), GONE_AFTER);
-        retirement.looked(Presence::Answers, at(round * 10 + 5), GONE_AFTER);
+        look(&mut retirement, Presence::BothRefuse, round * 10);
+        look(&mut retirement, Presence::Answers, round * 10 + 5);
         let expected = if round < 3 {
             Phase::Requested
         } else {
@@ -116,21 +125,19 @@ fn a_restart_that_no_look_has_seen_is_told_again() {
 #[test]
 fn what_answers_is_not_given_back() {
     let mut retirement = told();
-    retirement.looked(Presence::BothRefuse, at(0), GONE_AFTER);
-    retirement.looked(Presence::BothRefuse, at(120), GONE_AFTER);
+    refuses(&mut retirement, 0, 120);
     assert_eq!(retirement.next(), Act::Release);
     let mut reported = retirement.clone();
     reported.reported(Work::Busy, at(130), GONE_AFTER);
     assert_eq!(reported.next(), Act::Tell);
-    retirement.looked(Presence::Answers, at(130), GONE_AFTER);
+    look(&mut retirement, Presence::Answers, 130);
     assert_eq!(retirement.next(), Act::Tell);
 }
 
 #[test]
 fn giving_back_is_repeated_only_when_the_listing_still_shows_it_later() {
     let mut retirement = told();
-    retirement.looked(Presence::BothRefuse, at(0), GONE_AFTER);
-    retirement.looked(Presence::BothRefuse, at(120), GONE_AFTER);
+    refuses(&mut retirement, 0, 120);
     retirement.released(true, at(120));
     assert_eq!((retirement.next(), retirement.replace()), (Act::Wait, true));
     retirement.still_in_service(at(165), Duration::from_secs(45));
@@ -182,8 +189,7 @@ fn only_what_was_reported_since_it_was_told_counts() {
 /// A Jibri that is gone, and whose machine was given back.
 fn given_back() -> Retirement {
     let mut retirement = told();
-    retirement.looked(Presence::BothRefuse, at(0), GONE_AFTER);
-    retirement.looked(Presence::BothRefuse, at(120), GONE_AFTER);
+    refuses(&mut retirement, 0, 120);
     assert!(retirement.is_still_gone(Presence::BothRefuse, at(121), GONE_AFTER));
     retirement.released(true, at(121));
     retirement
@@ -202,64 +208,89 @@ fn one_that_its_agent_did_not_get_and_that_recorded_meanwhile_takes_a_place_agai
     );
 }
 
-/// Whether one that is to be given back again refuses for as long as if it had never refused before.
-fn refuses_anew(mut retirement: Retirement, now: i64) -> bool {
-    let mut refuses = |at: Timestamp| {
-        retirement.looked(Presence::BothRefuse, at, GONE_AFTER);
-        retirement.is_still_gone(Presence::BothRefuse, at, GONE_AFTER)
-    };
-    let is_gone = [at(now), at(now + 119), at(now + 120)].map(&mut refuses);
-    is_gone == [false, false, true]
-}
-
-/// The act was lost, as when the group answered with an error after all, and the Jibri was started again meanwhile.
-#[test]
-fn an_answer_after_the_machine_was_given_back_in_vain_begins_the_time_of_the_refusals_anew() {
-    for work in [Work::Busy, Work::Free] {
-        let mut retirement = given_back();
-        retirement.reported(work, at(140), GONE_AFTER);
-        assert_eq!(retirement.phase(), Phase::Released, "it may have been done");
-        retirement.still_in_service(at(200), Duration::from_secs(45));
-        assert_eq!(retirement.next(), Act::Release);
-        assert!(refuses_anew(retirement, 200), "{work:?}");
-    }
-}
-
-/// The same whatever is seen in the tick in which the act is seen to be lost: nobody has looked since.
+/// The act was lost, as when the group answered with an error after all, and somebody may have started the Jibri meanwhile.
 #[test]
 fn one_that_was_given_back_in_vain_refuses_anew() {
-    let limits = Limits::default();
-    let mut row = Instance::new("i-1".parse().unwrap(), Lifecycle::InService);
-    let seen = |row: &Instance| {
-        let mut retirement = given_back();
-        retirement.observed(&Sight::of(std::slice::from_ref(row)), &limits, at(200));
-        assert_eq!(retirement.phase(), Phase::Gone);
-        refuses_anew(retirement, 210)
+    let mut retirement = given_back();
+    retirement.still_in_service(at(160), Duration::from_secs(20));
+    assert_eq!(retirement.next(), Act::Release);
+    let mut is_gone = |secs| {
+        look(&mut retirement, Presence::BothRefuse, secs);
+        retirement.is_still_gone(Presence::BothRefuse, at(secs), GONE_AFTER)
     };
-    row.reachability = Reachability::Refused;
-    assert!(seen(&row));
-    let status = JibriStatus::new(BusyStatus::Idle, HealthStatus::Healthy);
-    row.reachability = Reachability::Answered;
-    row.report = Some(Report::new(at(200), Some(status)));
-    assert!(seen(&row));
+    let is_gone = [161, 201, 241, 280, 281].map(&mut is_gone);
+    assert_eq!(is_gone, [false, false, false, false, true]);
 }
 
 /// A controller that crashed between its decision and its looks, and came back soon, has decided without a gap, and not looked.
 #[test]
 fn one_that_was_not_looked_at_for_longer_than_a_report_holds_refuses_anew() {
-    let limits = Limits::default();
-    let mut row = Instance::new("i-1".parse().unwrap(), Lifecycle::InService);
-    row.reachability = Reachability::Refused;
     let is_gone = |looks: &[i64]| {
-        let mut retirement = Retirement::new(at(0), false);
-        retirement.told(Told::Yes, at(0));
+        let mut retirement = told();
         for secs in looks {
-            retirement.observed(&Sight::of(std::slice::from_ref(&row)), &limits, at(*secs));
-            retirement.looked(Presence::BothRefuse, at(*secs), GONE_AFTER);
+            look(&mut retirement, Presence::BothRefuse, *secs);
         }
         retirement.phase() == Phase::Gone
     };
     assert!(is_gone(&[10, 55, 100, 130]));
     assert!(!is_gone(&[10, 55, 101, 131]), "46 s between two of them");
     assert!(is_gone(&[10, 55, 101, 146, 191, 221]));
+}
+
+/// The same for the last look.
+#[test]
+fn one_that_is_gone_and_was_not_looked_at_for_longer_than_a_report_holds_refuses_anew() {
+    let is_still_gone = |secs| {
+        let mut retirement = told();
+        refuses(&mut retirement, 10, 130);
+        assert_eq!(retirement.phase(), Phase::Gone);
+        look(&mut retirement, Presence::BothRefuse, secs);
+        retirement.is_still_gone(Presence::BothRefuse, at(secs), GONE_AFTER)
+    };
+    assert!(is_still_gone(175));
+    assert!(!is_still_gone(176));
+}
+
+/// Whatever said so: an agent whose report is too old to stand for an answer, or a webhook.
+#[test]
+fn one_that_was_heard_between_two_looks_refuses_anew() {
+    let limits = Limits::default();
+    let is_gone = |heard: i64| {
+        let mut retirement = told();
+        refuses(&mut retirement, 10, 110);
+        let mut row = Instance::new("i-1".parse().unwrap(), Lifecycle::InService);
+        let status = JibriStatus::new(BusyStatus::Busy, HealthStatus::Healthy);
+        row.reachability = Reachability::Refused;
+        row.report = Some(Report::new(at(heard), Some(status)));
+        retirement.observed(&Sight::of(&[row]), &limits, at(130));
+        look(&mut retirement, Presence::BothRefuse, 130);
+        retirement.phase() == Phase::Gone
+    };
+    assert!(is_gone(5), "it is down since then");
+    assert!(is_gone(110), "the tick that looked has read that");
+    assert!(!is_gone(111), "it is busy");
+}
+
+/// What a release wrote that did not know when a look was refused last.
+#[test]
+fn one_of_which_is_not_known_when_it_was_looked_at_last_refuses_anew() {
+    let mut retirement = told();
+    refuses(&mut retirement, 10, 130);
+    let mut former = serde_json::to_value(&retirement).unwrap();
+    assert!(
+        former
+            .as_object_mut()
+            .unwrap()
+            .remove("refused_at")
+            .is_some()
+    );
+    let former: Retirement = serde_json::from_value(former).unwrap();
+    let is_still_gone = |mut retirement: Retirement, until| {
+        refuses(&mut retirement, 140, until);
+        retirement.is_still_gone(Presence::BothRefuse, at(until), GONE_AFTER)
+    };
+    assert!(is_still_gone(retirement, 140));
+    assert!(!is_still_gone(former.clone(), 140));
+    assert!(!is_still_gone(former.clone(), 259));
+    assert!(is_still_gone(former, 260));
 }

@@ -110,6 +110,35 @@ fn the_next_leader_goes_on_where_the_one_before_was() {
     );
 }
 
+/// The clock of the one before may have been ahead, and its last look longer ago than it seems.
+#[test]
+fn the_next_leader_looks_for_as_long_anew() {
+    let mut world = World::running(0, 9, 3);
+    let leads = Arc::<Leads>::default();
+    let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
+    let mut id = None;
+    while id.is_none() {
+        let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
+        let mut running = world.in_service().into_iter();
+        id = running.find(|id| phase(&a, id) == Some(Phase::Told));
+    }
+    let id = id.unwrap();
+    for _ in 0..4 {
+        let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
+    }
+    block_on(a.resign()).unwrap();
+    let taken = world.now;
+    while world.is_in_service(&id) {
+        let _ = step(&mut world, &leads, &mut [&mut b]);
+    }
+    let waited = world.now.since(taken);
+    let gone_after = crate::world::limits().gone_after();
+    assert!(
+        (gone_after..gone_after * 2).contains(&waited),
+        "{waited:?}: no less than {gone_after:?}, whatever the first has seen"
+    );
+}
+
 #[test]
 fn one_that_was_frozen_only_observes_and_can_lead_again() {
     let mut world = World::running(2, 9, 8);

@@ -61,7 +61,10 @@ impl Mocks {
             mocks.called("observe", "observe".into())?;
             let fresh = |row: &Instance| {
                 let mut row = row.clone();
-                row.report = row.report.map(|report| Report::new(now, report.status));
+                // Of one that refuses nothing new is heard.
+                if row.reachability == Reachability::Answered {
+                    row.report = row.report.map(|report| Report::new(now, report.status));
+                }
                 row
             };
             let rows = rows.iter().map(fresh).collect();

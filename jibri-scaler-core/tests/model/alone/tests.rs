@@ -144,37 +144,19 @@ const GIVEN_BACK_IN_VAIN: [Step; 17] = [
     Step::Pass,
 ];
 
-/// The way that the exploration found before an answer counted that comes in the very tick in which the act of giving it back is seen to be
-/// lost.
+/// The way that the exploration found before one that was given back in vain refused anew: it has answered meanwhile.
 #[test]
-fn one_that_answers_when_it_is_to_be_given_back_again_has_not_refused_without_a_gap() {
-    let mut steps = GIVEN_BACK_IN_VAIN.to_vec();
-    steps.extend([
-        tick(DOWN),
-        Step::Pass,
-        tick(EXPIRED),
-        Step::Pass,
-        tick(DOWN),
-        REFUSES_STILL,
-    ]);
-    let (unfounded, call) = live(&[], &steps);
-    assert_eq!((unfounded, call), (None, None), "it refuses anew");
-}
-
-/// The same for an answer that comes before that tick.
-#[test]
-fn one_that_answers_after_it_was_given_back_has_not_refused_without_a_gap() {
-    let mut steps = GIVEN_BACK_IN_VAIN.to_vec();
-    steps.extend([
-        tick(EXPIRED),
-        Step::Pass,
-        tick(DOWN),
-        Step::Pass,
-        tick(DOWN),
-        REFUSES_STILL,
-    ]);
-    let (unfounded, call) = live(&[], &steps);
-    assert_eq!((unfounded, call), (None, None), "it refuses anew");
+fn one_that_was_given_back_in_vain_has_not_refused_without_a_gap() {
+    let (mut before, mut then) = (GIVEN_BACK_IN_VAIN.to_vec(), GIVEN_BACK_IN_VAIN.to_vec());
+    before.extend([tick(EXPIRED), Step::Pass, tick(DOWN)]);
+    then.extend([tick(DOWN), Step::Pass, tick(EXPIRED)]);
+    for mut steps in [before, then] {
+        steps.extend([Step::Pass, tick(DOWN), REFUSES_STILL]);
+        assert_eq!(live(&[], &steps), (None, None), "it refuses anew");
+        steps.push(DONE);
+        let (unfounded, _) = live(&[Safeguard::NoGaps], &steps);
+        assert_eq!(unfounded, Some("ended"));
+    }
 }
 
 #[test]
