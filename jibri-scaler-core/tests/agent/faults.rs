@@ -115,7 +115,7 @@ fn all_of_auto_scaling_throttled_for_an_hour_loses_nothing() {
         member.record(now, 600);
         member.terminate();
     });
-    world.pass(3000);
+    world.pass(3600);
     let count = |call| world.calls(&id(0), call).len();
     let calls = count("look") + count("heartbeat") + count("complete");
     assert!(calls < 120, "it does not insist: {calls} calls");

@@ -37,6 +37,7 @@ kinds! {
     ClockForward: "clock jumps forward",
     ClockBack: "clock jumps back",
     Throttled: "calls of the group throttled",
+    ThrottledThroughout: "hours in which they were throttled from beginning to end",
     PlanBroken: "calls that failed in the middle of a plan",
     AnswersLost: "calls that failed after having acted",
     ListingLags: "listings that lagged",

@@ -233,6 +233,9 @@ impl Life {
 
     /// From now on nothing goes wrong, and what is broken on the machines is mended.
     fn end_trouble(&mut self) {
+        let throughout = self.world.trouble.window(Kind::ThrottledThroughout);
+        self.counts
+            .add(Kind::ThrottledThroughout, u64::from(throughout.is_some()));
         self.second = None;
         self.first.calls.lock().unwrap().wrong.clear();
         let mut fleet = self.world.fleet.lock();

@@ -69,7 +69,9 @@ impl Api {
     /// Of so many calls one goes through.
     fn throttled(&self, doing: &str, one_in: u64) -> Result<(), PortError> {
         let mut calls = self.calls.lock().unwrap();
-        let throttled = calls.wrong.contains(&Kind::Throttled) && calls.chance.below(one_in) > 0;
+        let kinds = [Kind::Throttled, Kind::ThrottledThroughout];
+        let is_on = kinds.iter().any(|kind| calls.wrong.contains(kind));
+        let throttled = is_on && calls.chance.below(one_in) > 0;
         if throttled {
             calls.counts.one(Kind::Throttled);
             return Err(PortError::new(PortErrorKind::Throttled, doing));

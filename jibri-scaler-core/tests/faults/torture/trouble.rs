@@ -8,6 +8,9 @@ use super::{
 /// How many ticks things go wrong for: an hour.
 pub(crate) const TROUBLE: u64 = 240;
 
+/// In one of so many seeds the calls of the group are throttled for the whole hour, which the times that are drawn hardly give.
+const THROUGHOUT: u64 = 25;
+
 /// A fault, from one tick to just before another.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
@@ -22,9 +25,18 @@ pub(crate) struct Trouble(pub(crate) Vec<Window>);
 
 impl Trouble {
     /// About a fifth of all kinds, at random times.
-    pub(crate) fn draw(chance: &mut Chance) -> Self {
+    pub(crate) fn draw(seed: u64, chance: &mut Chance) -> Self {
         let mut windows = Vec::new();
         for kind in Kind::ALL {
+            if kind == ThrottledThroughout {
+                let throughout = Window {
+                    kind,
+                    from: 0,
+                    until: TROUBLE,
+                };
+                windows.extend((seed % THROUGHOUT == THROUGHOUT - 1).then_some(throughout));
+                continue;
+            }
             if chance.below(5) > 0 {
                 continue;
             }
@@ -98,8 +110,14 @@ pub(crate) const OF_FLEET: [Kind; 20] = [
 ];
 
 /// What may be wrong with the calls of a controller.
-pub(crate) const OF_CALLS: [Kind; 5] =
-    [Throttled, PlanBroken, AnswersLost, ListingLags, StoreFails];
+pub(crate) const OF_CALLS: [Kind; 6] = [
+    Throttled,
+    ThrottledThroughout,
+    PlanBroken,
+    AnswersLost,
+    ListingLags,
+    StoreFails,
+];
 
 /// How many ticks it takes at most.
 const fn longest(kind: Kind) -> u64 {

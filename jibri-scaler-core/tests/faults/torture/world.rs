@@ -108,7 +108,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
         let mut chance = Chance(seed.wrapping_mul(0x2545_f491_4f6c_dd1d));
-        let trouble = Trouble::draw(&mut chance);
+        let trouble = Trouble::draw(seed, &mut chance);
         let sizes = Sizes::draw(&mut chance);
         let setting = Setting::of(seed);
         let now = Timestamp::from_secs(1_795_341_600);
