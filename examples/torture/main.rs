@@ -5,8 +5,9 @@
 //! Each seed is an hour of a group in memory under the real controller, in every second one with the real agent on each instance, with
 //! faults drawn from the seed, and the time until it has recovered. At the end it prints what was done and what came of it. Then it
 //! explores the model of the retirement protocol and prints how many states that has; and it removes one safety rule after the other, and
-//! prints what the model finds then. `--without-mutants` leaves out the latter, `--without-model` both, and so does a single seed. It exits
-//! with 1 where a promise was broken or a removed rule was not missed, and prints what shows how.
+//! prints what the model finds then. Last it reads what may come from outside, changed at random, and prints how much. `--without-mutants`
+//! leaves out the mutants, `--without-model` the model and them, `--inputs 0` the inputs, and a single seed all of it. It exits
+//! with 1 where a promise was broken, a removed rule was not missed or an input was read as it must not be, and prints what shows how.
 
 #[expect(
     clippy::duration_suboptimal_units,
@@ -16,6 +17,8 @@
 #[path = "../../jibri-scaler-core/tests/faults/torture/mod.rs"]
 mod torture;
 
+mod cargo_test;
+mod inputs;
 mod model;
 
 use std::{
@@ -52,6 +55,9 @@ struct Arguments {
     /// Leave out the mutants: the model without one safety rule after the other, which takes minutes too.
     #[arg(long)]
     without_mutants: bool,
+    /// How many inputs of each kind that is read from outside; 100,000 take some seconds. Deeper fuzzing has tools of its own: `fuzz/`.
+    #[arg(long, default_value_t = 100_000)]
+    inputs: u32,
 }
 
 fn main() -> ExitCode {
@@ -99,6 +105,10 @@ fn main() -> ExitCode {
             is_kept &= gives("the same without one rule after the other", model::mutate);
         }
     }
+    if arguments.inputs > 0 && arguments.seed.is_none() {
+        let read = || inputs::read(arguments.inputs);
+        is_kept &= gives("what is read from outside, changed at random", read);
+    }
     if is_kept {
         ExitCode::SUCCESS
     } else {
@@ -106,12 +116,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the model gives what it must.
-fn gives(title: &str, run: fn() -> io::Result<bool>) -> bool {
+/// Whether these tests give what they must.
+fn gives(title: &str, run: impl FnOnce() -> io::Result<bool>) -> bool {
     let _ = writeln!(io::stdout(), "{title}");
     run().unwrap_or_else(|error| {
         eprintln!(
-            "could not run the model: {error}. It takes cargo and the sources; --without-model leaves it out"
+            "could not run this: {error}. It takes cargo and the sources; --without-model and --inputs 0 leave it out"
         );
         false
     })

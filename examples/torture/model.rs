@@ -4,41 +4,25 @@
 
 use std::{
     collections::BTreeSet,
-    env,
-    io::{self, BufRead as _, BufReader, Write as _},
-    path::Path,
-    process::{Command, Stdio},
+    io::{self, Write as _},
 };
+
+use crate::cargo_test;
 
 /// What the tests of the model begin each line with that has figures.
 const FIGURES: &str = "model: ";
 /// And each that says what was found without a rule.
 const MUTANT: &str = "mutant: ";
 
-const TEST: &[&str] = &[
-    "test",
-    "--release",
-    "--quiet",
-    "-p",
-    "jibri-scaler-core",
-    "--test",
-    "model",
-    "--",
-    "--ignored",
-    "--nocapture",
-    "--test-threads",
-    "1",
-    // What takes longer than CI may.
-    "--skip",
-    "full",
-];
+/// Which of them, but for what takes longer than CI may.
+const TEST: [&str; 3] = ["--ignored", "--skip", "full"];
 
 /// Explores the size that CI does, prints the figures, and returns whether every promise was kept.
 ///
 /// # Errors
 /// Where cargo can't be run, or the output can't be read or written.
 pub(crate) fn explore() -> io::Result<bool> {
-    run("keeps_the_promises", FIGURES, |_| {})
+    run("keeps_the_promises", FIGURES, |_| Ok(()))
 }
 
 /// Removes one safety rule after the other, prints what the model finds, and returns whether it finds what each prevents.
@@ -59,6 +43,7 @@ pub(crate) fn mutate() -> io::Result<bool> {
                 .filter(|it| !it.is_empty())
                 .map(String::from),
         );
+        Ok(())
     })?;
     let count = rules.len();
     writeln!(
@@ -68,34 +53,8 @@ pub(crate) fn mutate() -> io::Result<bool> {
     Ok(is_kept)
 }
 
-/// Runs those tests of the model whose names have that in them, and prints and hands on what they say on lines that begin so.
-fn run(names: &str, begin: &str, mut each: impl FnMut(&str)) -> io::Result<bool> {
-    // `cargo run` says which cargo it is.
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut child = Command::new(cargo)
-        .args(TEST)
-        .arg(names)
-        .current_dir(workspace)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut rest = String::new();
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            let line = line?;
-            if let Some((_, said)) = line.split_once(begin) {
-                each(said);
-                writeln!(io::stdout(), "  {said}")?;
-            } else {
-                rest.push_str(&line);
-                rest.push('\n');
-            }
-        }
-    }
-    let is_kept = child.wait()?.success();
-    if !is_kept {
-        eprint!("{rest}");
-    }
-    Ok(is_kept)
+/// Runs those tests of the model whose names have that in them, and hands on what they say on lines that begin so.
+fn run(names: &str, begin: &str, each: impl FnMut(&str) -> io::Result<()>) -> io::Result<bool> {
+    let arguments = [&[names], &TEST[..]].concat();
+    cargo_test::run("jibri-scaler-core", "model", &arguments, &[], begin, each)
 }

@@ -1,9 +1,11 @@
-//! What the fuzz targets of this crate have met, and what nobody would write by accident. See `fuzz/`.
+//! What the fuzz targets of this crate have met, the same changed at random, and what nobody would write by accident. See `fuzz/`.
 
 #[path = "../../../fuzz/properties/addresses.rs"]
 mod addresses;
 #[path = "../../../fuzz/properties/bounded.rs"]
 mod bounded;
+#[path = "../../../fuzz/properties/mutate.rs"]
+mod mutate;
 #[path = "../../../fuzz/properties/oracle.rs"]
 mod oracle;
 #[path = "../../../fuzz/properties/replay.rs"]
@@ -16,6 +18,7 @@ const LONG: usize = 64 * 1024;
 #[test]
 fn webhook_bodies() {
     replay::corpus("webhook", webhook::property);
+    mutate::corpus("webhook", "json.dict", webhook::property);
     let body = |id: &str, version: &str| {
         format!(r#"{{"jibriId":"{id}","busy":false,"agent":{{"version":"{version}"}}}}"#)
             .into_bytes()
@@ -41,6 +44,7 @@ fn webhook_bodies() {
 #[test]
 fn address_files() {
     replay::corpus("addresses", addresses::property);
+    mutate::corpus("addresses", "toml.dict", addresses::property);
     let table = |id: &str, host: &str| {
         format!("[\"{id}\"]\nhealth = \"http://{host}:1\"\ninternal = \"http://{host}:2\"\n")
     };
