@@ -1,12 +1,14 @@
 //! The Auto Scaling group: asynchronous, with scale-in protection, the terminating hook, retention, and a desired capacity that it
 //! follows in its own way.
 
+use std::sync::atomic::Ordering;
+
 use jibri_scaler_core::{
     port::Decrement,
     safeguard::{Safeguard, holds},
 };
 
-use crate::world::{Broken, Config, LONG, Place, World};
+use crate::world::{Broken, Config, LONG, Left, Place, World};
 
 /// What the API answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +41,11 @@ impl World {
 
     /// The instance is to end: the hook holds it, where there is one.
     pub fn leave(&mut self, config: &Config, index: usize) {
+        let machine = &mut self.machines[index];
+        machine.left = config.faults.lagging.then_some(Left {
+            protected: machine.protected,
+            is_last: false,
+        });
         if self.has_hook {
             self.machines[index].place = Place::Waiting(0);
         } else {
@@ -107,10 +114,12 @@ impl World {
         machine.agent = None;
         machine.channel.clear();
         (machine.protected, machine.had_time) = (false, false);
-        if let Some(broken) = broken
-            && !forced
-        {
-            self.broke(broken);
+        match broken {
+            Some(_) if forced => {
+                config.forced.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(broken) => self.broke(broken),
+            None => {}
         }
     }
 

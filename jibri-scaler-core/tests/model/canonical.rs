@@ -15,7 +15,7 @@
 //! | what a stage of a tick needed, once it is over | no later stage reads it (`Course::settled`) |
 //! | with which code a process ended, without an agent | only agents see it |
 //! | whether there was time to protect what is protected, without an agent | nobody takes the protection away again |
-//! | what controllers know of a machine that has ended | the next tick forgets it before it reads it |
+//! | what controllers know of a machine that has ended and is not listed as it was before | the next tick forgets it before it reads it |
 //! | what a controller had read before the newest report of an agent | that takes its place |
 //! | of what one says whose retirement is under way all but whether it is busy, and that once a tick has read it | it counts as retiring, whatever it says; where it may be given up, the rest is kept for as long as it can be read then |
 //! | what a phase of a retirement does not read, and how much longer than it must something has lasted | `Retirement::settled` says of each why |
@@ -61,14 +61,14 @@ impl World {
             self.outside = 0;
             self.restarts = 0;
         }
-        let ended = |world: &Self| world.count(|place| place == Place::Ended);
-        let before = before.filter(|before| ended(before) == ended(self));
+        let over = |world: &Self| world.machines.iter().filter(|it| it.is_over()).count();
+        let before = before.filter(|before| over(before) == over(self));
         for (c, controller) in self.controllers.iter_mut().enumerate() {
             if before.is_some_and(|before| before.controllers[c] == *controller) {
                 continue;
             }
             for (index, machine) in self.machines.iter().enumerate() {
-                if machine.place == Place::Ended {
+                if machine.is_over() {
                     controller.forget(index);
                 }
             }

@@ -18,6 +18,7 @@ pub const NONE: Faults = Faults {
     by_hand: false,
     slow: false,
     old_listing: false,
+    lagging: false,
     ended: false,
     hook_removed: false,
     loops: false,
@@ -57,6 +58,7 @@ pub fn direct() -> Config {
             system_errors: true,
             ..NONE
         },
+        forced: Arc::default(),
         company: false,
         rules: Arc::new([]),
         patience: 0,
@@ -99,7 +101,7 @@ pub fn restarted_whatever() -> Config {
     }
 }
 
-/// The same with two controllers at once, by accident.
+/// One beside systemd with two controllers at once, by accident.
 pub fn two_controllers() -> Config {
     Config {
         name: "one Jibri, two sessions, two controllers",
@@ -112,7 +114,7 @@ pub fn two_controllers() -> Config {
     }
 }
 
-/// The same where somebody lowers the desired capacity, or takes the machine by force.
+/// One controller where somebody lowers the desired capacity, or takes the machine by force.
 pub fn protected() -> Config {
     Config {
         name: "one Jibri, one controller, the group and operators",
@@ -166,7 +168,8 @@ pub fn agent_in_company() -> Config {
     }
 }
 
-/// The same beside a supervisor that restarts even after 255.
+/// The same without other controllers beside a supervisor that restarts even after 255: a Jibri that is EXPIRED after its first recording, and
+/// is given a second one.
 pub fn stubborn() -> Config {
     Config {
         name: "one Jibri for one recording, two sessions, its agent, and a supervisor that restarts even after 255",
@@ -204,6 +207,17 @@ pub fn reporting_in_company() -> Config {
         sessions: 2,
         company: true,
         patience: 12,
+        ..reporting()
+    }
+}
+
+/// Two controllers at once, by accident, which both hear the agent and hand over to it.
+pub fn two_hand_over() -> Config {
+    Config {
+        name: "one Jibri, two sessions, its agent, reports of any age, two controllers without HTTP",
+        sessions: 2,
+        controllers: 2,
+        direct: false,
         ..reporting()
     }
 }
@@ -267,6 +281,7 @@ pub fn bounds() -> Config {
         born_protected: true,
         faults: Faults {
             old_listing: true,
+            lagging: true,
             ..NONE
         },
         ..direct()
@@ -306,6 +321,10 @@ pub fn reporting_bounds() -> Config {
         retention: true,
         channel: ANY,
         shared: true,
+        faults: Faults {
+            old_listing: true,
+            ..NONE
+        },
         ..bounds()
     }
 }
@@ -322,6 +341,18 @@ pub fn agents_shrinking() -> Config {
         outside: 0,
         faults: NONE,
         ..agent()
+    }
+}
+
+/// Two idle Jibris in such a group, whose calls fail before and after they have acted.
+pub fn shrinking_badly() -> Config {
+    Config {
+        name: "two Jibris, one controller, calls that fail: shrinking to the minimum",
+        faults: Faults {
+            calls: true,
+            ..shrinking().faults
+        },
+        ..shrinking()
     }
 }
 
@@ -390,6 +421,7 @@ pub fn three() -> Config {
             by_hand: true,
             slow: true,
             old_listing: true,
+            lagging: true,
             ended: true,
             timeout: true,
             ..NONE
@@ -408,6 +440,10 @@ pub fn product() -> Config {
         max: 1,
         wanted: 0,
         born_protected: false,
+        faults: Faults {
+            lagging: false,
+            ..three().faults
+        },
         ..three()
     }
 }
@@ -479,14 +515,15 @@ pub fn all() -> Vec<Config> {
         agents_shrinking(),
         hook_removed(),
         unheard(),
+        shrinking_badly(),
         reporting_without_a_crash(),
     ];
     all.into_iter().map(alive).collect()
 }
 
-/// Two more, which are searched depth first.
-pub fn largest() -> [Config; 2] {
-    [reporting_bounds(), reporting()].map(|config| Config {
+/// Three more, which are searched depth first.
+pub fn largest() -> [Config; 3] {
+    [two_hand_over(), reporting_bounds(), reporting()].map(|config| Config {
         patience: 12,
         ..config
     })

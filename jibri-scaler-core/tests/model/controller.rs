@@ -93,6 +93,8 @@ pub struct View {
     pub silent: Option<u8>,
     /// Whether the listing is older than the last change of the desired capacity.
     pub old: bool,
+    /// The machine of which the listing shows what it was in service.
+    pub lagging: Option<u8>,
     /// Whether the memory can't be saved.
     pub unsaved: bool,
     /// What came in since the last tick, where anything may at any time, of at most three machines.

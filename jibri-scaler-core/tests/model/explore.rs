@@ -10,7 +10,7 @@ use crate::{
     controller::{Controller, Fate, View},
     jibri::{Binding, Finalize, Process, Work},
     liveness,
-    world::{ANY, Broken, Config, LONG, Place, Rebinding, World},
+    world::{ANY, Broken, Config, LONG, Left, Place, Rebinding, World},
 };
 
 /// The next step of anybody.
@@ -240,6 +240,14 @@ impl World {
         if config.faults.old_listing && controller.has_old_listing() {
             views.push(View { old: true, ..plain });
         }
+        if config.faults.lagging {
+            let left =
+                (0..config.machines).filter(|m| self.machines[usize::from(*m)].left.is_some());
+            let without = views.clone();
+            for lagging in left.map(Some) {
+                views.extend(without.iter().map(|view| View { lagging, ..*view }));
+            }
+        }
         let idle = (0..config.machines).filter(|m| controller.is_long_idle((*m).into()));
         if config.machines > 1 {
             let without = views.clone();
@@ -429,6 +437,10 @@ impl World {
             if let Place::Waiting(units) = &mut machine.place {
                 *units = LONG.min(*units + 1);
             }
+            machine.left = machine.left.filter(|left| !left.is_last).map(|left| Left {
+                is_last: true,
+                ..left
+            });
             machine.jibri.pass();
             if self.restarts == 0 {
                 machine.jibri.settle();

@@ -1,6 +1,9 @@
 //! Explorations, and what they have found.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use jibri_scaler_core::safeguard::Safeguard;
 use stateright::{Checker, HasDiscoveries, Model, UniformChooser};
@@ -15,6 +18,8 @@ pub struct Figures {
     pub unique: usize,
     pub depth: usize,
     pub took: Duration,
+    /// In how many steps somebody has taken a machine by force that had a recording on it.
+    pub forced: u64,
     /// The promises that were broken, each with the way there that was found.
     pub violations: Vec<(&'static str, String)>,
     pub is_complete: bool,
@@ -34,7 +39,11 @@ impl std::fmt::Display for Figures {
             self.depth,
             self.took.as_secs_f64(),
             self.name,
-        )
+        )?;
+        match self.forced {
+            0 => Ok(()),
+            forced => write!(f, " ({forced} steps take a recording by force)"),
+        }
     }
 }
 
@@ -100,6 +109,7 @@ fn figures(
         unique: checker.unique_state_count(),
         depth: checker.max_depth(),
         took: began.elapsed(),
+        forced: config.forced.swap(0, Ordering::Relaxed),
         violations: violations.collect(),
         is_complete,
     }

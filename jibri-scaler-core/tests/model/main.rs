@@ -122,17 +122,28 @@ fn optimized_a_group_keeps_the_promises() {
         ..config
     };
     let reporting = Config {
+        name: "two Jibris, no session, their agents, the hook, reports of any age, one controller without HTTP: bounds",
         sessions: 0,
         patience: 12,
         ..configs::reporting_bounds()
     };
     let everybody = Config {
-        sessions: 0,
+        name: "one Jibri with everybody: one session, its agent that does not crash, reports of any age, one controller with HTTP, any number of others",
+        sessions: 1,
         faults: Faults {
             agents: false,
             ..configs::reporting_in_company().faults
         },
         ..configs::reporting_in_company()
+    };
+    let restarted = Config {
+        name: "one Jibri, one controller that crashes, directly, and a supervisor that restarts even after 255",
+        patience: 12,
+        faults: Faults {
+            controllers: true,
+            ..Faults::default()
+        },
+        ..configs::restarted_whatever()
     };
     let shrinking = [
         endless(configs::shrinking()),
@@ -153,8 +164,8 @@ fn optimized_a_group_keeps_the_promises() {
             ..configs::hooked()
         },
         configs::unheard(),
+        restarted,
         reporting,
-        everybody,
     ]
     .into_iter()
     .chain(shrinking)
@@ -162,6 +173,7 @@ fn optimized_a_group_keeps_the_promises() {
         let figures = explore(&config, threads(), None);
         keeps_the_promises(&figures);
     }
+    keeps_the_promises(&sweep(&everybody, threads()));
     for seed in 0..3 {
         keeps_the_promises(&wander(&configs::three(), seed, 100_000));
         keeps_the_promises(&wander(&configs::product(), seed, 100_000));

@@ -323,7 +323,12 @@ fn optimized_the_assumptions_are_needed() {
         hook: false,
         ..draining()
     };
-    for config in [moved, looping, unretained, unhooked] {
+    // It tells the Jibri again as soon as that is back, and lets it be down in each look, and record in between.
+    let fought_over = Config {
+        company: true,
+        ..configs::restarted_whatever()
+    };
+    for config in [moved, looping, unretained, unhooked, fought_over] {
         let found = found(&[], &config, Some(6_000_000));
         assert!(!found.is_empty());
     }

@@ -6,7 +6,7 @@
 use std::{
     hash::{BuildHasherDefault, Hasher},
     mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     thread,
 };
 
@@ -239,6 +239,7 @@ pub fn sweep(config: &Config, threads: usize) -> Figures {
         unique: pool.unique,
         depth: pool.depth,
         took: began.elapsed(),
+        forced: config.forced.swap(0, Ordering::Relaxed),
         violations: pool.violations,
         is_complete,
     }

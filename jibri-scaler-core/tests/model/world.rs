@@ -1,6 +1,6 @@
 //! The world of the model: one group, its machines, and who acts on them.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use jibri_scaler_core::{InstanceId, Lifecycle, Timestamp};
 
@@ -102,6 +102,23 @@ pub struct Machine {
     pub agent: Option<Agent>,
     /// Reports of its agent on their way to the controllers, in no order; or all that it can have reported.
     pub channel: Vec<Status>,
+    /// What a listing may still show that is older than its end, where one may be.
+    pub left: Option<Left>,
+}
+
+/// How an instance was listed that was in service not long ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Left {
+    pub protected: bool,
+    /// Whether that is so for the last unit.
+    pub is_last: bool,
+}
+
+impl Machine {
+    /// Whether nobody is shown it any more.
+    pub fn is_over(&self) -> bool {
+        self.place == Place::Ended && self.left.is_none()
+    }
 }
 
 /// A promise that was broken.
@@ -178,6 +195,8 @@ pub struct Config {
     /// Whether a process that is started anew may have other ports open than before.
     pub rebinding: Rebinding,
     pub faults: Faults,
+    /// How many steps of an exploration have cost a recording by force. They are no broken promise, and counted apart.
+    pub forced: Arc<AtomicU64>,
     /// Whether there are other controllers, any number of them, that do whatever a controller may do at any time.
     pub company: bool,
     pub rules: Arc<[jibri_scaler_core::safeguard::Safeguard]>,
@@ -221,6 +240,8 @@ pub struct Faults {
     pub slow: bool,
     /// A listing may be older than the last change of the desired capacity.
     pub old_listing: bool,
+    /// And older than the end of an instance, so that it shows that in service.
+    pub lagging: bool,
     /// Somebody ends an instance through the group, so that the hook holds it.
     pub ended: bool,
     /// A process that was started again ends again at once: a supervisor that fights for longer than `gone_after`.
@@ -254,6 +275,7 @@ impl Config {
             latch: None,
             agent: self.agents.then(Agent::default),
             channel: Vec::new(),
+            left: None,
         };
         World {
             machines: (0..self.machines).map(machine).collect(),

@@ -9,7 +9,7 @@ use jibri_scaler_core::{
 use super::{Controller, Known, View, limits};
 use crate::{
     jibri::{Busy, Status},
-    world::{Config, Machine, NOW, Place, World, id_of},
+    world::{Config, Left, Machine, NOW, Place, World, id_of},
 };
 
 /// What the probe of a Jibri gives.
@@ -82,8 +82,8 @@ impl Machine {
         Presence::of(knock(self.binds_health()), knock(self.can_be_told()))
     }
 
-    fn shown(&self, is_silent: bool) -> Shown {
-        let place = self.place.known();
+    fn shown(&self, is_silent: bool, left: Option<Left>) -> Shown {
+        let place = left.map_or_else(|| self.place.known(), |_| Place::InService);
         let probe = match self.jibri.health() {
             _ if !place.counts() => Probe::Refused,
             _ if is_silent => Probe::Silent,
@@ -94,7 +94,7 @@ impl Machine {
         };
         Shown {
             place,
-            protected: self.protected,
+            protected: left.map_or(self.protected, |left| left.protected),
             probe,
         }
     }
@@ -106,7 +106,9 @@ impl World {
         let old = self.controllers[c].old_desired.filter(|_| view.old);
         let machines = self.machines.iter().enumerate();
         let shown = |(index, machine): (usize, &Machine)| {
-            machine.shown(view.silent == u8::try_from(index).ok())
+            let index = u8::try_from(index).ok();
+            let left = machine.left.filter(|_| view.lagging == index);
+            machine.shown(view.silent == index, left)
         };
         Listing {
             desired: old.map_or(self.desired, |(desired, _)| desired),
