@@ -172,18 +172,19 @@ pub enum DrainAct {
 /// | telling, finishing | process not started, and never seen running or told in this drain | checking | nothing has run since the machine came up |
 /// | telling, finishing | process not started, though it ran or the drain is resumed | kept: crashed | the machine was rebooted under it |
 /// | finishing | any is free, or answers after it was down, in a reading begun since it was told | telling | told, it would have ended: a supervisor has restarted it |
-/// | checking | check passed | confirming | |
+/// | checking | check passed | confirming | what was recorded is uploaded, if nobody has come back meanwhile |
 /// | checking | check failed | kept: check failed | Jibri ignores whether its upload worked; this is where it shows |
 /// | checking | the third check without a result | kept: check failed | no data is not clean |
 /// | confirming | process still ended with 255, or not started, in a look begun since | releasing | gone is seen twice, before and after the check |
 /// | checking, confirming, releasing, kept | process runs, or the health answers | telling | it was started again: nothing is given back while anybody is there |
-/// | checking, confirming, releasing | process ended otherwise | kept: crashed | it was started again, and crashed |
+/// | checking, confirming, releasing, kept | process ended otherwise | kept: crashed | it was started again, and crashed |
+/// | checking, confirming, releasing, kept | process not started, though it ran or the drain is resumed | kept: crashed | the machine was rebooted under it |
 /// | releasing | in service | releasing | the instance is ended by its id, which leads to the hook |
-/// | releasing | held | released, once a CONTINUE was taken | |
+/// | releasing | held | released, once a CONTINUE was taken | the hook has nothing left to wait for |
 /// | releasing | retained | releasing | the hook has timed out while the recording went on; now the instance is ended |
 /// | releasing | the decrement was refused | releasing | the group is at its minimum: ended without decrement |
 /// | releasing | about to end, or not in the group | released | nothing is left to give back |
-/// | kept | held | kept | completed with ABANDON where the group is known to retain, so that a human finds the instance |
+/// | kept | held for five minutes | kept | completed with ABANDON where the group is known to retain, so that a human finds the instance; not before, since to end a retained one by its id destroys it, and somebody with an old view may |
 /// | kept: check failed | a later check passes | confirming | somebody has saved what was left |
 /// | kept: crashed | a check passes | kept: crashed | only a human can say what an unfinished recording is worth |
 ///
