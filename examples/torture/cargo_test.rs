@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Runs this test of this crate, optimised, one after the other, and prints and hands on what it says on lines that begin so. Returns
-/// whether it passed; what it has said besides is printed where it did not.
+/// whether it passed and said anything; what it has said besides is printed where it did not.
 ///
 /// # Errors
 /// Where cargo can't be run, or the output can't be read, written or understood.
@@ -40,20 +40,29 @@ pub(crate) fn run(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut rest = String::new();
+    let (mut rest, mut has_figures) = (String::new(), false);
     if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            let line = line?;
-            if let Some((_, said)) = line.split_once(begin) {
-                each(said)?;
-                writeln!(io::stdout(), "  {said}")?;
-            } else {
-                rest.push_str(&line);
-                rest.push('\n');
+        let mut take_in = || {
+            for line in BufReader::new(stdout).lines() {
+                let line = line?;
+                if let Some((_, said)) = line.split_once(begin) {
+                    each(said)?;
+                    writeln!(io::stdout(), "  {said}")?;
+                    has_figures = true;
+                } else {
+                    rest.push_str(&line);
+                    rest.push('\n');
+                }
             }
+            Ok(())
+        };
+        if let Err(error) = take_in() {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(error);
         }
     }
-    let has_passed = child.wait()?.success();
+    let has_passed = child.wait()?.success() && has_figures;
     if !has_passed {
         eprint!("{rest}");
     }

@@ -60,13 +60,14 @@ pub(crate) fn property(file: &[u8]) {
 /// A retirement that was read goes on without a panic, whatever is seen next.
 fn go_on(mut retirement: Retirement, now: Timestamp) {
     const SPAN: Duration = Duration::from_secs(120);
+    let limits = Limits::default();
     retirement.interrupted(now);
     for work in [Work::Unknown, Work::Free, Work::Busy] {
-        retirement.reported(work, now, SPAN);
+        retirement.reported(work, now, &limits);
         for presence in [Presence::BothRefuse, Presence::Unclear, Presence::Answers] {
-            retirement.looked(presence, now, &Limits::default());
+            retirement.looked(presence, now, &limits);
             retirement.heard(now);
-            let _ = retirement.is_still_gone(presence, now, SPAN);
+            let _ = retirement.is_still_gone(presence, now, &limits);
         }
         retirement.told(Told::Yes, now);
         retirement.still_in_service(now, SPAN);

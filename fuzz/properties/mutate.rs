@@ -121,6 +121,19 @@ pub(crate) fn corpus(target: &str, dictionary: &str, property: fn(&[u8])) {
             .parse()
             .unwrap_or_else(|_| panic!("FUZZ_INPUTS is `{count}`, but must be a whole number"))
     });
+    replay::alone(|| {
+        let started = ThreadTime::now();
+        let longest = check(count, target, dictionary, property).as_secs_f64();
+        let took = started.elapsed().as_secs_f64();
+        println!(
+            "fuzz: {count:>9} inputs, {took:>6.1} s, at most {:>5.1} ms for one  {target}",
+            longest * 1000.0
+        );
+    });
+}
+
+/// Checks so many, and returns how long the one had the processor that had it for longest.
+fn check(count: u32, target: &str, dictionary: &str, property: fn(&[u8])) -> Duration {
     let inputs: Vec<_> = replay::read(target).into_iter().map(|(_, it)| it).collect();
     let edits = vec(edit(inputs.clone(), words(dictionary)), 1..6);
     let changed = (select(inputs), edits).prop_map(|(mut input, edits)| {
@@ -136,21 +149,14 @@ pub(crate) fn corpus(target: &str, dictionary: &str, property: fn(&[u8])) {
     };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let longest = Cell::new(Duration::ZERO);
-    let started = ThreadTime::now();
-    replay::alone(|| {
-        let broken = TestRunner::new_with_rng(config, rng).run(&changed, |Input(input)| {
-            let took = replay::check(&input, property);
-            prop_assert!(took <= replay::LIMIT, "it took {took:?}");
-            longest.set(longest.get().max(took));
-            Ok(())
-        });
-        if let Err(error) = broken {
-            panic!("{target}: {error}");
-        }
+    let broken = TestRunner::new_with_rng(config, rng).run(&changed, |Input(input)| {
+        let took = replay::check(&input, property);
+        prop_assert!(took <= replay::LIMIT, "it took {took:?}");
+        longest.set(longest.get().max(took));
+        Ok(())
     });
-    let (took, longest) = (started.elapsed().as_secs_f64(), longest.get().as_secs_f64());
-    println!(
-        "fuzz: {count:>9} inputs, {took:>6.1} s, at most {:>5.1} ms for one  {target}",
-        longest * 1000.0
-    );
+    if let Err(error) = broken {
+        panic!("{target}: {error}");
+    }
+    longest.get()
 }

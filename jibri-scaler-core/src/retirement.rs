@@ -1,8 +1,10 @@
 //! The protocol by which one Jibri leaves without losing its recording, seen from the side that retires it.
 //!
 //! A Jibri is *retired*, never killed: it is told to end when it is free, its end is awaited, and only then is its machine given
-//! back. This module holds the rules and does nothing by itself: a driver asks for the [`next`](Retirement::next) act, does it
-//! through the ports, and tells what came of it.
+//! back. This module holds the rules and does nothing by itself: in each tick a driver tells what was
+//! [reported](Retirement::reported), or [heard](Retirement::heard) of one that does not answer, asks for the [`next`](Retirement::next)
+//! act, does it through the ports, and tells what came of it. Where it can't look it says [so](Retirement::unwatched), and where its clock
+//! has stepped back, that time was [interrupted](Retirement::interrupted).
 //!
 //! | phase | input | next phase | why |
 //! |---|---|---|---|
@@ -27,7 +29,7 @@
 //! | phase | input | next phase | why |
 //! |---|---|---|---|
 //! | requested | the group took the request | terminating | the hook holds the instance until its agent has drained it |
-//! | requested | not handed over for the boot deadline | given up | its agent is silent, or the hook has gone |
+//! | requested | not handed over for the boot deadline, without BUSY in it | given up | its agent is silent, or the hook has gone |
 //! | terminating | BUSY reported since | same, seen busy | its agent waits for the recording; that takes no place from others |
 //! | terminating | still listed in service later | requested | the act was lost: ask again, if the agent is still there |
 
@@ -135,7 +137,8 @@ pub enum Act {
     Tell,
     /// Look at both ports, then call [`Retirement::looked`].
     Look,
-    /// Give the machine back, then call [`Retirement::released`].
+    /// Look once more, call [`Retirement::looked`], and where it [is still gone](Retirement::is_still_gone) give the machine back, then call
+    /// [`Retirement::released`].
     Release,
     /// Ask the group to end the instance, whose own agent drains it, then call [`Retirement::released`].
     HandOver,
@@ -146,13 +149,12 @@ pub enum Act {
 /// What this tick's health report says of a Jibri under retirement.
 ///
 /// ```
-/// use std::time::Duration;
-/// use jibri_scaler_core::{Timestamp, port::Told, retirement::{Phase, Retirement, Work}};
+/// use jibri_scaler_core::{Limits, Timestamp, port::Told, retirement::{Phase, Retirement, Work}};
 ///
-/// let (start, gone_after) = (Timestamp::from_secs(0), Duration::from_secs(120));
-/// let mut retirement = Retirement::new(start, false);
-/// retirement.told(Told::Yes, start);
-/// retirement.reported(Work::Busy, start + Duration::from_secs(30), gone_after);
+/// let at = Timestamp::from_secs;
+/// let mut retirement = Retirement::new(at(0), false);
+/// retirement.told(Told::Yes, at(0));
+/// retirement.reported(Work::Busy, at(30), &Limits::default());
 /// assert_eq!(retirement.phase(), Phase::Finishing);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -322,11 +324,16 @@ impl Retirement {
     }
 
     /// Takes in what this tick's report says of the Jibri's work.
-    pub fn reported(&mut self, work: Work, now: Timestamp, gone_after: Duration) {
+    pub fn reported(&mut self, work: Work, now: Timestamp, limits: &Limits) {
         let told_long_ago = self
             .told_at
-            .is_some_and(|told| now.since(told) >= gone_after);
+            .is_some_and(|told| now.since(told) >= limits.gone_after());
         match (self.phase, work) {
+            (Phase::Told, Work::Busy)
+                if self.refusing_since.is_some() && holds(Safeguard::TellAgain) =>
+            {
+                self.returned(now);
+            }
             (Phase::Told, Work::Busy) => {
                 self.phase = Phase::Finishing;
                 self.seen_busy = true;
@@ -351,15 +358,14 @@ impl Retirement {
         if !matches!(self.phase, Phase::Told | Phase::Finishing | Phase::Gone) {
             return;
         }
-        let is_gap = |refused: Timestamp| now.since(refused) > limits.report_ttl();
-        if self.refused_at.is_none_or(is_gap) {
-            self.unwatched();
-        }
         let may_return = if self.phase == Phase::Gone {
             holds(Safeguard::NotWhileItAnswers)
         } else {
             self.refusing_since.is_some()
         };
+        if self.is_after_gap(now, limits) {
+            self.unwatched();
+        }
         if presence == Presence::BothRefuse {
             self.refused_at = Some(now);
         }
@@ -398,16 +404,15 @@ impl Retirement {
         };
         self.replace = replace;
         self.released_at = Some(now);
+        // Should the act be lost, somebody may have started it meanwhile.
+        self.unwatched();
     }
 
     /// Takes in that the group still lists the instance in service. After `patience` the act counts as lost.
     pub fn still_in_service(&mut self, now: Timestamp, patience: Duration) {
         let lost = self.released_at.is_some_and(|at| now.since(at) > patience);
         match self.phase {
-            Phase::Released if lost => {
-                self.phase = Phase::Gone;
-                self.unwatched();
-            }
+            Phase::Released if lost => self.phase = Phase::Gone,
             Phase::Terminating if lost => {
                 self.phase = Phase::Requested;
                 self.told_at = None;
@@ -436,18 +441,26 @@ impl Retirement {
     /// Whether its machine may be given back after this last look: it is gone, both ports refuse now, and have for `gone_after`
     /// without a gap.
     #[must_use]
-    pub fn is_still_gone(&self, presence: Presence, now: Timestamp, gone_after: Duration) -> bool {
+    pub fn is_still_gone(&self, presence: Presence, now: Timestamp, limits: &Limits) -> bool {
         let refusing = self
             .refusing_since
-            .is_some_and(|since| now.since(since) >= gone_after);
+            .is_some_and(|since| now.since(since) >= limits.gone_after());
         if !holds(Safeguard::WaitForGone) {
             return true;
         }
         let refuses = presence == Presence::BothRefuse || !holds(Safeguard::NotWhileItAnswers);
+        let refusing = refusing && !(self.is_after_gap(now, limits) && holds(Safeguard::NoGaps));
         self.phase == Phase::Gone && refuses && (refusing || !holds(Safeguard::GoneConfirmed))
     }
 
-    /// Takes in that it was heard then, in whatever way: where that was after the last look, the time of the refusals begins anew.
+    /// Whether the last look that was refused is so long ago that it may have come back and ended again since.
+    fn is_after_gap(&self, now: Timestamp, limits: &Limits) -> bool {
+        let is_gap = |refused: Timestamp| now.since(refused) > limits.report_ttl();
+        self.refused_at.is_none_or(is_gap)
+    }
+
+    /// Takes in that one that does not answer now was heard then, in whatever way: where that was after the last look, the time of the
+    /// refusals begins anew.
     pub fn heard(&mut self, at: Timestamp) {
         if self.refused_at.is_some_and(|refused| refused < at) {
             self.unwatched();

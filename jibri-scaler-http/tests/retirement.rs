@@ -14,7 +14,6 @@ use jibri_scaler_http::fake::{
     ErrorScope, FakeJibri, FakeServer, Profile, SessionEvent, Supervisor,
 };
 
-const GONE_AFTER: Duration = Duration::from_secs(120);
 const TICK: usize = 30;
 
 struct Run {
@@ -50,7 +49,7 @@ impl Run {
             ProbeOutcome::Answered(_) => Work::Free,
             _ => Work::Unknown,
         };
-        self.retirement.reported(work, now, GONE_AFTER);
+        self.retirement.reported(work, now, &Limits::default());
         match self.retirement.next() {
             Act::Tell => {
                 let told = self.clients.tell().await;
@@ -64,7 +63,10 @@ impl Run {
             Act::Release => {
                 let presence = self.clients.look().await;
                 self.retirement.looked(presence, now, &Limits::default());
-                if !self.retirement.is_still_gone(presence, now, GONE_AFTER) {
+                if !self
+                    .retirement
+                    .is_still_gone(presence, now, &Limits::default())
+                {
                     return;
                 }
                 assert!(!self.fake.is_session_active(), "a recording would be lost");

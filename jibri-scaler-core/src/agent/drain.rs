@@ -169,8 +169,8 @@ pub enum DrainAct {
 /// | telling | refused by any, or not known | telling | one may not be told, and may have ended or be about to come up; telling again is always safe |
 /// | telling, finishing | process ended with 255 | checking | 255 is the exit of a Jibri that was told to end, its recording finalized |
 /// | telling, finishing | process ended otherwise | kept: crashed | a recording may lie there unfinished: a human is to see it |
-/// | telling, finishing | process not started, and never seen running or told in this drain | checking | nothing has run since the machine came up |
-/// | telling, finishing | process not started, though it ran or the drain is resumed | kept: crashed | the machine was rebooted under it |
+/// | telling, finishing | process not started, and never seen running or told in this drain, which is not resumed, or is on the way to the warm pool | checking | nothing has run since the machine came up |
+/// | telling, finishing | process not started otherwise | kept: crashed | the machine was rebooted under it |
 /// | finishing | any is free, or answers after it was down, in a reading begun since it was told | telling | told, it would have ended: a supervisor has restarted it |
 /// | checking | check passed | confirming | what was recorded is uploaded, if nobody has come back meanwhile |
 /// | checking | check failed | kept: check failed | Jibri ignores whether its upload worked; this is where it shows |
@@ -178,7 +178,7 @@ pub enum DrainAct {
 /// | confirming | process still ended with 255, or not started, in a look begun since | releasing | gone is seen twice, before and after the check |
 /// | checking, confirming, releasing, kept | process runs, or the health answers | telling | it was started again: nothing is given back while anybody is there |
 /// | checking, confirming, releasing, kept | process ended otherwise | kept: crashed | it was started again, and crashed |
-/// | checking, confirming, releasing, kept | process not started, though it ran or the drain is resumed | kept: crashed | the machine was rebooted under it |
+/// | checking, confirming, releasing, kept | process not started otherwise | kept: crashed | the machine was rebooted under it |
 /// | releasing | in service | releasing | the instance is ended by its id, which leads to the hook |
 /// | releasing | held | released, once a CONTINUE was taken | the hook has nothing left to wait for |
 /// | releasing | retained | releasing | the hook has timed out while the recording went on; now the instance is ended |

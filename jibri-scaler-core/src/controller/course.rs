@@ -319,7 +319,7 @@ impl Course {
             Seen::Looked(presence) => retirement.looked(presence, now, limits),
             Seen::LookedLast(presence) => {
                 retirement.looked(presence, now, limits);
-                is_going = retirement.is_still_gone(presence, now, limits.gone_after());
+                is_going = retirement.is_still_gone(presence, now, limits);
             }
         }
         self.dirty |= *retirement != before;

@@ -147,7 +147,7 @@ impl<'a> Survey<'a> {
                 if seen.work == Work::Busy
                     && matches!(retirement.phase(), Phase::Told | Phase::Terminating)
                 {
-                    retirement.reported(Work::Busy, now, limits.gone_after());
+                    retirement.reported(Work::Busy, now, limits);
                 }
                 if retirement.phase().is_under_way() {
                     let told = !matches!(retirement.phase(), Phase::Requested);

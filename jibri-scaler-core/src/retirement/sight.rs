@@ -103,13 +103,14 @@ impl Retirement {
             self.unwatched();
             return None;
         }
-        if let Some((heard, _)) = sight.report {
+        // What an answer in this tick says is taken in below, and by the look.
+        if let Some((heard, _)) = sight.report.filter(|_| !sight.answered) {
             self.heard(heard);
         }
         let phase = self.phase;
         self.still_in_service(now, limits.report_ttl());
         if self.phase == phase {
-            self.reported(sight.work(self.told_at), now, limits.gone_after());
+            self.reported(sight.work(self.told_at), now, limits);
         }
         if self.phase == phase {
             if sight.is_busy_now() {

@@ -3,8 +3,6 @@ use crate::{
     BusyStatus, HealthStatus, Instance, JibriStatus, Lifecycle, Limits, Reachability, Report,
 };
 
-const GONE_AFTER: Duration = Duration::from_secs(120);
-
 fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(secs)
 }
@@ -70,7 +68,7 @@ fn gone_needs_two_refusals_that_far_apart_and_nothing_between() {
 fn a_recording_may_take_as_long_as_it_likes() {
     let mut retirement = told();
     for hour in 1..100 {
-        retirement.reported(Work::Busy, at(hour * 3600), GONE_AFTER);
+        retirement.reported(Work::Busy, at(hour * 3600), &Limits::default());
         look(&mut retirement, Presence::Answers, hour * 3600);
         assert_eq!(
             (retirement.phase(), retirement.seen_busy()),
@@ -102,18 +100,18 @@ fn a_jibri_that_returns_is_told_again_and_given_up_on_after_the_third_time() {
 #[test]
 fn a_restart_that_no_look_has_seen_is_told_again() {
     let mut retirement = told();
-    retirement.reported(Work::Free, at(119), GONE_AFTER);
+    retirement.reported(Work::Free, at(119), &Limits::default());
     assert_eq!(
         retirement.phase(),
         Phase::Told,
         "it may have accepted a recording just before it was told"
     );
-    retirement.reported(Work::Free, at(120), GONE_AFTER);
+    retirement.reported(Work::Free, at(120), &Limits::default());
     assert_eq!(retirement.phase(), Phase::Requested);
 
     let mut finishing = told();
-    finishing.reported(Work::Busy, at(10), GONE_AFTER);
-    finishing.reported(Work::Free, at(20), GONE_AFTER);
+    finishing.reported(Work::Busy, at(10), &Limits::default());
+    finishing.reported(Work::Free, at(20), &Limits::default());
     assert_eq!(
         finishing.phase(),
         Phase::Requested,
@@ -128,7 +126,7 @@ fn what_answers_is_not_given_back() {
     refuses(&mut retirement, 0, 120);
     assert_eq!(retirement.next(), Act::Release);
     let mut reported = retirement.clone();
-    reported.reported(Work::Busy, at(130), GONE_AFTER);
+    reported.reported(Work::Busy, at(130), &Limits::default());
     assert_eq!(reported.next(), Act::Tell);
     look(&mut retirement, Presence::Answers, 130);
     assert_eq!(retirement.next(), Act::Tell);
@@ -190,7 +188,7 @@ fn only_what_was_reported_since_it_was_told_counts() {
 fn given_back() -> Retirement {
     let mut retirement = told();
     refuses(&mut retirement, 0, 120);
-    assert!(retirement.is_still_gone(Presence::BothRefuse, at(121), GONE_AFTER));
+    assert!(retirement.is_still_gone(Presence::BothRefuse, at(121), &Limits::default()));
     retirement.released(true, at(121));
     retirement
 }
@@ -199,7 +197,7 @@ fn given_back() -> Retirement {
 fn one_that_its_agent_did_not_get_and_that_recorded_meanwhile_takes_a_place_again() {
     let mut retirement = Retirement::new(at(0), false).by_agent();
     retirement.released(false, at(10));
-    retirement.reported(Work::Busy, at(20), GONE_AFTER);
+    retirement.reported(Work::Busy, at(20), &Limits::default());
     assert!(retirement.seen_busy());
     retirement.still_in_service(at(100), Duration::from_secs(45));
     assert_eq!(
@@ -216,7 +214,7 @@ fn one_that_was_given_back_in_vain_refuses_anew() {
     assert_eq!(retirement.next(), Act::Release);
     let mut is_gone = |secs| {
         look(&mut retirement, Presence::BothRefuse, secs);
-        retirement.is_still_gone(Presence::BothRefuse, at(secs), GONE_AFTER)
+        retirement.is_still_gone(Presence::BothRefuse, at(secs), &Limits::default())
     };
     let is_gone = [161, 201, 241, 280, 281].map(&mut is_gone);
     assert_eq!(is_gone, [false, false, false, false, true]);
@@ -245,10 +243,52 @@ fn one_that_is_gone_and_was_not_looked_at_for_longer_than_a_report_holds_refuses
         refuses(&mut retirement, 10, 130);
         assert_eq!(retirement.phase(), Phase::Gone);
         look(&mut retirement, Presence::BothRefuse, secs);
-        retirement.is_still_gone(Presence::BothRefuse, at(secs), GONE_AFTER)
+        retirement.is_still_gone(Presence::BothRefuse, at(secs), &Limits::default())
     };
     assert!(is_still_gone(175));
     assert!(!is_still_gone(176));
+}
+
+/// It was restarted: it is told again at once, also in the midst of another recording.
+#[test]
+fn one_that_refused_and_answers_is_told_again_at_once() {
+    for (first, then) in [
+        (BusyStatus::Idle, BusyStatus::Idle),
+        (BusyStatus::Idle, BusyStatus::Busy),
+        (BusyStatus::Busy, BusyStatus::Busy),
+    ] {
+        let mut retirement = told();
+        let mut tick = |busy: Option<&BusyStatus>, secs| {
+            let mut row = Instance::new("i-1".parse().unwrap(), Lifecycle::InService);
+            row.reachability = Reachability::Refused;
+            if let Some(busy) = busy {
+                row.reachability = Reachability::Answered;
+                let status = JibriStatus::new(busy.clone(), HealthStatus::Healthy);
+                row.report = Some(Report::new(at(secs), Some(status)));
+            }
+            let act = retirement.observed(&Sight::of(&[row]), &Limits::default(), at(secs));
+            if act == Some(Act::Look) {
+                let presence = busy.map_or(Presence::BothRefuse, |_| Presence::Answers);
+                look(&mut retirement, presence, secs);
+            }
+            (retirement.phase(), retirement.returns())
+        };
+        let _ = tick(Some(&first), 10);
+        let _ = tick(None, 20);
+        let what = format!("{first:?}, then {then:?}");
+        assert_eq!(tick(Some(&then), 30), (Phase::Requested, 1), "{what}");
+    }
+}
+
+/// Also for who does not say that it looked.
+#[test]
+fn one_that_was_gone_long_ago_is_not_still_gone() {
+    let mut retirement = told();
+    refuses(&mut retirement, 0, 120);
+    let is_still_gone =
+        |secs| retirement.is_still_gone(Presence::BothRefuse, at(secs), &Limits::default());
+    assert!(is_still_gone(165));
+    assert!(!is_still_gone(3600));
 }
 
 /// Whatever said so: an agent whose report is too old to stand for an answer, or a webhook.
@@ -287,7 +327,7 @@ fn one_of_which_is_not_known_when_it_was_looked_at_last_refuses_anew() {
     let former: Retirement = serde_json::from_value(former).unwrap();
     let is_still_gone = |mut retirement: Retirement, until| {
         refuses(&mut retirement, 140, until);
-        retirement.is_still_gone(Presence::BothRefuse, at(until), GONE_AFTER)
+        retirement.is_still_gone(Presence::BothRefuse, at(until), &Limits::default())
     };
     assert!(is_still_gone(retirement, 140));
     assert!(!is_still_gone(former.clone(), 140));

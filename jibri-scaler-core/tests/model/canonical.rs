@@ -56,7 +56,7 @@ impl World {
                 }
             }
         }
-        let is_over = self.machines.len() == 1 && self.machines[0].place == Place::Ended;
+        let is_over = self.machines.len() == 1 && self.machines[0].is_over();
         if is_over {
             self.outside = 0;
             self.restarts = 0;

@@ -421,7 +421,6 @@ pub fn three() -> Config {
             by_hand: true,
             slow: true,
             old_listing: true,
-            lagging: true,
             ended: true,
             timeout: true,
             ..NONE
@@ -440,10 +439,6 @@ pub fn product() -> Config {
         max: 1,
         wanted: 0,
         born_protected: false,
-        faults: Faults {
-            lagging: false,
-            ..three().faults
-        },
         ..three()
     }
 }

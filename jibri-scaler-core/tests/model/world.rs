@@ -240,7 +240,8 @@ pub struct Faults {
     pub slow: bool,
     /// A listing may be older than the last change of the desired capacity.
     pub old_listing: bool,
-    /// And older than the end of an instance, so that it shows that in service.
+    /// And older than the end of an instance, so that it shows that in service. Not beside slow ticks: a hook waits for longer than both take,
+    /// which the units of the model do not tell apart.
     pub lagging: bool,
     /// Somebody ends an instance through the group, so that the hook holds it.
     pub ended: bool,

@@ -234,8 +234,10 @@ impl Life {
     /// From now on nothing goes wrong, and what is broken on the machines is mended.
     fn end_trouble(&mut self) {
         let throughout = self.world.trouble.window(Kind::ThrottledThroughout);
+        let throttled = self.first.calls.lock().unwrap().counts.of(Kind::Throttled);
+        let is_throttled = throughout.is_some() && throttled > 0;
         self.counts
-            .add(Kind::ThrottledThroughout, u64::from(throughout.is_some()));
+            .add(Kind::ThrottledThroughout, u64::from(is_throttled));
         self.second = None;
         self.first.calls.lock().unwrap().wrong.clear();
         let mut fleet = self.world.fleet.lock();

@@ -117,7 +117,12 @@ impl World {
                 if *decrement == Decrement::Yes && self.controllers[c].misses_some() {
                     self.broke(Broken::Gap);
                 }
-                self.terminate(config, index_of(id), *decrement)
+                let before = self.desired;
+                let answer = self.terminate(config, index_of(id), *decrement);
+                if self.desired != before {
+                    self.controllers[c].old_desired = Some((before, false));
+                }
+                answer
             }
             Call::Complete(id) if acts => {
                 self.let_go(config, index_of(id));
