@@ -42,7 +42,7 @@ pub(crate) fn run(
         .spawn()?;
     let (mut rest, mut has_figures) = (String::new(), false);
     if let Some(stdout) = child.stdout.take() {
-        let mut take_in = || {
+        let take_in = || {
             for line in BufReader::new(stdout).lines() {
                 let line = line?;
                 if let Some((_, said)) = line.split_once(begin) {
