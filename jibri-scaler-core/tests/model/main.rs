@@ -93,7 +93,7 @@ fn a_small_group_keeps_the_promises() {
     }
 }
 
-/// Less than a minute on two cores.
+/// Two minutes on two cores.
 #[test]
 #[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
 fn optimized_a_group_keeps_the_promises() {
