@@ -211,13 +211,18 @@ pub fn reporting_in_company() -> Config {
     }
 }
 
-/// Two controllers at once, by accident, which both hear the agent and hand over to it.
+/// Two controllers at once, by accident, which both hear the agent, that does not crash, and hand over to it.
 pub fn two_hand_over() -> Config {
     Config {
-        name: "one Jibri, two sessions, its agent, reports of any age, two controllers without HTTP",
+        name: "one Jibri, two sessions, its agent that does not crash, reports of any age, two controllers without HTTP",
         sessions: 2,
         controllers: 2,
         direct: false,
+        outside: 0,
+        faults: Faults {
+            channel: true,
+            ..NONE
+        },
         ..reporting()
     }
 }
