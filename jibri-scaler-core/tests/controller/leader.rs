@@ -7,7 +7,7 @@ use std::sync::{
 
 use futures_executor::block_on;
 use jibri_scaler_core::{
-    Controller, Effect,
+    Controller, Effect, InstanceId,
     controller::{Applied, OperateError, TickError, TickReport},
     operator::{Direction, OperatorCommand},
     port::{KeptMemory, Leadership as _, MockLeadership, PortError, PortErrorKind},
@@ -47,6 +47,22 @@ pub(crate) fn step(
     reports
 }
 
+/// Ticks of both until the first, which leads, has told one of the Jibris to end.
+fn until_one_is_told(
+    world: &mut World,
+    leads: &Leads,
+    first: &mut Controller,
+    second: &mut Controller,
+) -> InstanceId {
+    loop {
+        let _ = step(world, leads, &mut [first, second]);
+        let mut running = world.in_service().into_iter();
+        if let Some(id) = running.find(|id| phase(first, id) == Some(Phase::Told)) {
+            return id;
+        }
+    }
+}
+
 pub(crate) fn has_acted(report: &TickReport) -> bool {
     let done = |(_, became): &(_, Applied)| *became != Applied::Skipped;
     report.effects.iter().any(done) || !report.progress.is_empty()
@@ -80,13 +96,7 @@ fn the_next_leader_goes_on_where_the_one_before_was() {
     let mut world = World::running(0, 9, 3);
     let leads = Arc::<Leads>::default();
     let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
-    let mut id = None;
-    while id.is_none() {
-        let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
-        let mut running = world.in_service().into_iter();
-        id = running.find(|id| phase(&a, id) == Some(Phase::Told));
-    }
-    let id = id.unwrap();
+    let id = until_one_is_told(&mut world, &leads, &mut a, &mut b);
     // It never ticks again.
     drop(a);
     let mut ticks_without = 0;
@@ -116,13 +126,7 @@ fn the_next_leader_looks_for_as_long_anew() {
     let mut world = World::running(0, 9, 3);
     let leads = Arc::<Leads>::default();
     let (mut a, mut b) = (replica(&world, &leads, "a"), replica(&world, &leads, "b"));
-    let mut id = None;
-    while id.is_none() {
-        let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
-        let mut running = world.in_service().into_iter();
-        id = running.find(|id| phase(&a, id) == Some(Phase::Told));
-    }
-    let id = id.unwrap();
+    let id = until_one_is_told(&mut world, &leads, &mut a, &mut b);
     for _ in 0..4 {
         let _ = step(&mut world, &leads, &mut [&mut a, &mut b]);
     }
