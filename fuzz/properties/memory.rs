@@ -61,7 +61,7 @@ pub(crate) fn property(file: &[u8]) {
 fn go_on(mut retirement: Retirement, now: Timestamp) {
     const SPAN: Duration = Duration::from_secs(120);
     let limits = Limits::default();
-    retirement.interrupted(now);
+    retirement.interrupted(now, &limits);
     for work in [Work::Unknown, Work::Free, Work::Busy] {
         retirement.reported(work, now, &limits);
         for presence in [Presence::BothRefuse, Presence::Unclear, Presence::Answers] {
@@ -71,8 +71,9 @@ fn go_on(mut retirement: Retirement, now: Timestamp) {
         }
         retirement.told(Told::Yes, now);
         retirement.still_in_service(now, SPAN);
-        retirement.give_up_untold(now, SPAN);
+        retirement.give_up_untold(now, &limits);
+        retirement.asking(now);
         retirement.released(retirement.replace(), now);
-        let _ = retirement.next();
+        let _ = retirement.next(now, &limits);
     }
 }

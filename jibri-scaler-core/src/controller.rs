@@ -7,6 +7,7 @@ mod leading;
 mod operate;
 mod ownership;
 mod report;
+mod waiting;
 
 use course::Recent;
 use leading::Leading;
@@ -260,7 +261,7 @@ impl Controller {
     async fn observe_and_act(&mut self, now: Timestamp) -> Result<TickReport, TickError> {
         let campaign = self.campaign(now).await?;
         // It stays where it is while anything is awaited: a future that is dropped forgets nothing.
-        let loaded = self.load().await;
+        let loaded = self.load(now).await;
         let before = loaded.map_err(TickError::LoadMemory)?.clone();
         let observed = self.observer.observe(now).await;
         let observation = observed.map_err(|error| TickError::Observe(error.in_call("observe")))?;

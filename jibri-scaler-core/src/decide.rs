@@ -153,7 +153,7 @@ fn deliberate<'a>(
             .rows(id)
             .iter()
             .all(|row| row.drain == DrainPath::Agent);
-        begin(&mut memory, id, replace, by_agent, now);
+        begin(&mut memory, limits, id, replace, by_agent, now);
         effects.push(Effect::Retire {
             id: id.clone(),
             replace,
@@ -175,12 +175,22 @@ fn deliberate<'a>(
 }
 
 /// Writes down that a retirement begins, before anything is done about it.
-fn begin(memory: &mut Memory, id: &InstanceId, replace: bool, by_agent: bool, now: Timestamp) {
+fn begin(
+    memory: &mut Memory,
+    limits: &Limits,
+    id: &InstanceId,
+    replace: bool,
+    by_agent: bool,
+    now: Timestamp,
+) {
     let retirement = Retirement::new(now, replace);
     let retirement = if by_agent {
         retirement.by_agent()
     } else {
-        retirement
+        match memory.known_since {
+            Some(since) => retirement.known_since(since, limits),
+            None => retirement,
+        }
     };
     memory.retirements.insert(id.clone(), retirement);
     if !replace {

@@ -172,6 +172,21 @@ impl Limits {
         Ok(self)
     }
 
+    /// How far apart two requests to the same Jibri to end are, at least: [`gone_after`](Self::gone_after) and
+    /// [`report_ttl`](Self::report_ttl) together. Nor is one told that has been watched for less long. While another controller takes a Jibri for
+    /// gone, this one so ends it once at most.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use jibri_scaler_core::Limits;
+    ///
+    /// assert_eq!(Limits::default().tell_interval(), Duration::from_secs(165));
+    /// ```
+    #[must_use]
+    pub fn tell_interval(&self) -> Duration {
+        self.gone_after() + self.report_ttl
+    }
+
     /// How long the group must have had a surplus, observed without a gap, before any of it may go. Default: the idle timeout.
     #[must_use]
     pub fn surplus_hold(&self) -> Duration {

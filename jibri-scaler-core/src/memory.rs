@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
-    FleetSnapshot, InstanceId, Timestamp, learned::Learned, operator::Operator, port::Told,
+    FleetSnapshot, InstanceId, Limits, Timestamp, learned::Learned, operator::Operator, port::Told,
     retirement::Retirement,
 };
 
@@ -22,8 +22,8 @@ use crate::{
 /// way.
 ///
 /// It is serde data with a version. Its size is bounded by the number of instances, with the [`Learned`] beside them. Losing it never endangers a recording: it
-/// delays shrinking by one idle timeout, and may leave an instance running whose Jibri was already told to go. So keep it, in a
-/// file for instance.
+/// delays shrinking by one idle timeout, lets a controller tell nobody directly for a [`tell_interval`](Limits::tell_interval), and may leave
+/// an instance running whose Jibri was already told to go. So keep it, in a file for instance.
 ///
 /// What an older release wrote is read with all that it holds. A memory of a later version is refused, since it may hold retirements
 /// that this release does not understand. What can't be read of the [`Learned`] alone is left out, and the next decision has a finding
@@ -45,6 +45,9 @@ pub struct Memory {
     pub(crate) last_tick: Option<Timestamp>,
     /// When there was a gap or a step back in time last.
     pub(crate) broken_at: Option<Timestamp>,
+    /// Since when it is known what was done, where that is not always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) known_since: Option<Timestamp>,
     /// The desired capacity that was observed then.
     pub(crate) desired_seen: Option<u32>,
     /// The desired capacity that we set last.
@@ -68,6 +71,36 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// One that begins now, of which what it did before may be forgotten: a Jibri may have been told to end just before, and is told
+    /// directly only [`tell_interval`](Limits::tell_interval) later.
+    ///
+    /// ```
+    /// use jibri_scaler_core::{Memory, Timestamp};
+    ///
+    /// let memory = Memory::anew(Timestamp::from_secs(0));
+    /// assert!(memory.retirements().is_empty());
+    /// ```
+    #[must_use]
+    pub fn anew(now: Timestamp) -> Self {
+        Self {
+            known_since: Some(now),
+            ..Self::default()
+        }
+    }
+
+    /// The same as it is gone on from at that time. Of one that is older than `report_ttl` what was done since it was saved may be forgotten.
+    #[must_use]
+    pub fn resumed(mut self, now: Timestamp, limits: &Limits) -> Self {
+        let is_old = |last: Timestamp| now.since(last) > limits.report_ttl();
+        if self.last_tick.is_some_and(is_old) {
+            self.known_since = Some(now);
+            for retirement in self.retirements.values_mut() {
+                *retirement = retirement.clone().known_since(now, limits);
+            }
+        }
+        self
+    }
+
     /// What has been learned of the group.
     #[must_use]
     pub const fn learned(&self) -> &Learned {
@@ -179,6 +212,7 @@ impl<'de> Deserialize<'de> for Memory {
             version: raw.version,
             last_tick: raw.last_tick,
             broken_at: raw.broken_at,
+            known_since: raw.known_since,
             desired_seen: raw.desired_seen,
             desired_set: raw.desired_set,
             decrements_due: raw.decrements_due,
@@ -221,6 +255,8 @@ struct RawMemory {
     last_tick: Option<Timestamp>,
     #[serde(default)]
     broken_at: Option<Timestamp>,
+    #[serde(default)]
+    known_since: Option<Timestamp>,
     #[serde(default)]
     desired_seen: Option<u32>,
     #[serde(default)]
@@ -387,7 +423,7 @@ mod tests {
 
     #[test]
     fn what_was_not_launched_may_be_launched_later() {
-        let limits = crate::Limits::default().with_max_launch(4).unwrap();
+        let limits = Limits::default().with_max_launch(4).unwrap();
         let mut back_off = BackOff::after(None, &limits, Timestamp::from_secs(0));
         let mut memory = Memory {
             back_off: Some(back_off),

@@ -3,18 +3,21 @@
 //! A Jibri is *retired*, never killed: it is told to end when it is free, its end is awaited, and only then is its machine given
 //! back. This module holds the rules and does nothing by itself: in each tick a driver tells what was
 //! [reported](Retirement::reported), or [heard](Retirement::heard) of one that does not answer, asks for the [`next`](Retirement::next)
-//! act, does it through the ports, and tells what came of it. Where it can't look it says [so](Retirement::unwatched), and where its clock
-//! has stepped back, that time was [interrupted](Retirement::interrupted).
+//! act, does it through the ports, and tells what came of it. That it is [about to tell](Retirement::asking) it writes down before. Where it
+//! can't look it says [so](Retirement::unwatched), and where its clock has stepped back, that time was
+//! [interrupted](Retirement::interrupted).
 //!
 //! | phase | input | next phase | why |
 //! |---|---|---|---|
 //! | requested | told | told | the Jibri took `gracefulShutdown`, which shares a lock with the start of a recording |
-//! | requested | refused, or not known | requested | nobody was told, as far as is known; telling again is always safe |
-//! | requested | not told for the boot deadline, without BUSY in it | given up | it cannot be retired from here; while BUSY a request may wait behind its finalize script |
+//! | requested | refused | requested | nobody was told: it is told again in the next tick |
+//! | requested | not known | requested | it may have been told: telling again is safe, and waits as below |
+//! | requested | it came back, or may have been told, less than `gone_after` and `report_ttl` together ago, or what was done before then is not remembered | requested | it is not told yet: while another controller takes it for gone, this one ends it once at most, so that one that is restarted then is seen |
+//! | requested | not told for the boot deadline, and for as long as between two requests, without BUSY in it | given up | it cannot be retired from here; while BUSY a request may wait behind its finalize script |
 //! | told | BUSY reported since | finishing | it ends when the recording and its upload are done; there is no deadline |
 //! | told, finishing | both ports refuse | same, refusing | one refusal can be a restart |
 //! | told, finishing | both still refuse, `gone_after` later, without a gap | gone | longer than any supervisor takes to restart it |
-//! | told, finishing | a port answers after both refused | requested | it was restarted: tell it again |
+//! | told, finishing | a port answers after both refused | requested | it was restarted: it is to be told again |
 //! | told | free `gone_after` after it was told | requested | told, it would have ended: it was restarted unseen |
 //! | finishing | free again | requested | told, it would have ended instead: the request was lost |
 //! | gone | it answers | requested | not given back while anybody answers there |
@@ -35,6 +38,7 @@
 
 #[cfg(feature = "__model")]
 mod model;
+mod pace;
 mod saved;
 mod sight;
 
@@ -125,15 +129,16 @@ impl fmt::Display for Phase {
 /// What is to be done next for a retirement.
 ///
 /// ```
-/// use jibri_scaler_core::{Timestamp, retirement::{Act, Retirement}};
+/// use jibri_scaler_core::{Limits, Timestamp, retirement::{Act, Retirement}};
 ///
-/// let retirement = Retirement::new(Timestamp::from_secs(0), false);
-/// assert_eq!(retirement.next(), Act::Tell);
+/// let (now, limits) = (Timestamp::from_secs(0), Limits::default());
+/// let retirement = Retirement::new(now, false);
+/// assert_eq!(retirement.next(now, &limits), Act::Tell);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Act {
-    /// Tell the Jibri to end when it is free, then call [`Retirement::told`].
+    /// Call [`Retirement::asking`], save that, tell the Jibri to end when it is free, then call [`Retirement::told`].
     Tell,
     /// Look at both ports, then call [`Retirement::looked`].
     Look,
@@ -142,7 +147,7 @@ pub enum Act {
     Release,
     /// Ask the group to end the instance, whose own agent drains it, then call [`Retirement::released`].
     HandOver,
-    /// Nothing: wait until it is no longer listed.
+    /// Nothing: wait until it is no longer listed, or may be told.
     Wait,
 }
 
@@ -188,7 +193,7 @@ pub enum Work {
 ///     assert_eq!(retirement.phase(), Phase::Told, "not for long enough");
 /// }
 /// retirement.looked(Presence::BothRefuse, start + Duration::from_secs(150), &limits);
-/// assert_eq!(retirement.next(), Act::Release);
+/// assert_eq!(retirement.next(start + Duration::from_secs(150), &limits), Act::Release);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "Saved")]
@@ -208,6 +213,8 @@ pub struct Retirement {
     returns: u32,
     /// Whether the agent on the instance drains it.
     by_agent: bool,
+    /// One that is to be told: since when this side knows that it has not asked it to end, and that it has not come back.
+    unasked_since: Option<Timestamp>,
 }
 
 impl Retirement {
@@ -226,17 +233,18 @@ impl Retirement {
             released_at: None,
             returns: 0,
             by_agent: false,
+            unasked_since: None,
         }
     }
 
     /// The same, drained by the agent on the instance while the group's hook holds it.
     ///
     /// ```
-    /// use jibri_scaler_core::{Timestamp, retirement::{Act, Phase, Retirement}};
+    /// use jibri_scaler_core::{Limits, Timestamp, retirement::{Act, Phase, Retirement}};
     ///
     /// let start = Timestamp::from_secs(0);
     /// let mut retirement = Retirement::new(start, false).by_agent();
-    /// assert_eq!(retirement.next(), Act::HandOver);
+    /// assert_eq!(retirement.next(start, &Limits::default()), Act::HandOver);
     /// retirement.released(false, start);
     /// assert_eq!(retirement.phase(), Phase::Terminating);
     /// ```
@@ -302,7 +310,14 @@ impl Retirement {
 
     /// What is to be done next.
     #[must_use]
-    pub fn next(&self) -> Act {
+    pub fn next(&self, now: Timestamp, limits: &Limits) -> Act {
+        match self.act() {
+            Act::Tell if !self.may_be_told(now, limits) => Act::Wait,
+            act => act,
+        }
+    }
+
+    fn act(&self) -> Act {
         match self.phase {
             Phase::Requested if self.by_agent => Act::HandOver,
             Phase::Requested => Act::Tell,
@@ -315,7 +330,11 @@ impl Retirement {
     /// Takes in what came of telling.
     pub fn told(&mut self, told: Told, now: Timestamp) {
         let took_it = told == Told::Yes || !holds(Safeguard::ToldBeforeGone);
-        if self.phase == Phase::Requested && !self.by_agent && took_it {
+        if self.phase != Phase::Requested || self.by_agent {
+            return;
+        }
+        self.unasked_since = (told == Told::Unknown).then_some(now);
+        if took_it {
             self.phase = Phase::Told;
             self.told_at = Some(now);
             self.seen_busy = false;
@@ -332,7 +351,7 @@ impl Retirement {
             (Phase::Told, Work::Busy)
                 if self.refusing_since.is_some() && holds(Safeguard::TellAgain) =>
             {
-                self.returned(now);
+                self.returned(now, limits);
             }
             (Phase::Told, Work::Busy) => {
                 self.phase = Phase::Finishing;
@@ -341,11 +360,13 @@ impl Retirement {
             }
             (Phase::Terminating, Work::Busy) => self.seen_busy = true,
             (Phase::Gone, Work::Busy | Work::Free) if holds(Safeguard::NotWhileItAnswers) => {
-                self.returned(now);
+                self.returned(now, limits);
             }
-            (Phase::Finishing, Work::Free) if holds(Safeguard::FreeIsUntold) => self.returned(now),
+            (Phase::Finishing, Work::Free) if holds(Safeguard::FreeIsUntold) => {
+                self.returned(now, limits);
+            }
             (Phase::Told, Work::Free) if told_long_ago && holds(Safeguard::FreeIsUntold) => {
-                self.returned(now);
+                self.returned(now, limits);
             }
             _ => {}
         }
@@ -372,7 +393,7 @@ impl Retirement {
         match (presence, self.refusing_since) {
             (Presence::Answers, _) if may_return => {
                 if holds(Safeguard::TellAgain) {
-                    self.returned(now);
+                    self.returned(now, limits);
                 } else {
                     self.refusing_since = None;
                 }
@@ -427,13 +448,14 @@ impl Retirement {
     /// as that runs, so that the time without being told begins anew.
     pub fn busy_untold(&mut self, now: Timestamp) {
         if self.phase == Phase::Requested {
-            self.untold_since = now;
+            self.untold_since = self.untold_since.max(now);
         }
     }
 
-    /// Gives up on a Jibri that could not be told for so long.
-    pub fn give_up_untold(&mut self, now: Timestamp, patience: Duration) {
-        if self.phase == Phase::Requested && now.since(self.untold_since) >= patience {
+    /// Gives up on a Jibri that could not be told, or handed over, for the boot deadline.
+    pub fn give_up_untold(&mut self, now: Timestamp, limits: &Limits) {
+        let is_over = now.since(self.untold_since) >= self.patience(limits);
+        if self.phase == Phase::Requested && is_over {
             self.phase = Phase::GivenUp;
         }
     }
@@ -475,19 +497,21 @@ impl Retirement {
     }
 
     /// Takes in that time was not observed without a gap: what must have lasted begins anew.
-    pub fn interrupted(&mut self, now: Timestamp) {
+    pub fn interrupted(&mut self, now: Timestamp, limits: &Limits) {
         self.unwatched();
         self.since = self.since.min(now);
-        self.untold_since = self.untold_since.min(now);
+        self.unasked_since = self.unasked_since.map(|at| at.min(now));
+        self.untold_since = self.untold_since.min(self.may_be_told_from(now, limits));
         self.told_at = self.told_at.map(|at| at.min(now));
         self.released_at = self.released_at.map(|at| at.min(now));
     }
 
-    fn returned(&mut self, now: Timestamp) {
+    fn returned(&mut self, now: Timestamp, limits: &Limits) {
         self.told_at = None;
         // Its recording is over, or it has not been told in this one: it takes a place of those under way again.
         self.seen_busy = false;
-        self.untold_since = now;
+        self.unasked_since = Some(now);
+        self.untold_since = self.may_be_told_from(now, limits);
         self.returns = self.returns.saturating_add(1);
         self.refusing_since = None;
         self.phase = if self.returns >= MAX_RETURNS {

@@ -31,6 +31,8 @@ safeguards! {
     NotWhileItAnswers,
     /// Retiring side: a refusal counts only after the Jibri took the request in this retirement.
     ToldBeforeGone,
+    /// Retiring side: no Jibri is told again while another controller may be taking it for gone.
+    TellSeldom,
     /// Retiring side: one that comes back is told again.
     TellAgain,
     /// Retiring side: one that is free again although it was told is told again.

@@ -50,8 +50,9 @@ impl Run {
             _ => Work::Unknown,
         };
         self.retirement.reported(work, now, &Limits::default());
-        match self.retirement.next() {
+        match self.retirement.next(now, &Limits::default()) {
             Act::Tell => {
+                self.retirement.asking(now);
                 let told = self.clients.tell().await;
                 self.tells.push(told);
                 self.retirement.told(told, now);

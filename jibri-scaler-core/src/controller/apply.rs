@@ -6,6 +6,7 @@ use super::{
     Applied, Controller, Progress, TickReport,
     course::{self, Call, Course, Errand, Held, Question, Seen},
     leading::{self, Leading},
+    waiting,
 };
 use crate::{
     Effect, InstanceId,
@@ -77,6 +78,10 @@ impl Controller {
         };
         let progress = held.memory.retirements.iter().filter_map(phase).collect();
         report.progress = progress;
+        if self.drain.is_some() {
+            let waits = waiting::finding(held.memory, &self.limits, report.tick.at);
+            report.findings.extend(waits);
+        }
     }
 }
 

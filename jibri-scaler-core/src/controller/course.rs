@@ -82,6 +82,8 @@ pub struct Course {
     begins: Vec<InstanceId>,
     undo: Launches,
     sights: Vec<(Target, Sight)>,
+    /// Whom it is time to tell.
+    due: Vec<InstanceId>,
     asking: Vec<Errand>,
     waiting: VecDeque<InstanceId>,
     going: VecDeque<InstanceId>,
@@ -125,6 +127,7 @@ pub fn begin(
         course = course.without_plan();
         memory = memory.without_acts_since(before);
     }
+    course.note_who_is_due(&mut memory, limits);
     Begun {
         memory,
         breaches,
@@ -178,6 +181,7 @@ impl Course {
             begins: begins.collect(),
             undo: before.launches(),
             sights: sights.collect(),
+            due: Vec::new(),
             asking: Vec::new(),
             waiting,
             going: VecDeque::new(),
@@ -204,6 +208,33 @@ impl Course {
         self
     }
 
+    /// Writes down whom it will tell, before it does.
+    fn note_who_is_due(&mut self, memory: &mut Memory, limits: &Limits) {
+        let here = self
+            .sights
+            .iter()
+            .filter(|(_, sight)| sight.is_in_service());
+        for (target, _) in here {
+            let retirement = memory.retirements.get_mut(&target.id);
+            let is_due = |it: &&mut Retirement| it.next(self.at, limits) == Act::Tell;
+            if let Some(retirement) = retirement.filter(is_due) {
+                retirement.asking(self.at);
+                self.due.push(target.id.clone());
+            }
+        }
+        // A plan that is not done is not saved before.
+        self.dirty |= self.is_refused && !self.due.is_empty();
+    }
+
+    /// Nobody is told in this tick after all.
+    fn leave_untold(&mut self, memory: &mut Memory) {
+        for id in self.due.drain(..) {
+            if let Some(retirement) = memory.retirements.get_mut(&id) {
+                retirement.not_asked();
+            }
+        }
+    }
+
     /// The call to make next. It is the same until its outcome is handed in.
     #[must_use]
     pub fn next(&mut self, held: &mut Held<'_>) -> Call {
@@ -227,6 +258,7 @@ impl Course {
                         // Who answers meanwhile is not noted, so that the time of the refusals begins anew.
                         let retirements = held.memory.retirements.values_mut();
                         retirements.for_each(Retirement::unwatched);
+                        self.leave_untold(held.memory);
                         self.stage = Stage::Done;
                     } else {
                         self.stage = Stage::Jibris;
@@ -292,7 +324,12 @@ impl Course {
                 }
                 self.settle(held);
             }
-            Stage::SaveWhatWasDone => self.dirty = false,
+            Stage::SaveWhatWasDone => {
+                self.dirty = false;
+                if failed && self.is_refused {
+                    self.leave_untold(held.memory);
+                }
+            }
             Stage::Jibris => self.asking.clear(),
             Stage::GiveBack => self.given_back(held, failed),
             Stage::LetGo => {
@@ -315,7 +352,10 @@ impl Course {
         let before = retirement.clone();
         let mut is_going = false;
         match seen {
-            Seen::Told(told) => retirement.told(told, now),
+            Seen::Told(told) => {
+                retirement.told(told, now);
+                retirement.give_up_untold(now, limits);
+            }
             Seen::Looked(presence) => retirement.looked(presence, now, limits),
             Seen::LookedLast(presence) => {
                 retirement.looked(presence, now, limits);
@@ -364,7 +404,8 @@ impl Course {
                 continue;
             };
             let before = retirement.clone();
-            let act = retirement.observed(sight, held.limits, self.at);
+            let is_due = self.due.contains(&target.id);
+            let act = retirement.observed(sight, is_due, held.limits, self.at);
             self.dirty |= *retirement != before;
             let question = match act {
                 Some(Act::Release) if !holds(Safeguard::LastLook) => {

@@ -64,7 +64,7 @@ impl Controller {
                 return Err(OperateError::NotLeading);
             }
         }
-        let loaded = self.load().await;
+        let loaded = self.load(now).await;
         let mut memory = loaded.map_err(OperateError::LoadMemory)?.clone();
         memory.command(command, now)?;
         let memory = self.memory.insert(memory);
@@ -110,14 +110,20 @@ impl Controller {
     }
 
     /// The memory, which is loaded once.
-    pub(super) async fn load(&mut self) -> Result<&Memory, PortError> {
+    pub(super) async fn load(&mut self, now: Timestamp) -> Result<&Memory, PortError> {
         // It is loaded before it is put in its place, so that a future that is dropped leaves no half of one.
         let memory = if let Some(memory) = self.memory.take() {
             memory
         } else {
             let loaded = self.store.load().await;
             let loaded = loaded.map_err(|error| error.in_call("load"))?;
-            loaded.unwrap_or_default()
+            match loaded {
+                Some(memory) if self.leading.is_none() => memory.resumed(now, &self.limits),
+                Some(memory) => memory,
+                // Who leads knows that nobody else has told anybody.
+                None if self.leading.is_some() => Memory::default(),
+                None => Memory::anew(now),
+            }
         };
         Ok(self.memory.insert(memory))
     }

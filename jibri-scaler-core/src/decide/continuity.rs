@@ -34,6 +34,8 @@ pub(super) fn follow(
     // How long ago something was stays as it was at the last tick: a step back makes no old report fresh again.
     let back = last.since(now);
     let aged = |since: Option<Timestamp>| since.map(|since| since.before(back));
+    // Time that a step back makes up counts for nothing.
+    memory.known_since = memory.known_since.map(|since| since.min(now));
     memory.missing_since = aged(memory.missing_since);
     if let Some(back_off) = &mut memory.back_off {
         back_off.stepped_back(back);
@@ -51,7 +53,7 @@ pub(super) fn follow(
         trace.unknown_since = aged(trace.unknown_since);
     }
     for retirement in memory.retirements.values_mut() {
-        retirement.interrupted(now);
+        retirement.interrupted(now, limits);
     }
     true
 }

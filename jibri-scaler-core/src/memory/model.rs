@@ -13,6 +13,7 @@ impl Memory {
         // It is compared with the time of the next tick only, which is later.
         self.broken_at = None;
         self.missing_since = None;
+        self.known_since = self.known_since.map(&moved);
         // It holds growth back for longer than the model looks ahead.
         self.back_off = None;
         // No rule of safety looks at it.
@@ -61,7 +62,9 @@ impl Memory {
     /// The same where what lies before the horizon is the same to every rule.
     #[doc(hidden)]
     #[must_use]
-    pub fn within(mut self, horizon: Timestamp) -> Self {
+    pub fn within(mut self, limits: &Limits, now: Timestamp, horizon: Timestamp) -> Self {
+        let is_read = |since: &Timestamp| now.since(*since) < limits.tell_interval();
+        self.known_since = self.known_since.filter(is_read);
         self.last_tick = self.last_tick.map(|at| at.max(horizon));
         for trace in &mut self.instances {
             trace.first_seen = trace.first_seen.max(horizon);
@@ -77,7 +80,7 @@ impl Memory {
     #[doc(hidden)]
     #[must_use]
     pub fn settled(self, limits: &Limits, now: Timestamp, horizon: Timestamp) -> Self {
-        let mut memory = self.within(horizon);
+        let mut memory = self.within(limits, now, horizon);
         for (id, retirement) in &mut memory.retirements {
             *retirement = retirement.clone().settled(limits, now, horizon);
             if let Some(trace) = memory.instances.iter_mut().find(|trace| trace.id == *id) {

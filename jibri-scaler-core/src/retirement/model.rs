@@ -13,6 +13,12 @@ impl Retirement {
         self.told_at.unwrap_or(self.untold_since)
     }
 
+    /// Whether it was written down then that the Jibri is told, or has come back. For the model.
+    #[must_use]
+    pub fn is_asked_at(&self, at: Timestamp) -> bool {
+        self.phase == Phase::Requested && self.unasked_since == Some(at)
+    }
+
     /// The same with its times moved, and without those that no rule reads, for the model.
     #[must_use]
     pub fn moved(mut self, moved: impl Fn(Timestamp) -> Timestamp) -> Self {
@@ -25,6 +31,7 @@ impl Retirement {
         self.refusing_since = self.refusing_since.map(&moved);
         self.refused_at = self.refused_at.map(&moved);
         self.released_at = self.released_at.map(&moved);
+        self.unasked_since = self.unasked_since.map(&moved);
         self
     }
 
@@ -36,7 +43,7 @@ impl Retirement {
         let is_given_back = matches!(self.phase, Phase::Released | Phase::Terminating);
         self.released_at = self.released_at.filter(|_| is_given_back);
         self.released_at = self.released_at.map(|at| at.max(horizon));
-        self.untold_since = at_least(limits.boot_deadline())(self.untold_since);
+        self.untold_since = at_least(self.patience(limits))(self.untold_since);
         self.refusing_since = self.refusing_since.map(at_least(limits.gone_after()));
         self.refused_at = self.refused_at.filter(|_| self.refusing_since.is_some());
         self.refused_at = self.refused_at.map(|at| at.max(horizon));
@@ -46,6 +53,10 @@ impl Retirement {
             // Only a report of one that answers is compared with it, and that is younger.
             self.told_at.map(at_least(limits.report_ttl()))
         };
+        let is_to_be_told = !self.by_agent && self.phase == Phase::Requested;
+        self.unasked_since = self
+            .unasked_since
+            .filter(|_| is_to_be_told && !self.may_be_told(now, limits));
         if self.phase == Phase::GivenUp {
             (self.told_at, self.refusing_since, self.returns) = (None, None, 0);
             self.refused_at = None;

@@ -20,6 +20,7 @@ pub(super) struct Saved {
     returns: u32,
     #[serde(default)]
     by_agent: bool,
+    unasked_since: Option<Timestamp>,
 }
 
 impl From<Saved> for Retirement {
@@ -36,6 +37,7 @@ impl From<Saved> for Retirement {
             released_at: saved.released_at,
             returns: saved.returns,
             by_agent: saved.by_agent,
+            unasked_since: saved.unasked_since,
         }
     }
 }

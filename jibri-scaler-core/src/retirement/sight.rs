@@ -54,6 +54,11 @@ impl Sight {
         self.answered
     }
 
+    /// Whether it is in service, so that it may be told.
+    pub(crate) const fn is_in_service(&self) -> bool {
+        self.in_service
+    }
+
     /// Whether it answered BUSY in this tick.
     fn is_busy_now(&self) -> bool {
         self.answered && self.report.is_some_and(|(_, work)| work == Work::Busy)
@@ -96,9 +101,15 @@ impl Sight {
 
 impl Retirement {
     /// Takes in what this tick shows, and returns what is to be done now, if anything: a retirement moves at most one phase per
-    /// tick.
+    /// tick. `is_due` says whether it is time to tell it, so that it is not given up on before that is tried.
     #[doc(hidden)]
-    pub fn observed(&mut self, sight: &Sight, limits: &Limits, now: Timestamp) -> Option<Act> {
+    pub fn observed(
+        &mut self,
+        sight: &Sight,
+        is_due: bool,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Option<Act> {
         if !sight.in_service {
             self.unwatched();
             return None;
@@ -116,12 +127,15 @@ impl Retirement {
             if sight.is_busy_now() {
                 self.busy_untold(now);
             }
-            self.give_up_untold(now, limits.boot_deadline());
+            if !is_due {
+                self.give_up_untold(now, limits);
+            }
         }
-        let next = self.next();
+        let next = self.act();
         // Without its agent and the hook nobody would drain it.
         let is_possible =
             next != Act::HandOver || sight.by_agent || !holds(Safeguard::HandOverToTheHeard);
-        (self.phase == phase && is_possible && next != Act::Wait).then_some(next)
+        let is_time = is_due || next != Act::Tell;
+        (self.phase == phase && is_possible && is_time && next != Act::Wait).then_some(next)
     }
 }

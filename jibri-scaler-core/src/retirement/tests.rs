@@ -7,6 +7,10 @@ fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(secs)
 }
 
+fn next(retirement: &Retirement, secs: i64) -> Act {
+    retirement.next(at(secs), &Limits::default())
+}
+
 fn told() -> Retirement {
     let mut retirement = Retirement::new(at(0), false);
     retirement.told(Told::Yes, at(0));
@@ -31,7 +35,7 @@ fn a_refused_or_unanswered_request_tells_nobody() {
         retirement.told(outcome, at(0));
         refuses(&mut retirement, 1, 400);
         assert_eq!(
-            retirement.next(),
+            next(&retirement, 400),
             Act::Tell,
             "refusing without having been told is not gone"
         );
@@ -55,7 +59,7 @@ fn gone_needs_two_refusals_that_far_apart_and_nothing_between() {
         Phase::Told,
         "a timeout between starts the wait anew"
     );
-    unclear.interrupted(at(640));
+    unclear.interrupted(at(640), &Limits::default());
     look(&mut unclear, Presence::BothRefuse, 660);
     assert_eq!(
         unclear.phase(),
@@ -94,7 +98,7 @@ fn a_jibri_that_returns_is_told_again_and_given_up_on_after_the_third_time() {
         );
         retirement.told(Told::Yes, at(round * 10 + 6));
     }
-    assert_eq!(retirement.next(), Act::Wait);
+    assert_eq!(next(&retirement, 1000), Act::Wait);
 }
 
 #[test]
@@ -124,12 +128,15 @@ fn a_restart_that_no_look_has_seen_is_told_again() {
 fn what_answers_is_not_given_back() {
     let mut retirement = told();
     refuses(&mut retirement, 0, 120);
-    assert_eq!(retirement.next(), Act::Release);
+    assert_eq!(next(&retirement, 120), Act::Release);
     let mut reported = retirement.clone();
     reported.reported(Work::Busy, at(130), &Limits::default());
-    assert_eq!(reported.next(), Act::Tell);
     look(&mut retirement, Presence::Answers, 130);
-    assert_eq!(retirement.next(), Act::Tell);
+    for retirement in [reported, retirement] {
+        assert_eq!(retirement.phase(), Phase::Requested);
+        assert_eq!(next(&retirement, 294), Act::Wait);
+        assert_eq!(next(&retirement, 295), Act::Tell);
+    }
 }
 
 #[test]
@@ -137,24 +144,92 @@ fn giving_back_is_repeated_only_when_the_listing_still_shows_it_later() {
     let mut retirement = told();
     refuses(&mut retirement, 0, 120);
     retirement.released(true, at(120));
-    assert_eq!((retirement.next(), retirement.replace()), (Act::Wait, true));
+    let is_kept = retirement.replace();
+    assert_eq!((next(&retirement, 120), is_kept), (Act::Wait, true));
     retirement.still_in_service(at(165), Duration::from_secs(45));
-    assert_eq!(retirement.next(), Act::Wait, "a listing may be old");
+    assert_eq!(next(&retirement, 165), Act::Wait, "a listing may be old");
     retirement.still_in_service(at(166), Duration::from_secs(45));
-    assert_eq!(retirement.next(), Act::Release);
+    assert_eq!(next(&retirement, 166), Act::Release);
 }
 
 #[test]
 fn one_that_cannot_be_told_is_given_up_on() {
+    let limits = Limits::default();
     let mut retirement = Retirement::new(at(0), false);
-    retirement.give_up_untold(at(599), Duration::from_secs(600));
+    retirement.give_up_untold(at(599), &limits);
     assert_eq!(retirement.phase(), Phase::Requested);
     let mut told = retirement.clone();
     told.told(Told::Yes, at(599));
-    told.give_up_untold(at(600), Duration::from_secs(600));
+    told.give_up_untold(at(600), &limits);
     assert_eq!(told.phase(), Phase::Told);
-    retirement.give_up_untold(at(600), Duration::from_secs(600));
+    retirement.give_up_untold(at(600), &limits);
     assert_eq!(retirement.phase(), Phase::GivenUp);
+}
+
+/// While another controller may be taking it for gone it is ended once at most: else it could be down in each look of that one.
+#[test]
+fn one_that_may_have_been_told_is_told_again_only_later() {
+    let limits = Limits::default();
+    assert_eq!(limits.tell_interval(), Duration::from_secs(165));
+    let new = || Retirement::new(at(0), false);
+    let after = |change: &dyn Fn(&mut Retirement)| {
+        let mut retirement = new();
+        change(&mut retirement);
+        [164, 165].map(|secs| next(&retirement, secs))
+    };
+    let later = [Act::Wait, Act::Tell];
+    assert_eq!(next(&new(), 0), Act::Tell);
+    assert_eq!(after(&|it| it.told(Told::Unknown, at(0))), later);
+    assert_eq!(after(&|it| it.told(Told::Refused, at(0))), [Act::Tell; 2]);
+    assert_eq!(after(&|it| it.asking(at(0))), later, "it crashed meanwhile");
+    let stepped_back = |it: &mut Retirement| {
+        it.asking(at(1000));
+        it.interrupted(at(0), &Limits::default());
+    };
+    assert_eq!(after(&stepped_back), later, "it may have been just now");
+    assert_eq!(
+        after(&|it| *it = new().known_since(at(0), &limits)),
+        later,
+        "it may have forgotten"
+    );
+    let refused = |it: &mut Retirement| {
+        it.asking(at(0));
+        it.told(Told::Refused, at(0));
+    };
+    assert_eq!(after(&refused), [Act::Tell; 2], "nobody was asked");
+    let asked = |it: &mut Retirement| it.told(Told::Unknown, at(0));
+    Safeguard::without(&[Safeguard::TellSeldom], || {
+        assert_eq!(after(&asked), [Act::Tell; 2]);
+    });
+    let by_agent = new().by_agent();
+    assert_eq!(next(&by_agent, 0), Act::HandOver);
+}
+
+/// A boot deadline may be shorter than what lies between two requests.
+#[test]
+fn one_that_may_not_be_told_yet_is_not_given_up_on() {
+    let limits = Limits::default().with_boot_deadline(Duration::from_secs(10));
+    let limits = limits.unwrap();
+    let mut retirement = Retirement::new(at(0), false).known_since(at(0), &limits);
+    retirement.give_up_untold(at(329), &limits);
+    assert_eq!(retirement.next(at(165), &limits), Act::Tell);
+    retirement.asking(at(165));
+    retirement.told(Told::Unknown, at(165));
+    // It was busy, so that the request may wait behind its finalize script.
+    retirement.busy_untold(at(190));
+    retirement.give_up_untold(at(329), &limits);
+    assert_eq!(retirement.next(at(330), &limits), Act::Tell, "once more");
+    retirement.told(Told::Unknown, at(330));
+    retirement.give_up_untold(at(354), &limits);
+    assert_eq!(retirement.phase(), Phase::Requested);
+    retirement.give_up_untold(at(355), &limits);
+    assert_eq!(retirement.phase(), Phase::GivenUp);
+
+    let mut returned = told();
+    look(&mut returned, Presence::BothRefuse, 10);
+    look(&mut returned, Presence::Answers, 20);
+    returned.give_up_untold(at(184), &limits);
+    assert_eq!(returned.next(at(185), &limits), Act::Tell);
 }
 
 /// A report from before the request, as an agent's may be, says nothing of what came of it: else a return would be counted that was
@@ -169,7 +244,7 @@ fn only_what_was_reported_since_it_was_told_counts() {
             let status = JibriStatus::new(busy, HealthStatus::Healthy);
             row.reachability = Reachability::Answered;
             row.report = Some(Report::new(at(reported), Some(status)));
-            retirement.observed(&Sight::of(&[row]), &limits, at(now));
+            retirement.observed(&Sight::of(&[row]), true, &limits, at(now));
             (retirement.phase(), retirement.returns())
         };
         Safeguard::without(rules, || {
@@ -211,7 +286,7 @@ fn one_that_its_agent_did_not_get_and_that_recorded_meanwhile_takes_a_place_agai
 fn one_that_was_given_back_in_vain_refuses_anew() {
     let mut retirement = given_back();
     retirement.still_in_service(at(160), Duration::from_secs(20));
-    assert_eq!(retirement.next(), Act::Release);
+    assert_eq!(next(&retirement, 160), Act::Release);
     let mut is_gone = |secs| {
         look(&mut retirement, Presence::BothRefuse, secs);
         retirement.is_still_gone(Presence::BothRefuse, at(secs), &Limits::default())
@@ -249,9 +324,9 @@ fn one_that_is_gone_and_was_not_looked_at_for_longer_than_a_report_holds_refuses
     assert!(!is_still_gone(176));
 }
 
-/// It was restarted: it is told again at once, also in the midst of another recording.
+/// It was restarted: it is to be told again, also in the midst of another recording.
 #[test]
-fn one_that_refused_and_answers_is_told_again_at_once() {
+fn one_that_refused_and_answers_is_to_be_told_again() {
     for (first, then) in [
         (BusyStatus::Idle, BusyStatus::Idle),
         (BusyStatus::Idle, BusyStatus::Busy),
@@ -266,7 +341,7 @@ fn one_that_refused_and_answers_is_told_again_at_once() {
                 let status = JibriStatus::new(busy.clone(), HealthStatus::Healthy);
                 row.report = Some(Report::new(at(secs), Some(status)));
             }
-            let act = retirement.observed(&Sight::of(&[row]), &Limits::default(), at(secs));
+            let act = retirement.observed(&Sight::of(&[row]), true, &Limits::default(), at(secs));
             if act == Some(Act::Look) {
                 let presence = busy.map_or(Presence::BothRefuse, |_| Presence::Answers);
                 look(&mut retirement, presence, secs);
@@ -302,7 +377,7 @@ fn one_that_was_heard_between_two_looks_refuses_anew() {
         let status = JibriStatus::new(BusyStatus::Busy, HealthStatus::Healthy);
         row.reachability = Reachability::Refused;
         row.report = Some(Report::new(at(heard), Some(status)));
-        retirement.observed(&Sight::of(&[row]), &limits, at(130));
+        retirement.observed(&Sight::of(&[row]), true, &limits, at(130));
         look(&mut retirement, Presence::BothRefuse, 130);
         retirement.phase() == Phase::Gone
     };

@@ -1,4 +1,4 @@
-use jibri_scaler_core::{Effect, controller::Applied, retirement::Phase};
+use jibri_scaler_core::{Effect, Memory, controller::Applied, retirement::Phase};
 
 use crate::{
     mocks::{Mocks, became, tick},
@@ -54,7 +54,8 @@ fn a_dry_run_names_the_same_idle_one_in_each_tick() {
     );
     assert_eq!(
         (world.saved(), world.jibris.tally(|tally| tally.told.len())),
-        (None, 0)
+        (Some(Memory::default()), 0),
+        "as it was"
     );
 }
 

@@ -118,11 +118,15 @@ fn retirements_under_way_wait_while_the_memory_cannot_be_saved() {
     let told = |mocks: &Mocks| mocks.calls().iter().any(|call| call.starts_with("tell"));
     let _ = tick(&mut controller, 0);
     assert!(told(&mocks));
+    for secs in [40, 80] {
+        let report = tick(&mut controller, secs);
+        assert!(!told(&mocks), "it may have been told: {report}");
+    }
     mocks.fail("save", Transient);
-    let report = tick(&mut controller, 10);
+    let report = tick(&mut controller, 90);
     assert!(!told(&mocks), "{report}");
     mocks.repair();
-    let _ = tick(&mut controller, 20);
+    let _ = tick(&mut controller, 100);
     assert!(told(&mocks));
 }
 

@@ -118,7 +118,9 @@ impl Mocks {
         let mocks = self.clone();
         store.expect_load().returning(move || {
             mocks.called("load", "load".into())?;
-            Ok(mocks.saved.lock().unwrap().last().cloned())
+            // It has not begun just now, so that it knows whom it has told.
+            let saved = mocks.saved.lock().unwrap().last().cloned();
+            Ok(Some(saved.unwrap_or_default()))
         });
         let mocks = self.clone();
         store.expect_save().returning(move |memory| {

@@ -168,9 +168,9 @@ fn an_answer_that_is_lost_is_asked_for_again_and_never_taken_for_told() {
         world.jibris.change(&id, |jibri| jibri.loses_answers = true);
         world.jibris.record_on(&id, secs(120));
     }
-    world.steps(&mut controller, 3);
+    world.steps(&mut controller, 9);
     let told = world.jibris.tally(|tally| tally.told.clone());
-    assert_eq!(told.len(), 3);
+    assert_eq!(told.len(), 1, "it may have been told");
     assert_eq!(phase(&controller, &told[0]), Some(Phase::Requested));
     world
         .jibris

@@ -62,6 +62,8 @@ impl World {
         let config = SimGroupConfig::new(min_size, max_size, desired).unwrap();
         let mut world = Self::new(config.with_start_in_service(true));
         world.advance(BOOT);
+        // Its controller has not begun just now, so that it knows whom it has told.
+        block_on(world.store.save(&Memory::default())).unwrap();
         world
     }
 

@@ -9,16 +9,16 @@ use crate::{number, torture::Figures};
 /// Rules that the faults need, each with the first seed that fails without it. Each of these seeds lives well with all rules.
 const KILLED: [(Safeguard, u64); 22] = [
     (WaitForGone, 2),
-    (GoneConfirmed, 176),
+    (GoneConfirmed, 18),
     (LastLook, 12),
     (NotWhileItAnswers, 12),
     (FreeIsUntold, 10),
-    (BothPorts, 1088),
+    (BothPorts, 28),
     (CompleteAfterGone, 7),
     (NoLoweringOfOurOwn, 11),
     (OnlyRaised, 0),
     (OnlyTheFree, 0),
-    (OnlyTheTellable, 190),
+    (OnlyTheTellable, 656),
     (Headroom, 1),
     (CountTheComing, 0),
     (MaxSize, 1),
@@ -29,7 +29,7 @@ const KILLED: [(Safeguard, u64); 22] = [
     (KeptIsAbandoned, 7),
     (AbandonedLate, 459),
     (NoGaps, 564),
-    (ToldBeforeGone, 2318),
+    (ToldBeforeGone, 1920),
 ];
 
 /// What is wrong in this seed without that rule.

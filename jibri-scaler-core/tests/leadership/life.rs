@@ -122,8 +122,8 @@ impl Life {
             let leads = self.replicas.iter().position(Replica::leads);
             ensure!(leads == leader, "{leader:?} led, and now {leads:?}");
         }
-        // The last recordings end, and the group comes down: two rounds of idle time, refusals and ticks for what may go at once.
-        let until = self.world.now + secs(LONGEST + 60 + 600);
+        // The last recordings end, and the group comes down: two rounds of idle time, requests, refusals and ticks for what may go at once.
+        let until = self.world.now + secs(LONGEST + 60 + 900);
         let wanted = MIN_IDLE.max(self.min);
         while self.sizes() != (wanted, wanted) {
             ensure!(

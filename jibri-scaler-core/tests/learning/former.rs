@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::common::{Jibri, Run, at, finds};
 
-const SHAPES: [(&str, &str); 10] = [
+const SHAPES: [(&str, &str); 11] = [
     ("as it was first", include_str!("former/1-first.json")),
     (
         "since when it is to be told",
@@ -39,6 +39,10 @@ const SHAPES: [(&str, &str); 10] = [
     (
         "when it has refused last",
         include_str!("former/10-refused-at.json"),
+    ),
+    (
+        "when it may have been told last",
+        include_str!("former/11-unasked-since.json"),
     ),
 ];
 

@@ -26,7 +26,7 @@ use crate::{
         settled_by,
     },
     jibri::{Busy, Status},
-    world::{Broken, Config, Faults, NOW, Place, index_of},
+    world::{Broken, Config, Faults, NOW, Place, index_of, units_before},
 };
 
 /// What Jibris say, to whoever asks and in reports.
@@ -118,7 +118,12 @@ struct Alone {
     broken: Option<Broken>,
     /// What it has just saved, with what it had seen then: it may crash now.
     saves: Vec<(Arc<Memory>, Lasting)>,
+    /// How long ago the tick began in which the Jibri may have been told to end last, whatever is remembered of that.
+    asked: Option<u8>,
 }
+
+/// In units of time: how far apart two requests to a Jibri are.
+const TELL_INTERVAL: u8 = 4;
 
 /// What a tick is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,6 +172,10 @@ struct AnyWorld {
 impl Alone {
     fn tick(&mut self, config: &Config, scene: Scene) {
         self.evidence.ticks(config, scene.machine, scene.has_hook);
+        if !scene.machine.place.is_listed() {
+            // An id that is no longer listed does not come back: the next one is another machine.
+            self.asked = None;
+        }
         let before = self.evidence.lasting().clone();
         let decided = self
             .controller
@@ -184,6 +193,9 @@ impl Alone {
         }
         let unfounded = self.evidence.calls(&call, outcome);
         self.unfounded = self.unfounded.or(unfounded);
+        if matches!(outcome, Outcome::Seen(_, Seen::Told(told)) if told != Told::Refused) {
+            self.asks();
+        }
         let before = self.evidence.lasting().clone();
         // How many it misses is not asked here.
         let went = self.controller.answered(&call, outcome);
@@ -214,6 +226,35 @@ impl Alone {
                 self.saves.push(save);
             }
         }
+    }
+
+    /// The Jibri may have been told to end in this tick.
+    fn asks(&mut self) {
+        let begun = self.evidence.lasting().ticked();
+        let is_early = |asked: u8| asked - begun < TELL_INTERVAL;
+        if self.asked.is_some_and(is_early) {
+            self.unfounded.get_or_insert("told");
+        }
+        self.asked = Some(begun);
+    }
+
+    /// Whether it is under way to tell the Jibri.
+    fn is_telling(&self) -> bool {
+        let Some(Call::Jibris(errands)) = self.controller.call() else {
+            return false;
+        };
+        errands.iter().any(|it| it.question == Question::Tell)
+    }
+
+    /// It crashes; it may have gone on after its save before, as far as to tell the Jibri.
+    fn crash_after_save(&mut self, saved: Arc<Memory>, lasting: Lasting) {
+        let ticked = self.evidence.lasting().ticked();
+        let begun = units_before(NOW, ticked.into());
+        let mut all = saved.retirements().values();
+        if self.controller.is_running() && all.any(|it| it.is_asked_at(begun)) {
+            self.asked = Some(ticked);
+        }
+        self.crash(saved, lasting);
     }
 
     fn crash(&mut self, saved: Arc<Memory>, lasting: Lasting) {
@@ -300,6 +341,9 @@ impl AnyWorld {
             Step::Pass => {
                 next.evidence.pass();
                 next.controller.pass();
+                // A tick may have begun a unit ago.
+                next.asked = next.asked.map(|age| age + 1);
+                next.asked = next.asked.filter(|age| *age <= TELL_INTERVAL);
             }
             Step::Hear(status) => {
                 next.evidence.hears();
@@ -310,10 +354,15 @@ impl AnyWorld {
             Step::CrashAfterSave(which) => {
                 let (saved, lasting) = next.saves.swap_remove(which.into());
                 next.saves.clear();
-                next.crash(saved, lasting);
+                next.crash_after_save(saved, lasting);
             }
             Step::GoOn => next.saves.clear(),
-            Step::Crash => next.crash(Arc::default(), Lasting::default()),
+            Step::Crash => {
+                if next.is_telling() {
+                    next.asks();
+                }
+                next.crash(Arc::new(Memory::anew(NOW)), Lasting::default());
+            }
         }
         next.evidence.canonical(&next.controller);
         next
@@ -331,6 +380,7 @@ impl Model for AnyWorld {
             unfounded: None,
             broken: None,
             saves: Vec::new(),
+            asked: None,
         }]
     }
 
@@ -380,6 +430,9 @@ impl Model for AnyWorld {
                 "the hook ends for what was given back",
                 |_, state: &Alone| state.unfounded != Some("completed"),
             ),
+            Property::always("told only seldom", |_, state: &Alone| {
+                state.unfounded != Some("told")
+            }),
             Property::always("only the free are retired", |_, state: &Alone| {
                 state.broken.is_none()
             }),

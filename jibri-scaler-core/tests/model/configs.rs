@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     jibri::Supervisor,
+    liveness::PATIENCE,
     world::{ANY, Config, Faults, Rebinding},
 };
 
@@ -206,24 +207,38 @@ pub fn reporting_in_company() -> Config {
         name: "one Jibri with everybody: two sessions, its agent, reports of any age, one controller with HTTP, any number of others",
         sessions: 2,
         company: true,
-        patience: 12,
+        patience: PATIENCE,
         ..reporting()
     }
 }
 
-/// Two controllers at once, by accident, which both hear the agent, that does not crash, and hand over to it.
+/// Two controllers at once, by accident, each with a memory of its own, which both hear the agent and hand over to it.
 pub fn two_hand_over() -> Config {
     Config {
-        name: "one Jibri, two sessions, its agent that does not crash, reports of any age, two controllers without HTTP",
+        name: "one Jibri, two sessions, its agent, reports of any age, two controllers without HTTP",
         sessions: 2,
         controllers: 2,
         direct: false,
         outside: 0,
+        patience: PATIENCE,
         faults: Faults {
+            agents: true,
             channel: true,
             ..NONE
         },
         ..reporting()
+    }
+}
+
+/// The same beside an agent that does not crash.
+pub fn two_hand_over_without_a_crash() -> Config {
+    Config {
+        name: "one Jibri, two sessions, its agent that does not crash, reports of any age, two controllers without HTTP",
+        faults: Faults {
+            channel: true,
+            ..NONE
+        },
+        ..two_hand_over()
     }
 }
 
@@ -451,7 +466,7 @@ pub fn product() -> Config {
 /// All that are explored whole on request.
 pub fn all() -> Vec<Config> {
     let alive = |config| Config {
-        patience: 12,
+        patience: PATIENCE,
         ..config
     };
     let endless = |config, name| Config {
@@ -523,8 +538,13 @@ pub fn all() -> Vec<Config> {
 
 /// Three more, which are searched depth first.
 pub fn largest() -> [Config; 3] {
-    [two_hand_over(), reporting_bounds(), reporting()].map(|config| Config {
-        patience: 12,
+    [
+        two_hand_over_without_a_crash(),
+        reporting_bounds(),
+        reporting(),
+    ]
+    .map(|config| Config {
+        patience: PATIENCE,
         ..config
     })
 }

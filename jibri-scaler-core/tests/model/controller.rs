@@ -218,14 +218,22 @@ impl Controller {
 
     /// It starts anew, with what it had saved or without.
     pub fn crash(&mut self, with_memory: bool) {
-        let saved = Arc::clone(&self.saved);
-        self.come_back(if with_memory { saved } else { Arc::default() });
+        if with_memory {
+            self.come_back(Arc::clone(&self.saved));
+        } else {
+            self.begin_anew();
+        }
+    }
+
+    /// It starts anew without memory.
+    pub fn begin_anew(&mut self) {
+        self.come_back(Arc::new(Memory::anew(NOW)));
     }
 
     /// It starts anew with that.
     pub fn come_back(&mut self, saved: Arc<Memory>) {
+        self.memory = Arc::new((*saved).clone().resumed(NOW, limits()));
         self.saved = saved;
-        self.memory = Arc::clone(&self.saved);
         self.recent = Recent::default();
         self.known.fill(Known::default());
         self.inbox.fill(None);

@@ -12,6 +12,9 @@ use crate::{
     world::{Config, LONG, Machine, Place, World},
 };
 
+/// Within so many units the goal is reached without faults. A Jibri that comes back twice is told three times, four units apart.
+pub const PATIENCE: u8 = 20;
+
 /// More steps than anybody takes in one unit without faults.
 const ROUNDS: usize = 40;
 

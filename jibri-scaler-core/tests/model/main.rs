@@ -18,6 +18,7 @@
 //! | what must come in the end | `liveness` | |
 //! | which of them are put together | `configs` | |
 //! | searches breadth first, depth first, and at random | `figures`, `sweep` | |
+//! | two retiring sides beside a supervisor that restarts whatever ends | `at_once` | |
 //! | that instances do not hang on each other | `instances` | |
 //! | what all of this is put together of | `world` | |
 //! | what happens without each rule | `mutants` | |
@@ -31,6 +32,7 @@
 
 mod agent;
 mod alone;
+mod at_once;
 mod aws;
 mod bounds;
 mod canonical;
@@ -51,6 +53,7 @@ mod unreduced;
 mod world;
 
 use figures::{Figures, explore, wander};
+use liveness::PATIENCE;
 use sweep::sweep;
 use world::{Config, Faults};
 
@@ -83,7 +86,7 @@ fn a_small_group_keeps_the_promises() {
     };
     let drained = Config {
         restarts: 0,
-        patience: 10,
+        patience: PATIENCE,
         ..small(configs::agent())
     };
     for config in [calm, drained] {
@@ -99,7 +102,7 @@ fn a_small_group_keeps_the_promises() {
 fn optimized_a_group_keeps_the_promises() {
     let direct = Config {
         restarts: 1,
-        patience: 10,
+        patience: PATIENCE,
         ..small(configs::direct())
     };
     let alive = |config: Config| Config {
@@ -108,23 +111,23 @@ fn optimized_a_group_keeps_the_promises() {
             agents: false,
             ..config.faults
         },
-        patience: 10,
+        patience: PATIENCE,
         ..config
     };
     let (agent, company) = (alive(configs::agent()), alive(configs::agent_in_company()));
     let bounds = Config {
-        patience: 12,
+        patience: PATIENCE,
         ..configs::bounds()
     };
     let endless = |config| Config {
         endless: true,
-        patience: 12,
+        patience: PATIENCE,
         ..config
     };
     let reporting = Config {
         name: "two Jibris, no session, their agents, the hook, reports of any age, one controller without HTTP: bounds",
         sessions: 0,
-        patience: 12,
+        patience: PATIENCE,
         ..configs::reporting_bounds()
     };
     let everybody = Config {
@@ -138,7 +141,7 @@ fn optimized_a_group_keeps_the_promises() {
     };
     let restarted = Config {
         name: "one Jibri, one controller that crashes, directly, and a supervisor that restarts even after 255",
-        patience: 12,
+        patience: PATIENCE,
         faults: Faults {
             controllers: true,
             ..Faults::default()
@@ -148,7 +151,7 @@ fn optimized_a_group_keeps_the_promises() {
     let shrinking = [
         endless(configs::shrinking()),
         Config {
-            patience: 12,
+            patience: PATIENCE,
             ..configs::agents_shrinking()
         },
     ];
@@ -160,7 +163,7 @@ fn optimized_a_group_keeps_the_promises() {
         bounds,
         endless(configs::bounds()),
         Config {
-            patience: 12,
+            patience: PATIENCE,
             ..configs::hooked()
         },
         configs::unheard(),
@@ -194,6 +197,15 @@ fn a_walk_through_the_product_keeps_the_promises() {
 #[ignore = "takes a quarter of an hour and gigabytes even optimized; run on request"]
 fn full_one_jibri_with_everybody_keeps_the_promises() {
     let figures = sweep(&configs::reporting_in_company(), threads());
+    keeps_the_promises(&figures);
+    assert!(figures.is_complete);
+}
+
+/// All actors of one Jibri, and two controllers as they run, each with its own memory.
+#[test]
+#[ignore = "takes half an hour and gigabytes even optimized; run on request"]
+fn full_two_controllers_beside_an_agent_keep_the_promises() {
+    let figures = sweep(&configs::two_hand_over(), threads());
     keeps_the_promises(&figures);
     assert!(figures.is_complete);
 }

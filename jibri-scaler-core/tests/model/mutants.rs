@@ -8,6 +8,7 @@ use jibri_scaler_core::safeguard::Safeguard as S;
 use crate::{
     configs,
     figures::{explore, say_without},
+    liveness::PATIENCE,
     world::{Config, Faults, Rebinding},
 };
 
@@ -46,7 +47,7 @@ fn idle_and_restarted() -> Config {
 
 fn alive(config: Config) -> Config {
     Config {
-        patience: 10,
+        patience: PATIENCE,
         ..config
     }
 }
@@ -111,7 +112,7 @@ fn full() -> Config {
 fn lowered() -> Config {
     Config {
         outside: 1,
-        patience: 12,
+        patience: PATIENCE,
         ..configs::shrinking()
     }
 }

@@ -153,11 +153,16 @@ impl Plain {
         }
     }
 
+    /// It starts anew without memory.
+    pub fn begin_anew(&mut self, config: &Config) {
+        self.come_back(config, Memory::anew(self.now));
+    }
+
     /// It starts anew, with what was saved then.
     pub fn come_back(&mut self, config: &Config, memory: Memory) {
         *self = Self {
             now: self.now,
-            memory,
+            memory: memory.resumed(self.now, limits()),
             ..Self::new(config)
         };
     }

@@ -248,12 +248,12 @@ pub fn sweep(config: &Config, threads: usize) -> Figures {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{configs, figures::explore};
+    use crate::{configs, figures::explore, liveness::PATIENCE};
     use jibri_scaler_core::safeguard::Safeguard;
 
     fn small() -> Config {
         Config {
-            patience: 10,
+            patience: PATIENCE,
             ..configs::protected()
         }
     }

@@ -14,6 +14,8 @@ use crate::{
 pub const UNIT: u64 = 10;
 /// What lay further back than so many units when a tick began is all the same to every rule, with the limits that the model sets.
 const HORIZON: u64 = 3;
+/// Two requests to a Jibri to end are so far apart, which is the longest time that any rule asks for.
+const TELL_INTERVAL: u64 = 4;
 /// How much later than it began a tick may still compare times.
 const LATE: u64 = 1;
 /// So many units is longer than a tick takes.
@@ -34,7 +36,7 @@ pub fn aged(at: Timestamp) -> Timestamp {
 
 /// The same stamp, or the one that stands for all that lie too far back.
 pub fn settled(at: Timestamp) -> Timestamp {
-    at.max(horizon(units_before(NOW, LATE)))
+    at.max(units_before(NOW, TELL_INTERVAL + LATE))
 }
 
 /// What lies before this is all the same to a tick that begins then.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use jibri_scaler_core::{
-    Controller, Limits,
+    Controller, Limits, Memory,
     controller::OperateError,
     observe::MockFleetObserver,
     operator::{Direction, OperatorCommand},
@@ -92,7 +92,8 @@ fn in_a_dry_run_what_is_asked_for_is_heeded_and_not_saved_and_stays_asked_for() 
     world.steps(&mut controller, 1);
     let id = world.in_service()[0].clone();
     block_on(controller.command(&retire(&id), world.now)).unwrap();
-    assert_eq!(block_on(world.store.load()).unwrap(), None);
+    let stored = block_on(world.store.load()).unwrap();
+    assert_eq!(stored, Some(Memory::default()), "as it was");
     for _ in 0..2 {
         let report = world.step(&mut controller);
         let retired: Vec<_> = report.decision.plan.retires().collect();

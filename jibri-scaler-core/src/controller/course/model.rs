@@ -32,14 +32,15 @@ impl Course {
             self.protect.clear();
         }
         if self.stage > Stage::SetCapacity {
-            (self.capacity, self.asked, self.is_refused) = (None, false, false);
+            (self.capacity, self.asked) = (None, false);
             self.begins.clear();
             self.undo = Memory::default().launches();
             self.size.listed = 0;
         }
         if self.stage > Stage::SaveWhatWasDone {
-            (self.memory_lost, self.has_drain) = (false, false);
+            (self.memory_lost, self.has_drain, self.is_refused) = (false, false, false);
             self.sights.clear();
+            self.due.clear();
         }
         if self.stage > Stage::Jibris {
             self.stopped = false;

@@ -52,6 +52,11 @@ pub fn is_leaving(memory: &Memory) -> bool {
 }
 
 impl Lasting {
+    /// How long ago the newest tick began.
+    pub fn ticked(&self) -> u8 {
+        self.ticked
+    }
+
     /// `may_look` is whether a tick is under way in which the instance may be looked at.
     pub fn canonical(&mut self, leaves: bool, may_look: bool) {
         if !leaves {

@@ -18,7 +18,7 @@ fn live(config: &Config, plain: &mut Plain, step: Step) {
             plain.come_back(config, saved);
         }
         Step::GoOn => plain.saves.clear(),
-        Step::Crash => plain.come_back(config, Memory::default()),
+        Step::Crash => plain.begin_anew(config),
     }
 }
 

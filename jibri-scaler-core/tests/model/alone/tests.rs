@@ -201,6 +201,7 @@ fn optimized_a_controller_in_any_world_needs_its_rules() {
         S::LastLook,
         S::NotWhileItAnswers,
         S::NoGaps,
+        S::TellSeldom,
     ] {
         let unfounded = explore(any_world(&[rule]));
         assert!(!unfounded.is_empty(), "without {rule:?}");

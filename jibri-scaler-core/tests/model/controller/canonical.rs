@@ -56,7 +56,8 @@ impl Controller {
         };
         if self.may_undo() {
             let memory = (*self.memory).clone();
-            self.memory = Arc::new(memory.within(horizon(self.begun())));
+            let begun = self.begun();
+            self.memory = Arc::new(memory.within(limits(), begun, horizon(begun)));
         } else {
             self.memory = settled_by(&self.memory, self.begun());
             for index in 0..self.known.len() {
