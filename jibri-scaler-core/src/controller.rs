@@ -35,8 +35,8 @@ use crate::{
 /// Keeps one group at the right size.
 ///
 /// It holds no clock, no timer and no task: the embedder calls [`tick`](Self::tick), or gives [`run`](Self::run) a stream of
-/// ticks. Two controllers at once on one group lose no recording, where the supervisors of the Jibris leave one down that was told to
-/// end, but they work against each other: run one, or several [of which one leads](Self::with_leadership).
+/// ticks. Two controllers at once on one group, with the same limits, lose no recording, but they work against each other: run one, or
+/// several [of which one leads](Self::with_leadership).
 ///
 /// ```no_run
 /// use jibri_scaler_core::{

@@ -173,8 +173,8 @@ impl Limits {
     }
 
     /// How far apart two requests to the same Jibri to end are, at least: [`gone_after`](Self::gone_after) and
-    /// [`report_ttl`](Self::report_ttl) together. Nor is one told that has been watched for less long. While another controller takes a Jibri for
-    /// gone, this one so ends it once at most.
+    /// [`report_ttl`](Self::report_ttl) together. As long tells nobody directly who has begun without a memory. While another controller, with the
+    /// same limits, takes a Jibri for gone, this one so ends it once at most.
     ///
     /// ```
     /// use std::time::Duration;

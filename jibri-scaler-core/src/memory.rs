@@ -88,11 +88,12 @@ impl Memory {
         }
     }
 
-    /// The same as it is gone on from at that time. Of one that is older than `report_ttl` what was done since it was saved may be forgotten.
+    /// The same as it is gone on from at that time. Of one that no tick within `report_ttl` before has left, what was done since may be
+    /// forgotten.
     #[must_use]
     pub fn resumed(mut self, now: Timestamp, limits: &Limits) -> Self {
-        let is_old = |last: Timestamp| now.since(last) > limits.report_ttl();
-        if self.last_tick.is_some_and(is_old) {
+        let is_recent = |last: Timestamp| last <= now && now.since(last) <= limits.report_ttl();
+        if !self.last_tick.is_some_and(is_recent) {
             self.known_since = Some(now);
             for retirement in self.retirements.values_mut() {
                 *retirement = retirement.clone().known_since(now, limits);

@@ -108,7 +108,7 @@ impl Controller {
         }
         let missed = self.catch_up(now).await.err();
         // What it has seen itself will do to observe.
-        self.memory.get_or_insert_default();
+        self.memory.get_or_insert_with(|| Memory::anew(now));
         if let Some(leading) = &mut self.leading {
             leading.rests = false;
         }
@@ -136,11 +136,12 @@ impl Controller {
             // Nor does it say how long ago by this one the last look was, so that whoever refused does so anew.
             for retirement in memory.retirements.values_mut() {
                 retirement.unwatched();
+                retirement.asked_by_another(now, &self.limits);
             }
-            self.memory = Some(memory);
+            self.memory = Some(memory.resumed(now, &self.limits));
             leading.followed = Some(stored);
         }
-        self.memory.get_or_insert_default();
+        self.memory.get_or_insert_with(|| Memory::anew(now));
         Ok(())
     }
 

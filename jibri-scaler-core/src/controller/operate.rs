@@ -117,13 +117,8 @@ impl Controller {
         } else {
             let loaded = self.store.load().await;
             let loaded = loaded.map_err(|error| error.in_call("load"))?;
-            match loaded {
-                Some(memory) if self.leading.is_none() => memory.resumed(now, &self.limits),
-                Some(memory) => memory,
-                // Who leads knows that nobody else has told anybody.
-                None if self.leading.is_some() => Memory::default(),
-                None => Memory::anew(now),
-            }
+            let resumed = |memory: Memory| memory.resumed(now, &self.limits);
+            loaded.map_or_else(|| Memory::anew(now), resumed)
         };
         Ok(self.memory.insert(memory))
     }

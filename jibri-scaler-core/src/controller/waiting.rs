@@ -23,10 +23,10 @@ pub(super) fn finding(memory: &Memory, limits: &Limits, now: Timestamp) -> Optio
     Some(Finding::new(
         Severity::Info,
         format!(
-            "{who} to be told to end, in {left} at the soonest: what is done to a Jibri is remembered for less than {interval}, or it came \
-             back, or may have been told, since then"
+            "{who} to be told to end, in {left} at the soonest: less than {interval} ago it came back, or may have been told, or this \
+             controller began without knowing what was done before"
         ),
-        "nothing; with a memory that outlives a restart the controller does not wait after one",
+        "nothing; a controller whose memory outlives a restart does not wait after one",
     ))
 }
 

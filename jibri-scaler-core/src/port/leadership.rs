@@ -6,8 +6,7 @@ use super::PortError;
 
 /// Which of several replicas of a controller acts on a group: only the one that leads; the others observe.
 ///
-/// Two that lead at once lose no recording, where the supervisors of the Jibris leave one down that was told to end, but they work against
-/// each other, as two controllers do.
+/// Two that lead at once, with the same limits, lose no recording, but they work against each other, as two controllers do.
 ///
 /// # Contract
 /// - [`campaign`](Self::campaign) is called before each tick. It takes the lead where nobody has it, prolongs it where this replica has

@@ -13,12 +13,6 @@ impl Retirement {
         self.told_at.unwrap_or(self.untold_since)
     }
 
-    /// Whether it was written down then that the Jibri is told, or has come back. For the model.
-    #[must_use]
-    pub fn is_asked_at(&self, at: Timestamp) -> bool {
-        self.phase == Phase::Requested && self.unasked_since == Some(at)
-    }
-
     /// The same with its times moved, and without those that no rule reads, for the model.
     #[must_use]
     pub fn moved(mut self, moved: impl Fn(Timestamp) -> Timestamp) -> Self {

@@ -26,11 +26,22 @@ impl Retirement {
     /// ```
     #[must_use]
     pub fn known_since(mut self, since: Timestamp, limits: &Limits) -> Self {
+        self.waits_anew(since, limits);
+        self
+    }
+
+    /// Takes in that who has asked it, and has said when, has another clock.
+    pub(crate) fn asked_by_another(&mut self, now: Timestamp, limits: &Limits) {
+        if self.unasked_since.is_some() {
+            self.waits_anew(now, limits);
+        }
+    }
+
+    pub(super) fn waits_anew(&mut self, since: Timestamp, limits: &Limits) {
         if self.phase == Phase::Requested && !self.by_agent {
-            self.unasked_since = self.unasked_since.max(Some(since));
+            self.unasked_since = Some(since);
             self.untold_since = self.untold_since.max(since + limits.tell_interval());
         }
-        self
     }
 
     /// Takes in that the Jibri is about to be told. It is saved before that is done, so that one who crashes meanwhile does not tell it again

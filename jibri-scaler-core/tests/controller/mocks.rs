@@ -15,7 +15,7 @@ use jibri_scaler_core::{
     },
 };
 
-use crate::world::{at, limits};
+use crate::world::{at, limits, remembered};
 
 /// What was called, in order.
 pub(crate) type Journal = Arc<Mutex<Vec<String>>>;
@@ -118,9 +118,8 @@ impl Mocks {
         let mocks = self.clone();
         store.expect_load().returning(move || {
             mocks.called("load", "load".into())?;
-            // It has not begun just now, so that it knows whom it has told.
             let saved = mocks.saved.lock().unwrap().last().cloned();
-            Ok(Some(saved.unwrap_or_default()))
+            Ok(Some(saved.unwrap_or_else(|| remembered(at(0)))))
         });
         let mocks = self.clone();
         store.expect_save().returning(move |memory| {

@@ -34,6 +34,14 @@ pub(crate) fn limits() -> Limits {
         .unwrap()
 }
 
+/// What a controller remembers that has seen nothing yet, and knows that it has done nothing.
+pub(crate) fn remembered(now: Timestamp) -> Memory {
+    let text = format!(
+        r#"{{"version": 1, "last_tick": "{now}", "window": {{"since": "{now}", "lows": []}}}}"#
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
 pub(crate) struct World {
     pub(crate) group: Arc<SimGroup>,
     pub(crate) jibris: Arc<Jibris>,
@@ -63,7 +71,7 @@ impl World {
         let mut world = Self::new(config.with_start_in_service(true));
         world.advance(BOOT);
         // Its controller has not begun just now, so that it knows whom it has told.
-        block_on(world.store.save(&Memory::default())).unwrap();
+        block_on(world.store.save(&remembered(world.now))).unwrap();
         world
     }
 

@@ -73,7 +73,7 @@ fn a_seed_lives_the_same_life_each_time() {
 
 /// Rules that these faults need, each with the first seed that loses a recording without it. `Protect` is needed since a capacity that
 /// was set by a leader of before may arrive late, and be lower than that of the next one.
-const NEEDED: [(Safeguard, u64); 2] = [(Safeguard::WaitForGone, 1), (Safeguard::Protect, 1741)];
+const NEEDED: [(Safeguard, u64); 2] = [(Safeguard::WaitForGone, 0), (Safeguard::Protect, 117)];
 
 /// Whether a recording is lost in that seed without that rule.
 fn is_lost(rule: Safeguard, seed: u64) -> bool {

@@ -26,7 +26,7 @@ use crate::{
         settled_by,
     },
     jibri::{Busy, Status},
-    world::{Broken, Config, Faults, NOW, Place, index_of, units_before},
+    world::{Broken, Config, Faults, NOW, Place, aged, index_of},
 };
 
 /// What Jibris say, to whoever asks and in reports.
@@ -118,6 +118,8 @@ struct Alone {
     broken: Option<Broken>,
     /// What it has just saved, with what it had seen then: it may crash now.
     saves: Vec<(Arc<Memory>, Lasting)>,
+    /// What a tick that is under way has saved last, with what it had seen then: it may crash while it tells the Jibri.
+    last: Option<(Arc<Memory>, Lasting)>,
     /// How long ago the tick began in which the Jibri may have been told to end last, whatever is remembered of that.
     asked: Option<u8>,
 }
@@ -161,6 +163,8 @@ enum Step {
     CrashAfterSave(u8),
     /// It does not.
     GoOn,
+    /// It crashes while it tells the Jibri, which may hear it, and comes back with what it has saved last.
+    CrashWhileTelling,
     /// It comes back without its memory.
     Crash,
 }
@@ -176,6 +180,7 @@ impl Alone {
             // An id that is no longer listed does not come back: the next one is another machine.
             self.asked = None;
         }
+        self.last = None;
         let before = self.evidence.lasting().clone();
         let decided = self
             .controller
@@ -213,12 +218,15 @@ impl Alone {
             (saved, lasting.clone())
         };
         self.saves = saves.into_iter().map(seen).collect();
+        self.last = self.saves.last().cloned().or(self.last.take());
     }
 
     /// The same in the form that stands for all that behave like it.
     fn canonical(&mut self, config: &Config) {
         self.controller.canonical(config, false);
         self.controller.alone();
+        let last = self.last.take().filter(|_| self.controller.is_running());
+        self.last = last.map(|(memory, lasting)| settled_save(&memory, &lasting));
         let saves = std::mem::take(&mut self.saves);
         for (memory, lasting) in &saves {
             let save = settled_save(memory, lasting);
@@ -244,17 +252,6 @@ impl Alone {
             return false;
         };
         errands.iter().any(|it| it.question == Question::Tell)
-    }
-
-    /// It crashes; it may have gone on after its save before, as far as to tell the Jibri.
-    fn crash_after_save(&mut self, saved: Arc<Memory>, lasting: Lasting) {
-        let ticked = self.evidence.lasting().ticked();
-        let begun = units_before(NOW, ticked.into());
-        let mut all = saved.retirements().values();
-        if self.controller.is_running() && all.any(|it| it.is_asked_at(begun)) {
-            self.asked = Some(ticked);
-        }
-        self.crash(saved, lasting);
     }
 
     fn crash(&mut self, saved: Arc<Memory>, lasting: Lasting) {
@@ -341,6 +338,10 @@ impl AnyWorld {
             Step::Pass => {
                 next.evidence.pass();
                 next.controller.pass();
+                if let Some((memory, lasting)) = &mut next.last {
+                    *memory = Arc::new((**memory).clone().moved(aged));
+                    lasting.pass();
+                }
                 // A tick may have begun a unit ago.
                 next.asked = next.asked.map(|age| age + 1);
                 next.asked = next.asked.filter(|age| *age <= TELL_INTERVAL);
@@ -354,9 +355,15 @@ impl AnyWorld {
             Step::CrashAfterSave(which) => {
                 let (saved, lasting) = next.saves.swap_remove(which.into());
                 next.saves.clear();
-                next.crash_after_save(saved, lasting);
+                next.crash(saved, lasting);
             }
             Step::GoOn => next.saves.clear(),
+            Step::CrashWhileTelling => {
+                next.asks();
+                if let Some((saved, lasting)) = next.last.take() {
+                    next.crash(saved, lasting);
+                }
+            }
             Step::Crash => {
                 if next.is_telling() {
                     next.asks();
@@ -380,6 +387,7 @@ impl Model for AnyWorld {
             unfounded: None,
             broken: None,
             saves: Vec::new(),
+            last: None,
             asked: None,
         }]
     }
@@ -404,6 +412,9 @@ impl Model for AnyWorld {
         }
         steps.extend(said.into_iter().map(Step::Hear));
         steps.push(Step::Crash);
+        if state.is_telling() && state.last.is_some() {
+            steps.push(Step::CrashWhileTelling);
+        }
         if controller.may_tick() {
             self.scenes(controller, steps);
         }

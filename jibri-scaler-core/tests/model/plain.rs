@@ -29,6 +29,8 @@ pub struct Plain {
     pub call: Option<Call>,
     /// What it has just saved.
     pub saves: Vec<Memory>,
+    /// What it has saved last.
+    last: Memory,
 }
 
 impl Plain {
@@ -41,6 +43,7 @@ impl Plain {
             course: None,
             call: None,
             saves: Vec::new(),
+            last: Memory::default(),
         }
     }
 
@@ -140,6 +143,7 @@ impl Plain {
                 Call::Save => {
                     course.done(&mut held, Ok(()));
                     self.saves.push(self.memory.clone());
+                    self.last = self.memory.clone();
                 }
                 Call::Done => {
                     (self.course, self.call) = (None, None);
@@ -151,6 +155,12 @@ impl Plain {
                 }
             }
         }
+    }
+
+    /// It starts anew with what it has saved last.
+    pub fn crash_with_last(&mut self, config: &Config) {
+        let last = self.last.clone();
+        self.come_back(config, last);
     }
 
     /// It starts anew without memory.

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use jibri_scaler_core::{
-    Controller, Limits, Memory,
+    Controller, Limits,
     controller::OperateError,
     observe::MockFleetObserver,
     operator::{Direction, OperatorCommand},
     policy::MinIdle,
-    port::MemoryStore as _,
     retirement::Phase,
     sim::TerminationCause,
 };
@@ -88,12 +87,12 @@ fn a_command_that_is_refused_changes_nothing() {
 #[test]
 fn in_a_dry_run_what_is_asked_for_is_heeded_and_not_saved_and_stays_asked_for() {
     let mut world = World::running(0, 9, 2);
+    let before = world.saved();
     let mut controller = world.controller(0).with_dry_run(true);
     world.steps(&mut controller, 1);
     let id = world.in_service()[0].clone();
     block_on(controller.command(&retire(&id), world.now)).unwrap();
-    let stored = block_on(world.store.load()).unwrap();
-    assert_eq!(stored, Some(Memory::default()), "as it was");
+    assert_eq!(world.saved(), before, "as it was");
     for _ in 0..2 {
         let report = world.step(&mut controller);
         let retired: Vec<_> = report.decision.plan.retires().collect();

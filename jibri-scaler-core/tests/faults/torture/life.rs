@@ -22,9 +22,9 @@ use super::{
 /// A launch from before has the boot deadline to fail, the longest pause of the back-off is three of them; then one launch and
 /// then the rest come, each in 95 s at most: 16 + 48 + 2 · 7 ticks, and some to be seen in.
 pub(crate) const BACK_AFTER: u64 = 90;
-/// So many ticks after the last recording it has come down to it. Each Jibri is idle for a minute, refuses for 45 s, is told again 90 s
-/// later where nobody knows whether it was, and four may go at once.
-pub(crate) const DOWN_AFTER: u64 = 75;
+/// So many ticks after the last recording it has come down to it. Each Jibri is idle for a minute, refuses for 45 s, and four may
+/// go at once.
+pub(crate) const DOWN_AFTER: u64 = 60;
 
 /// While things go wrong, somebody meets in one of so many ticks, and in one of twice as many again. At eight minutes each that is
 /// four at a time.

@@ -52,6 +52,14 @@ pub fn is_leaving(memory: &Memory) -> bool {
 }
 
 impl Lasting {
+    pub fn pass(&mut self) {
+        self.refusing = self.refusing.map(|age| GONE_AFTER.min(older(age)));
+        self.ticked = older(self.ticked);
+        self.refused = older(self.refused);
+        let longest = LET_GO_AFTER + 1;
+        self.given_back = self.given_back.map(|age| longest.min(age + 1));
+    }
+
     /// How long ago the newest tick began.
     pub fn ticked(&self) -> u8 {
         self.ticked
@@ -77,12 +85,7 @@ fn older(age: u8) -> u8 {
 
 impl Evidence {
     pub fn pass(&mut self) {
-        let lasting = &mut self.lasting;
-        lasting.refusing = lasting.refusing.map(|age| GONE_AFTER.min(older(age)));
-        lasting.ticked = older(lasting.ticked);
-        lasting.refused = older(lasting.refused);
-        let longest = LET_GO_AFTER + 1;
-        lasting.given_back = lasting.given_back.map(|age| longest.min(age + 1));
+        self.lasting.pass();
         self.heard = self.heard.map(older).filter(|age| *age < LONG_AGO);
     }
 

@@ -18,6 +18,7 @@ fn live(config: &Config, plain: &mut Plain, step: Step) {
             plain.come_back(config, saved);
         }
         Step::GoOn => plain.saves.clear(),
+        Step::CrashWhileTelling => plain.crash_with_last(config),
         Step::Crash => plain.begin_anew(config),
     }
 }
@@ -68,7 +69,7 @@ fn leads_on(step: &Step, is_retiring: bool, is_heard: bool) -> bool {
             }
             Outcome::Seen(..) => false,
         },
-        Step::Crash | Step::CrashAfterSave(_) => false,
+        Step::Crash | Step::CrashAfterSave(_) | Step::CrashWhileTelling => false,
     }
 }
 
