@@ -6,11 +6,12 @@ use jibri_scaler_core::{
         TickError,
     },
     port::PortErrorKind::{Permanent, Throttled, Transient},
+    retirement::Act,
 };
 
 use crate::{
     mocks::{Mocks, became, tick},
-    world::at,
+    world::{at, limits},
 };
 
 #[test]
@@ -128,6 +129,29 @@ fn retirements_under_way_wait_while_the_memory_cannot_be_saved() {
     mocks.repair();
     let _ = tick(&mut controller, 100);
     assert!(told(&mocks));
+}
+
+/// One that crashes while it tells, and comes back with that, must not tell again at once.
+#[test]
+fn who_is_told_is_written_down_before() {
+    let mocks = Mocks::default();
+    let _ = tick(&mut mocks.busy_tick(), 0);
+    let saved = mocks.saved.lock().unwrap()[0].clone();
+    let retirement = saved.retirements().values().next().unwrap();
+    let next = |secs| retirement.next(at(secs), &limits());
+    assert_eq!([next(89), next(90)], [Act::Wait, Act::Tell]);
+}
+
+/// What was done since it was saved may be forgotten.
+#[test]
+fn one_that_goes_on_from_an_old_memory_tells_nobody_at_once() {
+    let mocks = Mocks::default();
+    let mut controller = mocks.busy_tick();
+    for (secs, is_told) in [(46, false), (90, false), (130, false), (136, true)] {
+        let _ = tick(&mut controller, secs);
+        let told = mocks.calls().contains(&"tell i-1".to_owned());
+        assert_eq!(told, is_told, "after {secs} s");
+    }
 }
 
 #[test]

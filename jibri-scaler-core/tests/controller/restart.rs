@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use futures_executor::block_on;
 use jibri_scaler_core::{
-    Memory,
+    BusyStatus, HealthStatus, JibriStatus, Memory,
     port::{KeptMemory, MemoryStore as _},
     retirement::Phase,
 };
@@ -54,6 +54,22 @@ fn a_restart_without_memory_harms_no_recording_and_leaves_the_machine() {
         "nobody knows any more that it was told"
     );
     assert_eq!(phase(&controller, &id), None);
+}
+
+/// It may have told somebody just before it has lost its memory.
+#[test]
+fn one_without_memory_tells_nobody_at_once() {
+    let mut world = World::running(0, 9, 2);
+    world.store = Arc::new(KeptMemory::default());
+    let (mut controller, began) = (world.controller(2), world.now);
+    let id = world.in_service()[0].clone();
+    let broken = JibriStatus::new(BusyStatus::Idle, HealthStatus::Unhealthy);
+    world
+        .jibris
+        .change(&id, |jibri| jibri.health = Some(broken));
+    world.until_phase(&mut controller, &id, Phase::Told);
+    let waited = world.now.since(began);
+    assert!((secs(90)..=secs(100)).contains(&waited), "{waited:?}");
 }
 
 #[test]

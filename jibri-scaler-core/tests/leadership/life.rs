@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jibri_scaler_core::{
-    InstanceId, Timestamp,
+    Finding, InstanceId, Lifecycle, Timestamp,
     controller::{Applied, Progress, TickError, TickReport},
     retirement::{Phase, Retirement},
     sim::{SimGroupConfig, TerminationCause},
@@ -52,6 +52,8 @@ struct Life {
     figures: Figures,
     /// What a human has ended.
     ended_by_hand: BTreeSet<InstanceId>,
+    /// Those that a replica that led has had the time to protect.
+    had_time: BTreeSet<InstanceId>,
     /// When something may happen next that nobody waits for.
     next: Timestamp,
     /// Who led last.
@@ -97,6 +99,7 @@ impl Life {
             min,
             figures: Figures::default(),
             ended_by_hand: BTreeSet::new(),
+            had_time: BTreeSet::new(),
             next: began,
             leader: None,
             wrong_until: [[began; 2]; 2],
@@ -315,6 +318,12 @@ impl Life {
             .effects
             .iter()
             .any(|(_, became)| *became != Applied::Skipped);
+        let has_run_out = |finding: &Finding| finding.what.contains("the lead ran out");
+        if !observes && !report.findings.iter().any(has_run_out) {
+            let rows = report.tick.snapshot.instances().iter();
+            let in_service = rows.filter(|row| row.lifecycle == Lifecycle::InService);
+            self.had_time.extend(in_service.map(|row| row.id.clone()));
+        }
         ensure!(
             !observes || !acted && report.progress.is_empty(),
             "it acts and does not lead: {report}"
@@ -326,6 +335,13 @@ impl Life {
     fn check(&mut self, is_due: bool) -> Result<(), String> {
         if is_due {
             let lost = self.world.lost();
+            // In the seconds before its first tick only the group's own default protects an instance.
+            let is_chosen = |id: &InstanceId| {
+                let scaled_in = (id.clone(), TerminationCause::ScaleIn);
+                self.world.gone().contains(&scaled_in)
+            };
+            let had_time = |id: &&InstanceId| self.had_time.contains(*id) || !is_chosen(id);
+            let lost: Vec<_> = lost.iter().filter(had_time).collect();
             ensure!(lost.is_empty(), "lost: {lost:?}");
             let (desired, counting) = self.sizes();
             ensure!(

@@ -218,7 +218,7 @@ impl Alone {
             (saved, lasting.clone())
         };
         self.saves = saves.into_iter().map(seen).collect();
-        self.last = self.saves.last().cloned().or(self.last.take());
+        self.last = self.saves.last().cloned().or_else(|| self.last.take());
     }
 
     /// The same in the form that stands for all that behave like it.

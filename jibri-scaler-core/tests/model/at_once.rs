@@ -368,14 +368,14 @@ fn is_taken_for_gone(model: AtOnce) -> bool {
     let name = format!(
         "two retiring sides at once, a supervisor that restarts even after 255, gone after {units} units, {sessions} sessions, {crashes} crashes"
     );
-    if !rules.is_empty() {
-        let how = format!("({states} states, {seconds:.1} s: {name})");
-        say_without(&rules, &found, &how);
-    } else {
+    if rules.is_empty() {
         println!("model: {states:>9} states, depth {depth:>3}, {seconds:>7.1} s  {name}");
         for (name, path) in checker.discoveries() {
             println!("{name}: {:?}", path.into_actions());
         }
+    } else {
+        let how = format!("({states} states, {seconds:.1} s: {name})");
+        say_without(&rules, &found, &how);
     }
     !found.is_empty()
 }
