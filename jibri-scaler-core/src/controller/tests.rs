@@ -2,12 +2,12 @@ use futures_executor::block_on;
 
 use super::*;
 use crate::{
-    Breach, Effect, Finding, Group, Instance, Lifecycle, Plan, Severity,
+    Breach, Effect, Finding, Group, Instance, InstanceId, Lifecycle, Plan, Severity,
     controller::Applied,
     observe::{MockFleetObserver, Observation},
     policy::MinIdle,
     port::{Decrement, MockDrainClient, MockGroupControl, MockMemoryStore, Presence, Told},
-    retirement::Retirement,
+    retirement::{Act, Retirement},
 };
 
 /// Asks for more than the group may have, and to retire one of which nothing is known.
@@ -133,4 +133,46 @@ fn a_capacity_that_was_not_set_allows_no_decrement() {
     controller.decide = decide_badly;
     let report = block_on(controller.tick(at(130))).unwrap();
     assert_eq!(report.progress.len(), 1, "{report}");
+}
+
+/// Nothing of the plan is saved, but what was under way goes on.
+#[test]
+fn who_is_told_is_written_down_before_also_where_the_plan_is_refused() {
+    let at = Timestamp::from_secs;
+    let mut memory = Memory::default();
+    memory.last_tick = Some(at(120));
+    let id: InstanceId = "i-1".parse().unwrap();
+    memory
+        .retirements
+        .insert(id.clone(), Retirement::new(at(0), false));
+    let (mut store, mut drain) = (MockMemoryStore::new(), MockDrainClient::new());
+    let mut order = mockall::Sequence::new();
+    store
+        .expect_load()
+        .returning(move || Ok(Some(memory.clone())));
+    store
+        .expect_save()
+        .times(1)
+        .in_sequence(&mut order)
+        .withf(move |saved| {
+            let next = saved.retirements[&id].next(at(131), &Limits::default());
+            next == Act::Wait
+        })
+        .returning(|_| Ok(()));
+    drain
+        .expect_tell()
+        .times(1)
+        .in_sequence(&mut order)
+        .returning(|_| Told::Unknown);
+    let policy = MinIdle::new(1).unwrap();
+    let mut controller = Controller::new(
+        policy,
+        Limits::default(),
+        observer(),
+        MockGroupControl::new(),
+    )
+    .with_drain(drain)
+    .with_memory(store);
+    controller.decide = decide_badly;
+    let _ = block_on(controller.tick(at(130))).unwrap();
 }
