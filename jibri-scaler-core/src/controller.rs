@@ -163,7 +163,8 @@ impl Controller {
     /// report, and it goes on from what it knows.
     ///
     /// Who takes the lead looks for [`gone_after`](crate::Limits::gone_after) anew at each Jibri that has ended, since the clock of the one
-    /// before may differ: a lead that changes hands more often than that gives nothing back.
+    /// before may differ: a lead that changes hands more often than that gives nothing back. So does it wait
+    /// [`tell_interval`](crate::Limits::tell_interval) anew before it tells one that may have been told, or has come back.
     ///
     /// A lead that lasts less than three ticks changes hands whenever a tick is late. A leader that can't load the memory or see the group in
     /// three ticks in a row gives the lead up and lets the others go first. A dry run takes no lead.

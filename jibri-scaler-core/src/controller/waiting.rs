@@ -26,7 +26,7 @@ pub(super) fn finding(memory: &Memory, limits: &Limits, now: Timestamp) -> Optio
             "{who} to be told to end, in {left} at the soonest: less than {interval} ago it came back, or may have been told, or this \
              controller began without knowing what was done before"
         ),
-        "nothing; a controller whose memory outlives a restart does not wait after one",
+        "nothing; a controller that goes on from its memory within report_ttl does not wait for that",
     ))
 }
 

@@ -49,8 +49,8 @@ forward!(MemoryStore {
 
 /// Keeps the memory in the process, so that a restart loses it.
 ///
-/// Losing memory never endangers a recording, but it delays shrinking, and an instance whose Jibri was already told to go may
-/// be left running. For production, keep it in a file or wherever the embedding service keeps its state.
+/// Losing memory never endangers a recording, but it delays shrinking, nobody is told to end directly for a
+/// [`tell_interval`](crate::Limits::tell_interval), and an instance whose Jibri was already told to go may be left running. For production, keep it in a file or wherever the embedding service keeps its state.
 ///
 /// ```
 /// use jibri_scaler_core::port::KeptMemory;
