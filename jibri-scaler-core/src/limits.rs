@@ -8,6 +8,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
+/// What two controllers need beside a supervisor that restarts whatever ends, with 15 s for each.
+const TWO_RESTARTS_AND_THREE_LOOKS: Duration = Duration::from_secs(75);
+
 /// The limits that hold whatever the policies want: how long a surplus must last, how old a report may be, how much may be
 /// launched and retired at once.
 ///
@@ -136,14 +139,19 @@ impl Limits {
         Ok(self)
     }
 
-    /// How long both ports of a Jibri that was told to end must refuse before it counts as gone; longer than any supervisor takes to
-    /// restart it. Default 2 minutes, or [`report_ttl`](Self::report_ttl) where that is longer.
+    /// How long both ports of a Jibri that was told to end must refuse before it counts as gone. Default 2 minutes, or 75 s more than
+    /// [`report_ttl`](Self::report_ttl) where that is longer, and at most 1 hour.
+    ///
+    /// It is to be longer than any supervisor takes to restart a Jibri. Where a supervisor restarts even one that was told to end, and a
+    /// second controller tells it too, it is to be as long as two restarts, `report_ttl`, and three times what a tick takes until it
+    /// looks, together: the default leaves 15 s for a restart and 15 s for a tick. The model of the protocol finds a lost recording below
+    /// that (`docs/safety.md` in the repository).
     ///
     /// It is never shorter than `report_ttl`: ticks may be as far apart as that and still count as without a gap, and nobody sees what
     /// happens between two of them.
     #[must_use]
     pub fn gone_after(&self) -> Duration {
-        let default = || self.report_ttl.max(2 * MINUTE);
+        let default = || (self.report_ttl + TWO_RESTARTS_AND_THREE_LOOKS).clamp(2 * MINUTE, HOUR);
         self.gone_after.unwrap_or_else(default)
     }
 
@@ -173,8 +181,9 @@ impl Limits {
     }
 
     /// How far apart two requests to the same Jibri to end are, at least: [`gone_after`](Self::gone_after) and
-    /// [`report_ttl`](Self::report_ttl) together. As long tells nobody directly who has begun without a memory. While another controller, with the
-    /// same limits, takes a Jibri for gone, this one so ends it once at most.
+    /// [`report_ttl`](Self::report_ttl) together. A controller that has begun without a memory waits for as long before it tells anybody
+    /// directly, since it may have told them before. So it ends a Jibri once at most while another controller with the same limits takes
+    /// that for gone.
     ///
     /// ```
     /// use std::time::Duration;
@@ -304,8 +313,9 @@ mod tests {
         );
         // One that was not set follows.
         let default = |ttl| limits().with_report_ttl(ttl).unwrap().gone_after();
-        assert_eq!(default(2 * MINUTE), 2 * MINUTE);
-        assert_eq!(default(2 * MINUTE + second), 2 * MINUTE + second);
+        assert_eq!(default(45 * second), 2 * MINUTE);
+        assert_eq!(default(46 * second), 2 * MINUTE + second);
+        assert_eq!(default(second), 2 * MINUTE);
         assert_eq!(default(HOUR), HOUR);
     }
 
