@@ -29,9 +29,12 @@ pub(crate) fn property(file: &[u8]) {
     let written = serde_json::to_vec(&memory).expect("a memory can be written");
     let again: Memory = serde_json::from_slice(&written).expect("a written memory can be read");
     assert_eq!(again, memory);
-    for retirement in memory.retirements().values() {
-        for now in [Timestamp::MIN, Timestamp::from_secs(0), Timestamp::MAX] {
-            go_on(retirement.clone(), now);
+    for now in [Timestamp::MIN, Timestamp::from_secs(0), Timestamp::MAX] {
+        let resumed = memory.clone().resumed(now, &Limits::default());
+        for memory in [&memory, &resumed] {
+            for retirement in memory.retirements().values() {
+                go_on(retirement.clone(), now);
+            }
         }
     }
 

@@ -88,8 +88,17 @@ impl Memory {
         }
     }
 
-    /// The same as it is gone on from at that time. Of one that no tick within `report_ttl` before has left, what was done since may be
-    /// forgotten.
+    /// The same for a controller that goes on from it at that time. Where the last tick that it remembers is longer ago than `report_ttl`,
+    /// or lies ahead, what was done since then may not be in it: then nobody is told directly for
+    /// [`tell_interval`](Limits::tell_interval), as after [`anew`](Self::anew).
+    ///
+    /// ```
+    /// use jibri_scaler_core::{Limits, Memory, Timestamp};
+    ///
+    /// let (now, limits) = (Timestamp::from_secs(0), Limits::default());
+    /// let memory = Memory::default();
+    /// assert_eq!(memory.resumed(now, &limits), Memory::anew(now), "it remembers no tick");
+    /// ```
     #[must_use]
     pub fn resumed(mut self, now: Timestamp, limits: &Limits) -> Self {
         let is_recent = |last: Timestamp| last <= now && now.since(last) <= limits.report_ttl();
@@ -98,6 +107,21 @@ impl Memory {
             for retirement in self.retirements.values_mut() {
                 *retirement = retirement.clone().known_since(now, limits);
             }
+        }
+        self
+    }
+
+    /// The same with what another one has saved, whose clock says nothing here: what it has asked, or begun to know, just before counts
+    /// from now.
+    pub(crate) fn of_another(mut self, now: Timestamp, limits: &Limits) -> Self {
+        let may_be_early =
+            |since: Timestamp| now.since(since) <= limits.tell_interval() + limits.report_ttl();
+        self.known_since = self
+            .known_since
+            .map(|since| if may_be_early(since) { now } else { since });
+        for retirement in self.retirements.values_mut() {
+            retirement.unwatched();
+            retirement.asked_by_another(now, limits);
         }
         self
     }

@@ -133,11 +133,8 @@ impl Controller {
             if memory.last_tick.as_ref().is_some_and(is_ahead) {
                 memory.last_tick = Some(now);
             }
-            // Nor does it say how long ago by this one the last look was, so that whoever refused does so anew.
-            for retirement in memory.retirements.values_mut() {
-                retirement.unwatched();
-                retirement.asked_by_another(now, &self.limits);
-            }
+            // Nor does it say how long ago by this one the last look or request was.
+            let memory = memory.of_another(now, &self.limits);
             self.memory = Some(memory.resumed(now, &self.limits));
             leading.followed = Some(stored);
         }

@@ -6,7 +6,10 @@ use crate::{
     controller::Applied,
     observe::{MockFleetObserver, Observation},
     policy::MinIdle,
-    port::{Decrement, MockDrainClient, MockGroupControl, MockMemoryStore, Presence, Told},
+    port::{
+        Decrement, MockDrainClient, MockGroupControl, MockMemoryStore, PortError, PortErrorKind,
+        Presence, Told,
+    },
     retirement::{Act, Retirement},
 };
 
@@ -135,16 +138,36 @@ fn a_capacity_that_was_not_set_allows_no_decrement() {
     assert_eq!(report.progress.len(), 1, "{report}");
 }
 
-/// Nothing of the plan is saved, but what was under way goes on.
-#[test]
-fn who_is_told_is_written_down_before_also_where_the_plan_is_refused() {
+/// What one remembers who retires it, and has ticked at second 120.
+fn retiring(id: &InstanceId) -> Memory {
     let at = Timestamp::from_secs;
     let mut memory = Memory::default();
     memory.last_tick = Some(at(120));
-    let id: InstanceId = "i-1".parse().unwrap();
     memory
         .retirements
         .insert(id.clone(), Retirement::new(at(0), false));
+    memory
+}
+
+fn deciding_badly(store: MockMemoryStore, drain: MockDrainClient) -> Controller {
+    let policy = MinIdle::new(1).unwrap();
+    let mut controller = Controller::new(
+        policy,
+        Limits::default(),
+        observer(),
+        MockGroupControl::new(),
+    )
+    .with_drain(drain)
+    .with_memory(store);
+    controller.decide = decide_badly;
+    controller
+}
+
+/// Nothing of the plan is saved, but what was under way goes on.
+#[test]
+fn who_is_told_is_written_down_before_also_where_the_plan_is_refused() {
+    let (at, id) = (Timestamp::from_secs, "i-1".parse::<InstanceId>().unwrap());
+    let memory = retiring(&id);
     let (mut store, mut drain) = (MockMemoryStore::new(), MockDrainClient::new());
     let mut order = mockall::Sequence::new();
     store
@@ -164,15 +187,24 @@ fn who_is_told_is_written_down_before_also_where_the_plan_is_refused() {
         .times(1)
         .in_sequence(&mut order)
         .returning(|_| Told::Unknown);
-    let policy = MinIdle::new(1).unwrap();
-    let mut controller = Controller::new(
-        policy,
-        Limits::default(),
-        observer(),
-        MockGroupControl::new(),
-    )
-    .with_drain(drain)
-    .with_memory(store);
-    controller.decide = decide_badly;
+    let mut controller = deciding_badly(store, drain);
     let _ = block_on(controller.tick(at(130))).unwrap();
+}
+
+#[test]
+fn who_cannot_be_written_down_is_not_told_where_the_plan_is_refused() {
+    let (at, id) = (Timestamp::from_secs, "i-1".parse::<InstanceId>().unwrap());
+    let memory = retiring(&id);
+    let mut store = MockMemoryStore::new();
+    store
+        .expect_load()
+        .returning(move || Ok(Some(memory.clone())));
+    store
+        .expect_save()
+        .returning(|_| Err(PortError::new(PortErrorKind::Transient, "save")));
+    // It panics when it is called.
+    let mut controller = deciding_badly(store, MockDrainClient::new());
+    let _ = block_on(controller.tick(at(130))).unwrap();
+    let next = controller.memory().unwrap().retirements[&id].next(at(131), &Limits::default());
+    assert_eq!(next, Act::Tell, "the next tick may");
 }

@@ -14,5 +14,6 @@ mod mocks;
 mod restart;
 mod retirements;
 mod run;
+mod takeover;
 mod two;
 mod world;
