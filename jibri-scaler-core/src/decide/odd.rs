@@ -166,7 +166,7 @@ impl Survey<'_> {
                 Warning,
                 &self.odd.stuck,
                 "could not be retired: it could not be told, or it came back each time",
-                "look at the internal port and at the supervisor, which must not restart Jibri after exit code 255",
+                "look at the internal port and at the supervisor, which must not restart Jibri after exit code 255; end the machine by hand where its Jibri has ended",
             ),
         ];
         for (severity, ids, what, fix) in lists {

@@ -106,7 +106,7 @@ pub enum Verdict {
         /// What the operator gave as the reason.
         reason: String,
     },
-    /// It was given up on: it came back whenever it was told to end.
+    /// It was given up on: it could not be told to end, or came back each time.
     GivenUp,
     /// It is being retired.
     Leaving {
@@ -172,7 +172,7 @@ impl fmt::Display for Verdict {
                 write!(f, "is to go by hand ({reason}), but waits: {waits}")
             }
             Self::GivenUp => {
-                f.write_str("stays: it came back whenever it was told to end, and was given up on")
+                f.write_str("stays: it could not be told to end, or came back each time, and was given up on")
             }
             Self::Leaving { phase: Some(phase) } => write!(f, "is leaving: {}", phase.as_str()),
             Self::Leaving { phase: None } => f.write_str("is leaving"),
