@@ -65,6 +65,8 @@ safeguards! {
     OnlyTheFree,
     /// Deciding: only who can be told is retired.
     OnlyTheTellable,
+    /// Deciding: nobody is retired while most of the group can't be seen.
+    NotBlind,
     /// Deciding: no more go than the minimum size allows.
     Headroom,
     /// Deciding: what is coming counts, so that nothing is launched twice.

@@ -182,8 +182,7 @@ impl<'a> Survey<'a> {
             .booting
             .saturating_add(missing)
             .saturating_add(replacements);
-        let allowed = u64::from(survey.counting) * u64::from(limits.max_unknown_percent());
-        let most = |some: u32| some >= 2 && u64::from(some) * 100 > allowed;
+        let most = |some| is_most(some, survey.counting, limits);
         (survey.blind, survey.dazed) = (most(survey.unseen), broken && most(silent));
         survey
     }
@@ -246,6 +245,12 @@ impl<'a> Survey<'a> {
             self.unprotected.push(&row.id);
         }
     }
+}
+
+/// Whether so many of all that count are more than may be unseen.
+fn is_most(some: u32, counting: u32, limits: &Limits) -> bool {
+    let allowed = u64::from(counting) * u64::from(limits.max_unknown_percent());
+    some >= 2 && u64::from(some) * 100 > allowed && holds(Safeguard::NotBlind)
 }
 
 /// Whether it is spare and answered in this tick.

@@ -1,7 +1,7 @@
 //! Fault injection on the running code: the real controller and the real agents, while everything goes wrong that can.
 //!
-//! `FAULTS_SEEDS=10000 cargo test --release -p jibri-scaler-core --test faults` lives so many seeds, `FAULTS_SEED=17` that one and
-//! says what each tick did.
+//! `FAULTS_SEEDS=10000 cargo test --release -p jibri-scaler-core --test faults` lives so many seeds, `FAULTS_SEED=17` that one. Of one
+//! that fails the last ticks are printed.
 
 mod mutants;
 mod torture;

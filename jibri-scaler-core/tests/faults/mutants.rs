@@ -7,7 +7,7 @@ use jibri_scaler_core::safeguard::Safeguard::{self, *};
 use crate::{number, torture::Figures};
 
 /// Rules that the faults need, each with the first seed that fails without it. Each of these seeds lives well with all rules.
-const KILLED: [(Safeguard, u64); 22] = [
+const KILLED: [(Safeguard, u64); 23] = [
     (WaitForGone, 2),
     (GoneConfirmed, 18),
     (LastLook, 12),
@@ -19,6 +19,7 @@ const KILLED: [(Safeguard, u64); 22] = [
     (OnlyRaised, 0),
     (OnlyTheFree, 0),
     (OnlyTheTellable, 656),
+    (NotBlind, 24),
     (Headroom, 1),
     (CountTheComing, 0),
     (MaxSize, 1),
