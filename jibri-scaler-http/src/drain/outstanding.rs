@@ -15,8 +15,9 @@ use tokio::time::Instant;
 /// An answer that any number of calls can wait for; dropping one of them leaves the request alive in the map.
 pub(super) type Answer = Shared<BoxFuture<'static, Told>>;
 
-/// A request that nobody asked about for so long belongs to an instance that is no longer listed.
-const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
+/// A request that nobody asked about for so long belongs to an instance that is no longer listed: longer than the longest
+/// `Limits::tell_interval`, which is two hours.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(3 * 3600);
 
 /// The `gracefulShutdown` requests under way, one per instance.
 #[derive(Default)]

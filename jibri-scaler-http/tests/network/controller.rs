@@ -233,6 +233,15 @@ async fn no_recording_is_lost_and_each_retirement_ends_when_the_network_is_good_
             "{sum:?}"
         );
     }
+    // Of some fifty a few.
+    let (released, left) = (
+        total(&sums, |sum| sum.released),
+        total(&sums, |sum| sum.left),
+    );
+    assert!(
+        left * 10 <= released,
+        "{left} are left, {released} given back"
+    );
     let met: Vec<_> = sums.iter().flat_map(|sum| &sum.faults).collect();
     for fault in &FAULTS {
         let times = met.iter().filter(|met| **met == fault).count();
@@ -241,8 +250,8 @@ async fn no_recording_is_lost_and_each_retirement_ends_when_the_network_is_good_
     println!(
         "{} faults, {} given back, {} left, {} recorded",
         met.len(),
-        total(&sums, |sum| sum.released),
-        total(&sums, |sum| sum.left),
+        released,
+        left,
         total(&sums, |sum| sum.recorded)
     );
 }
