@@ -64,19 +64,26 @@ async fn it_is_asked_for_once_whatever_happens() {
             PortErrorKind::Throttled,
         ),
     ] {
-        let server = Server::always(answer.clone());
-        let hangs = matches!(answer, Answer::Hang);
-        let mut group = group(&server);
-        if hangs {
-            group = group.with_timeout(Duration::from_millis(500));
+        for lets_go in [false, true] {
+            let server = Server::always(answer.clone());
+            let hangs = matches!(answer, Answer::Hang);
+            let mut group = group(&server);
+            if hangs {
+                group = group.with_timeout(Duration::from_millis(500));
+            }
+            if lets_go {
+                let result = group.complete_termination(&id("i-a")).await;
+                assert_failed(result, kind, &["let instance `i-a`"]);
+            } else {
+                let result = group.terminate(&id("i-a"), Decrement::No).await;
+                assert_failed(result, kind, &["without decrement"]);
+            }
+            let asked = server.requests().len();
+            // On a slow machine the time may be over before the request is read.
+            assert!(
+                asked == 1 || hangs && asked == 0,
+                "{asked} times: {answer:?}"
+            );
         }
-        let result = group.terminate(&id("i-a"), Decrement::No).await;
-        assert_failed(result, kind, &["without decrement"]);
-        let asked = server.requests().len();
-        // On a slow machine the time may be over before the request is read.
-        assert!(
-            asked == 1 || hangs && asked == 0,
-            "{asked} times: {answer:?}"
-        );
     }
 }
