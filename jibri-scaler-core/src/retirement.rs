@@ -25,6 +25,8 @@
 //! | told, finishing, gone | not watched, no look refused for longer than `report_ttl`, a look that says nothing, or a report that came in since the last look | same, refusing anew | it may have come back meanwhile, with its ports closed |
 //! | gone | given back | released | whether it goes is seen in later listings |
 //! | released | still listed in service later | gone, refusing anew | the act was lost, and somebody may have started it meanwhile: give it back again once it has refused for as long again |
+//! | any | the clock stepped back, or no tick for `report_ttl` | same, refusing anew | what must have lasted can't be known to have; times that lie ahead count from now |
+//! | any | not listed any more | forgotten | nothing is left to retire; one that was given up on ends so, and no other way |
 //!
 //! Where an agent of ours runs on the instance and the group has the hook, the agent does all of that, and this side only asks the
 //! group to end the instance:

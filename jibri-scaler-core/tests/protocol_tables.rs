@@ -34,6 +34,14 @@ fn the_tables_of_the_protocol_are_those_of_the_code() {
 }
 
 #[test]
+fn the_table_of_a_tick_is_that_of_the_code() {
+    let stages = "| a tick's stage | outcome | next | why |";
+    let of_code = tables("src/controller/course.rs", stages);
+    assert_eq!(of_code.len(), 1);
+    assert_eq!(tables("../docs/safety.md", stages), of_code);
+}
+
+#[test]
 fn each_transition_has_its_reason() {
     for table in tables("../docs/safety.md", "| why |") {
         for row in table {

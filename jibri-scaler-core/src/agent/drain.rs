@@ -1,7 +1,10 @@
 //! The agent's part in the retirement of its Jibri.
 
+use std::time::Duration;
+
 use crate::{
-    agent::port::{CheckResult, HookResult, Latch, ServiceState},
+    agent::port::{CheckResult, Latch, ServiceState},
+    controller::course::LET_GO_AFTER,
     port::{Decrement, Told},
     safeguard::{Safeguard, holds},
 };
@@ -11,6 +14,14 @@ const TOLD_TO_END: i32 = 255;
 
 /// So many release checks without a result count as one that failed.
 const MAX_INCONCLUSIVE: u8 = 3;
+
+/// What is kept waits at the hook for so long before it is abandoned. To end an instance by its id changes nothing while it waits
+/// there, and destroys it once it is retained; until then no controller takes it for one in service any more, from a listing that lags
+/// or from what this agent reported last.
+const ABANDONED_AFTER: Duration = Duration::from_secs(300);
+
+// A controller that has given the machine back, and does not hear this agent, lets it go later than one that was up then abandons it.
+const _: () = assert!(ABANDONED_AFTER.as_secs() < LET_GO_AFTER.as_secs());
 
 /// How far a [`Drain`] has come.
 ///
@@ -142,10 +153,8 @@ pub enum DrainAct {
     CheckRelease,
     /// Ask the group where the instance is.
     LookAtGroup,
-    /// Complete the terminating hook; after a [`Continue`](HookResult::Continue) that was taken call [`Drain::released`]. An
-    /// [`Abandon`](HookResult::Abandon) is for groups that [retain](crate::port::Listing::retains_abandoned): elsewhere it destroys
-    /// what is to be kept.
-    Complete(HookResult),
+    /// Complete the terminating hook with CONTINUE; after one that was taken call [`Drain::released`].
+    Complete,
     /// End the instance. The drain goes on until the hook is completed or the instance is gone.
     End(Decrement),
     /// Nothing but to watch the process, and to hand in what is seen.
@@ -156,13 +165,15 @@ pub enum DrainAct {
 
 /// The agent's part in the retirement of its Jibri: the rules, without a clock and without doing anything.
 ///
-/// A driver asks for the [`next`](Self::next) act, does it, and hands in what came of it. From the latch on it also looks at the
+/// A driver asks whether the machine [may be abandoned](Self::may_be_abandoned), and else for the [`next`](Self::next) act, does it, and
+/// hands in what came of it. From the latch on it also looks at the
 /// process and at the health again and again, and hands in each look together with the phase in which the look was *begun*: a look
 /// that was under way before the latch was set proves nothing, nor does a look or a release check that was under way while the
 /// phase changed, also where it has changed back since; such a one is handed in as begun in [`Latching`](DrainPhase::Latching).
 ///
 /// | phase | input | next phase | why |
 /// |---|---|---|---|
+/// | latching, any later one | the agent starts anew, and finds the latch | telling | whether it was told is not known, and telling again is always safe |
 /// | latching | the latch is set | telling | only now no supervisor brings back a process that ends |
 /// | latching | the latch could not be set | latching | telling before could end the process, and have it started anew |
 /// | telling | told, of several Jibris each | finishing | it took `gracefulShutdown`, which shares a lock with the start of a recording |
@@ -192,7 +203,7 @@ pub enum DrainAct {
 ///
 /// ```
 /// use jibri_scaler_core::{
-///     agent::{Drain, DrainAct, DrainPhase, Place, port::{CheckResult, HookResult, ServiceState}},
+///     agent::{Drain, DrainAct, DrainPhase, Place, port::{CheckResult, ServiceState}},
 ///     port::Told,
 /// };
 ///
@@ -204,7 +215,7 @@ pub enum DrainAct {
 /// assert_eq!(drain.next(Place::Held), DrainAct::CheckRelease);
 /// drain.checked(DrainPhase::Checking, &CheckResult::Passed);
 /// drain.process(DrainPhase::Confirming, gone);
-/// assert_eq!(drain.next(Place::Held), DrainAct::Complete(HookResult::Continue));
+/// assert_eq!(drain.next(Place::Held), DrainAct::Complete);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Drain {
@@ -261,16 +272,13 @@ impl Drain {
         use DrainPhase as P;
         match (self.phase, place) {
             (P::Telling | P::Finishing, Place::Held) if !holds(Safeguard::AgentWaitsForGone) => {
-                DrainAct::Complete(HookResult::Continue)
+                DrainAct::Complete
             }
-            (P::Kept(_), Place::Held) if !holds(Safeguard::KeptIsAbandoned) => {
-                DrainAct::Complete(HookResult::Continue)
-            }
+            (P::Kept(_), Place::Held) if !holds(Safeguard::KeptIsAbandoned) => DrainAct::Complete,
             (P::Latching, _) => DrainAct::SetLatch,
             (P::Telling, _) => DrainAct::Tell,
             (P::Releasing | P::Kept(_), Place::Unknown | Place::Leaving) => DrainAct::LookAtGroup,
-            (P::Releasing, Place::Held) => DrainAct::Complete(HookResult::Continue),
-            (P::Kept(_), Place::Held) => DrainAct::Complete(HookResult::Abandon),
+            (P::Releasing, Place::Held) => DrainAct::Complete,
             (P::Releasing, Place::InService) if !self.replace => DrainAct::End(Decrement::Yes),
             (P::Releasing, Place::InService | Place::Retained) => DrainAct::End(Decrement::No),
             (P::Checking | P::Kept(Keep::CheckFailed), _) => DrainAct::CheckRelease,
@@ -278,6 +286,31 @@ impl Drain {
             | (P::Releasing, Place::Elsewhere | Place::Ending) => DrainAct::Watch,
             (P::Released, _) => DrainAct::Rest,
         }
+    }
+
+    /// Whether the machine may be left to the group now, for a human to find it, by completing the hook with ABANDON: it is kept, has
+    /// been held since for `kept_for`, five minutes at least, and the group is known to
+    /// [retain](crate::port::Listing::retains_abandoned) it; elsewhere ABANDON destroys what is to be kept. One that may not yet goes on as
+    /// [`next`](Self::next) says, and waits at the hook.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use jibri_scaler_core::{agent::{Drain, DrainPhase, Place, port::ServiceState}, port::Told};
+    ///
+    /// let mut drain = Drain::new(true);
+    /// drain.latched();
+    /// drain.told(Told::Yes);
+    /// drain.process(DrainPhase::Finishing, ServiceState::Ended { code: Some(1) });
+    /// let five_minutes = Duration::from_secs(300);
+    /// assert!(drain.may_be_abandoned(Place::Held, five_minutes, true));
+    /// assert!(!drain.may_be_abandoned(Place::Held, five_minutes, false));
+    /// assert!(!drain.may_be_abandoned(Place::Held, Duration::from_secs(299), true));
+    /// ```
+    #[must_use]
+    pub fn may_be_abandoned(&self, place: Place, kept_for: Duration, retains: bool) -> bool {
+        let is_due = kept_for >= ABANDONED_AFTER || !holds(Safeguard::AbandonedLate);
+        let is_kept = matches!(self.phase, DrainPhase::Kept(_)) && place == Place::Held;
+        is_kept && is_due && retains
     }
 
     /// Takes in that the latch is set.

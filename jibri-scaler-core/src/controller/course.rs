@@ -2,6 +2,27 @@
 //!
 //! The controller makes the calls over its ports; the model of the protocol makes them in a world of its own. Both drive this type,
 //! so that there is one copy of the rules. It is public for the model only.
+//!
+//! | a tick's stage | outcome | next | why |
+//! |---|---|---|---|
+//! | decide | the plan keeps the rules of `check` | save the memory | what begins is written down before it begins |
+//! | decide | it breaks one, but for how it is explained | save whom it is time to tell, if any; ask the Jibris | nothing of the plan is done; what was under way goes on |
+//! | save the memory | saved | protect | one that crashes from here on remembers what it began, and whom it may have told |
+//! | save the memory | failed | protect, set the capacity, the end | only growth needs no memory; no retirement begins or moves, and the time for which ports refuse begins anew |
+//! | protect | done | set the capacity | what is in service is safe from the group's own choice before anything changes |
+//! | protect | failed | save, ask the Jibris, save | the rest of the plan waits for a fresh view; what was not begun is taken out of the memory, and nothing is given back |
+//! | set the capacity | done | ask the Jibris | growth waits for nobody that is to go |
+//! | set the capacity | failed | save, ask the Jibris, save | as where protecting failed |
+//! | set the capacity | a larger one was set within `report_ttl` | left out | the listing may be older than that, and lowering lets the group choose |
+//! | save whom it is time to tell | failed | ask the Jibris, but for these | one that crashed then would tell them again too soon |
+//! | ask the Jibris | told, looked | the next outcome | one phase per tick and instance; whoever answered this tick is there and is not asked |
+//! | ask the Jibris | its agent is to drain it | give back | nobody is asked: the group is, and its hook waits for the agent |
+//! | ask the Jibris | a last look shows that it is still gone | give back | the process may have come back since the last tick |
+//! | give back | done | the next one, then let go | with a decrement only above the minimum size and while nothing is missing |
+//! | give back | failed | let go | it is tried again after a fresh listing; the others have their turn first |
+//! | let go | done | the next one, then save | the hook's wait is ended only for what this side gave back, ten minutes ago or more, or `gone_after` where that is longer |
+//! | let go | failed | save | it is tried again in the next tick |
+//! | save | saved, or failed | the end | what is not written down is seen again by the looks of a later tick |
 
 mod call;
 #[cfg(feature = "__model")]

@@ -1,12 +1,13 @@
 //! The agent on a machine: the drain that runs in production, and around it what it sees and does, one step at a time.
 
+use std::time::Duration;
+
 use jibri_scaler_core::{
     agent::{
         BegunIn, Drain, DrainAct, DrainPhase, Place as Spot, may_be_chosen,
-        port::{CheckResult, HookResult, Latch, ServiceState},
+        port::{CheckResult, Latch, ServiceState},
     },
     port::{Decrement, Told},
-    safeguard::{Safeguard, holds},
 };
 
 use crate::{
@@ -157,14 +158,17 @@ impl Machine {
         }
     }
 
-    /// Whether what is kept is to wait at the hook for longer, where to end it by its id changes nothing: a tick that has seen it in
-    /// service may still be under way.
-    fn keeps_waiting(&self) -> bool {
-        matches!(self.place, Place::Waiting(..LONG)) && holds(Safeguard::AbandonedLate)
+    /// How long the hook has held it, where that is long enough for an agent to abandon what it keeps: then no tick that has seen it in
+    /// service is under way any more.
+    fn held_for(&self) -> Duration {
+        match self.place {
+            Place::Waiting(..LONG) => Duration::ZERO,
+            _ => Duration::MAX,
+        }
     }
 
     /// Which steps its agent can take now.
-    pub fn agent_steps(&self, config: &Config, steps: &mut Vec<AgentStep>) {
+    pub fn agent_steps(&self, config: &Config, has_hook: bool, steps: &mut Vec<AgentStep>) {
         let Some(agent) = &self.agent else { return };
         if agent.is_down {
             steps.push(AgentStep::Start);
@@ -179,7 +183,7 @@ impl Machine {
             steps.push(AgentStep::Read);
         }
         let in_service = self.place == Place::InService && agent.place == Some(Place::InService);
-        if in_service && self.protected != agent.wants_protection() {
+        if in_service && self.protected != agent.wants_protection(has_hook) {
             steps.push(AgentStep::Protect);
         }
         // After the boot deadline, which is longer than any supervisor takes.
@@ -190,11 +194,14 @@ impl Machine {
             steps.push(AgentStep::Leave);
         }
         if let Some(drain) = &agent.drain {
+            let is_abandoned =
+                drain.may_be_abandoned(agent.spot(), self.held_for(), config.retention);
             match drain.next(agent.spot()) {
-                DrainAct::LookAtGroup | DrainAct::Watch | DrainAct::Rest => {}
-                DrainAct::CheckRelease if agent.check.is_some() => {}
-                DrainAct::Complete(HookResult::Abandon) if self.keeps_waiting() => {}
-                DrainAct::CheckRelease => steps.push(AgentStep::Act(Fate::Well)),
+                DrainAct::LookAtGroup | DrainAct::Watch | DrainAct::Rest if !is_abandoned => {}
+                DrainAct::CheckRelease if agent.check.is_some() && !is_abandoned => {}
+                DrainAct::CheckRelease if !is_abandoned => {
+                    steps.push(AgentStep::Act(Fate::Well));
+                }
                 _ if config.faults.calls => {
                     steps.push(AgentStep::Act(Fate::Well));
                     steps.push(AgentStep::Act(Fate::ActedUnknown));
@@ -221,10 +228,11 @@ impl Machine {
 }
 
 impl Agent {
-    fn wants_protection(&self) -> bool {
+    /// In a group that has the hook, as far as it has seen.
+    fn wants_protection(&self, has_hook: bool) -> bool {
         // The idle timeout may have passed at any time; the end of the process is seen elsewhere.
         let is_idle = self.reading.is_some_and(Status::is_idle);
-        !may_be_chosen(is_idle, self.drain.is_some(), true)
+        !(may_be_chosen(is_idle, self.drain.is_some(), true) && has_hook)
     }
 
     fn reason_to_leave(&self, config: &Config, protected: bool) -> bool {
@@ -279,7 +287,7 @@ impl World {
                 }
             }
             AgentStep::Protect => {
-                machine.protected = agent.wants_protection();
+                machine.protected = agent.wants_protection(self.has_hook);
             }
             AgentStep::Leave => {
                 let reading = agent.reading.filter(|reading| reading.is_idle());
@@ -332,7 +340,7 @@ impl World {
     fn agent_act(&mut self, config: &Config, index: usize, fate: Fate) {
         let machine = &mut self.machines[index];
         let is_clean = !machine.jibri.unsaved && !machine.jibri.uploading;
-        let has_latch = machine.latch.is_some();
+        let (has_latch, held_for) = (machine.latch.is_some(), machine.held_for());
         let Some(agent) = &mut machine.agent else {
             return;
         };
@@ -341,6 +349,11 @@ impl World {
             return;
         };
         let is_known = fate == Fate::Well;
+        if drain.may_be_abandoned(spot, held_for, config.retention) {
+            agent.place = None;
+            self.complete(config, index, true);
+            return;
+        }
         match drain.next(spot) {
             DrainAct::SetLatch => {
                 let replace = drain.replace();
@@ -364,13 +377,12 @@ impl World {
                     self.agent_step(config, index, AgentStep::Checked);
                 }
             }
-            DrainAct::Complete(result) => {
-                let abandon = result == HookResult::Abandon;
-                if is_known && !abandon {
+            DrainAct::Complete => {
+                if is_known {
                     drain.released();
                 }
                 agent.place = None;
-                self.complete(config, index, abandon);
+                self.complete(config, index, false);
             }
             DrainAct::End(decrement) => {
                 agent.place = None;

@@ -386,7 +386,7 @@ const LONG_ENOUGH: u64 = 7;
 /// A Jibri without sessions that crashes once. Half a minute on two cores.
 #[test]
 #[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
-fn optimized_neither_of_two_sides_takes_one_for_gone_that_is_restarted() {
+fn optimized_two_sides_at_once_keep_the_promises() {
     assert!(!is_taken_for_gone(AtOnce {
         sessions: 0,
         restarts: 1,
@@ -397,7 +397,7 @@ fn optimized_neither_of_two_sides_takes_one_for_gone_that_is_restarted() {
 /// One with a session, and where both ports must refuse for longer.
 #[test]
 #[ignore = "explores millions of states; run on request"]
-fn full_neither_of_two_sides_takes_one_for_gone_that_is_restarted() {
+fn full_two_sides_at_once_keep_the_promises() {
     for gone_after in [LONG_ENOUGH, LONG_ENOUGH + 1] {
         assert!(!is_taken_for_gone(AtOnce::new(gone_after)));
     }

@@ -179,9 +179,9 @@ mod tests {
         );
     }
 
-    /// Without that the comparison would prove nothing: in random walks controllers do all of it.
+    /// Without that the comparison would prove nothing: in random walks controllers do what concerns a Jibri.
     #[test]
-    fn controllers_do_all_that_they_may() {
+    fn controllers_do_what_they_may_to_a_jibri() {
         let (product, mut seen) = (configs::product(), Vec::new());
         let mut walks = 0;
         // What goes wrong mostly keeps them from it.

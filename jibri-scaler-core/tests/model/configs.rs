@@ -27,6 +27,7 @@ pub const NONE: Faults = Faults {
     lagging: false,
     ended: false,
     hook_removed: false,
+    relied_on: false,
     loops: false,
     late: false,
     timeout: false,

@@ -153,8 +153,8 @@ impl World {
         if self.outside > 0 && self.desired > config.min {
             actions.push(Action::LowerDesired);
         }
-        let is_quiet = !self.controllers.iter().any(Controller::is_running);
-        if self.outside > 0 && self.has_hook && faults.hook_removed && is_quiet {
+        let is_removed = faults.hook_removed && (faults.relied_on || !self.relies_on_hook());
+        if self.outside > 0 && self.has_hook && is_removed {
             actions.push(Action::RemoveHook);
         }
         for (index, machine) in self.machines.iter().enumerate() {
@@ -171,7 +171,10 @@ impl World {
             if self.outside > 0 {
                 actions.push(Action::Force(m));
             }
-            if machine.place == Place::InService && faults.ended && self.outside > 0 {
+            // Once somebody has deleted the hook it is by force.
+            let leads_to_hook = self.has_hook || !config.hook;
+            let may_be_ended = machine.place == Place::InService && leads_to_hook;
+            if may_be_ended && faults.ended && self.outside > 0 {
                 actions.push(Action::EndedByOthers(m));
             }
             // A hook waits for longer than a tick takes.
@@ -183,7 +186,7 @@ impl World {
             }
             self.jibri_actions(config, index, actions);
             let mut steps = Vec::new();
-            machine.agent_steps(config, &mut steps);
+            machine.agent_steps(config, self.has_hook, &mut steps);
             actions.extend(steps.into_iter().map(|step| Action::Agent(m, step)));
             let under_way = match config.channel {
                 ANY => 0,

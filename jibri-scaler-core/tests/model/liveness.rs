@@ -128,7 +128,7 @@ impl World {
             self.act(config, action);
         }
         let mut steps = Vec::new();
-        self.machines[index].agent_steps(config, &mut steps);
+        self.machines[index].agent_steps(config, self.has_hook, &mut steps);
         for step in steps {
             if step != AgentStep::Report {
                 self.agent_step(config, index, step);

@@ -324,7 +324,21 @@ fn optimized_the_assumptions_are_needed() {
         hook: false,
         ..draining()
     };
-    // It tells the Jibri again as soon as that is back, and lets it be down in each look, and record in between.
+    let unhooked_in_a_tick = Config {
+        faults: Faults {
+            relied_on: true,
+            ..configs::hook_removed().faults
+        },
+        ..configs::hook_removed()
+    };
+    let started_in_the_check = Config {
+        faults: Faults {
+            by_hand: true,
+            ..configs::agent_in_company().faults
+        },
+        ..configs::agent_in_company()
+    };
+    // Whoever of them tells the Jibri as soon as it is back lets it be down in each look, and record in between.
     let fought_over = Config {
         company: true,
         ..configs::restarted_whatever()
@@ -335,6 +349,8 @@ fn optimized_the_assumptions_are_needed() {
         (looping, LOST),
         (unretained, LOST),
         (unhooked, LOST),
+        (unhooked_in_a_tick, LOST),
+        (started_in_the_check, LEFT),
     ] {
         let found = found(&[], &config, None);
         assert!(found.contains(&expected), "{}: {found:?}", config.name);

@@ -249,8 +249,10 @@ pub struct Faults {
     pub ended: bool,
     /// A process that was started again ends again at once: a supervisor that fights for longer than `gone_after`.
     pub loops: bool,
-    /// Somebody deletes the hook, while no tick is under way.
+    /// Somebody deletes the hook.
     pub hook_removed: bool,
+    /// Also while somebody [relies on it](World::relies_on_hook).
+    pub relied_on: bool,
     /// The hook times out although the agent goes on: the 48 hours are over.
     pub timeout: bool,
 }
@@ -298,6 +300,16 @@ impl World {
     pub fn count(&self, place: impl Fn(Place) -> bool) -> u8 {
         let count = self.machines.iter().filter(|machine| place(machine.place));
         u8::try_from(count.count()).expect("few machines")
+    }
+
+    /// Whether the hook was seen by somebody who goes by that still: a tick that is under way, or an agent that has given up the
+    /// protection and has not seen since that it is needed.
+    pub fn relies_on_hook(&self) -> bool {
+        let is_left_open = |machine: &Machine| {
+            machine.place == Place::InService && machine.agent.is_some() && !machine.protected
+        };
+        let mut controllers = self.controllers.iter();
+        controllers.any(Controller::is_running) || self.machines.iter().any(is_left_open)
     }
 
     /// What is promised is broken; the first break is kept.

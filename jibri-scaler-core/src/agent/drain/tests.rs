@@ -48,11 +48,9 @@ fn only_an_end_with_255_is_an_end() {
         assert_eq!(drain.phase(), DrainPhase::Kept(Keep::Crashed), "{code:?}");
         drain.checked(drain.phase(), &CheckResult::Passed);
         assert_eq!(drain.phase(), DrainPhase::Kept(Keep::Crashed));
-        assert_eq!(
-            drain.next(Place::Held),
-            DrainAct::Complete(HookResult::Abandon)
-        );
-        assert_eq!(drain.next(Place::Retained), DrainAct::Watch);
+        for place in [Place::Held, Place::Retained] {
+            assert_eq!(drain.next(place), DrainAct::Watch);
+        }
         assert_eq!(drain.next(Place::InService), DrainAct::Watch);
     }
     let mut drain = told();
@@ -145,11 +143,9 @@ fn a_check_that_fails_or_never_ends_keeps_the_machine_until_one_passes() {
     assert_eq!(drain.phase(), DrainPhase::Kept(Keep::CheckFailed));
     let mut drain = gone();
     drain.checked(DrainPhase::Checking, &failed);
-    assert_eq!(
-        drain.next(Place::Held),
-        DrainAct::Complete(HookResult::Abandon)
-    );
-    assert_eq!(drain.next(Place::Retained), DrainAct::CheckRelease);
+    for place in [Place::Held, Place::Retained] {
+        assert_eq!(drain.next(place), DrainAct::CheckRelease);
+    }
     drain.checked(DrainPhase::Checking, &CheckResult::Passed);
     assert_eq!(
         drain.phase(),
@@ -166,7 +162,7 @@ fn how_it_is_given_back_depends_on_where_it_is() {
     let cases = [
         (Place::Unknown, DrainAct::LookAtGroup),
         (Place::Leaving, DrainAct::LookAtGroup),
-        (Place::Held, DrainAct::Complete(HookResult::Continue)),
+        (Place::Held, DrainAct::Complete),
         (Place::Retained, DrainAct::End(Decrement::No)),
         (Place::InService, DrainAct::End(Decrement::No)),
         (Place::Ending, DrainAct::Watch),
@@ -373,7 +369,7 @@ impl Machine {
 
     /// Whether the next act gives the machine back.
     fn is_given_back(&self) -> bool {
-        self.drain.next(Place::Held) == DrainAct::Complete(HookResult::Continue)
+        self.drain.next(Place::Held) == DrainAct::Complete
     }
 }
 
@@ -405,8 +401,11 @@ fn nothing_is_given_back_with_a_recording_on_it() {
         if !seen.insert(format!("{machine:?}")) {
             continue;
         }
-        let act = machine.drain.next(Place::Held);
-        kept += u32::from(act == DrainAct::Complete(HookResult::Abandon));
+        let is_abandoned = machine
+            .drain
+            .may_be_abandoned(Place::Held, ABANDONED_AFTER, true);
+        assert!(!is_abandoned || !machine.is_given_back(), "{machine:?}");
+        kept += u32::from(is_abandoned);
         for next in machine.next() {
             if next.is_given_back() && !machine.is_given_back() {
                 released += 1;

@@ -10,20 +10,10 @@ use crate::{
         health::Health,
         port::{CheckResult, HookResult, Latch, ServiceState, TargetState, Transition},
     },
-    controller::course::LET_GO_AFTER,
     port::{Decrement, PortErrorKind},
-    safeguard::{Safeguard, holds},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// What is kept waits at the hook for so long before it is abandoned. To end an instance by its id changes nothing while it waits
-/// there, and destroys it once it is retained; until then no controller takes it for one in service any more, from a listing that lags
-/// or from what this agent reported last.
-const ABANDONED_AFTER: Duration = Duration::from_secs(300);
-
-// A controller that has given the machine back, and does not hear this agent, lets it go later than one that was up then abandons it.
-const _: () = assert!(ABANDONED_AFTER.as_secs() < LET_GO_AFTER.as_secs());
 
 /// That the group retains is believed for so long after it was listed.
 const RETENTION_HOLDS: Duration = Duration::from_secs(300);
@@ -131,10 +121,10 @@ impl Agent {
             self.publish_drain();
         }
         self.stop_for_spot(phase);
-        let next = drain.next(place);
-        let is_abandoned = next == DrainAct::Complete(HookResult::Abandon);
-        self.note(Concern::NotRetained, is_abandoned && self.is_not_retained());
-        match next {
+        if self.is_abandoned(&drain, place) {
+            return;
+        }
+        match drain.next(place) {
             DrainAct::SetLatch => {
                 self.begin(Act::SetLatch(latch), SECOND);
             }
@@ -145,9 +135,8 @@ impl Agent {
             }
             DrainAct::CheckRelease => self.check_release(),
             DrainAct::LookAtGroup => self.look(20 * SECOND),
-            DrainAct::Complete(HookResult::Abandon) => self.abandon(phase),
-            DrainAct::Complete(result) => {
-                self.complete(Transition::Terminating, result, 5 * SECOND);
+            DrainAct::Complete => {
+                self.complete(Transition::Terminating, HookResult::Continue, 5 * SECOND);
             }
             DrainAct::End(decrement) => self.end(decrement),
             DrainAct::Watch | DrainAct::Rest => {}
@@ -172,26 +161,25 @@ impl Agent {
         said_no || (self.retains().is_none() && self.failures(ActKind::List) > 0)
     }
 
-    /// Lets the group keep the machine for a human. Where it does not retain, or that is not known, the machine waits at the hook,
-    /// which the heartbeats prolong, until the group does, somebody has saved what is left, or the hook has waited as long as AWS
-    /// lets it.
-    fn abandon(&mut self, phase: DrainPhase) {
+    /// Lets the group keep a machine that is kept at the hook, for a human, and returns whether it is time for that. Where the group does
+    /// not retain, or that is not known, the machine waits at the hook, which the heartbeats prolong, until the group does, somebody has
+    /// saved what is left, or the hook has waited as long as AWS lets it.
+    fn is_abandoned(&mut self, drain: &Drain, place: Place) -> bool {
+        let is_kept = matches!(drain.phase(), DrainPhase::Kept(_)) && place == Place::Held;
+        self.note(Concern::NotRetained, is_kept && self.is_not_retained());
+        let retains = self.retains();
+        if is_kept && retains.is_none() {
+            self.list(10 * SECOND);
+        }
         let elapsed = self.clock.elapsed;
         let kept_for = self
             .kept_at_hook_since
-            .map(|since| elapsed.saturating_sub(since));
-        let is_due = kept_for.is_some_and(|kept| kept >= ABANDONED_AFTER);
-        match self.retains() {
-            Some(true) if is_due || !holds(Safeguard::AbandonedLate) => {
-                self.complete(Transition::Terminating, HookResult::Abandon, 5 * SECOND);
-                return;
-            }
-            Some(_) => {}
-            None => self.list(10 * SECOND),
+            .map_or(Duration::ZERO, |since| elapsed.saturating_sub(since));
+        let is_abandoned = drain.may_be_abandoned(place, kept_for, retains == Some(true));
+        if is_abandoned {
+            self.complete(Transition::Terminating, HookResult::Abandon, 5 * SECOND);
         }
-        if phase == DrainPhase::Kept(Keep::CheckFailed) {
-            self.check_release();
-        }
+        is_abandoned
     }
 
     fn check_release(&mut self) {

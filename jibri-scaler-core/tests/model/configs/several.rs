@@ -1,7 +1,10 @@
 //! Several Jibris, and what is walked through at random.
 
 use super::{NONE, agent, direct};
-use crate::world::{ANY, Config, Faults, Rebinding};
+use crate::{
+    jibri::Supervisor,
+    world::{ANY, Config, Faults, Rebinding},
+};
 
 /// Two Jibris, of which one is there, and one is wanted idle: bounds, growth, and what blocks what.
 pub fn bounds() -> Config {
@@ -119,6 +122,7 @@ pub fn three() -> Config {
             slow: true,
             old_listing: true,
             ended: true,
+            hook_removed: true,
             timeout: true,
             ..NONE
         },
@@ -137,5 +141,30 @@ pub fn product() -> Config {
         wanted: 0,
         born_protected: false,
         ..three()
+    }
+}
+
+/// What can't all be there at once in a walk is there by turns: a Jibri that is EXPIRED after a recording, listings that lag, and a
+/// supervisor that restarts even after 255, with controllers that only hand over.
+pub fn varied(config: Config, seed: u64) -> Config {
+    match seed % 4 {
+        1 => Config {
+            single_use: true,
+            ..config
+        },
+        2 => Config {
+            faults: Faults {
+                lagging: true,
+                slow: false,
+                ..config.faults
+            },
+            ..config
+        },
+        3 => Config {
+            supervisor: Supervisor::Stubborn,
+            direct: false,
+            ..config
+        },
+        _ => config,
     }
 }
