@@ -23,8 +23,8 @@ pub(super) fn finding(memory: &Memory, limits: &Limits, now: Timestamp) -> Optio
     Some(Finding::new(
         Severity::Info,
         format!(
-            "{who} to be told to end, in {left} at the soonest: less than {interval} ago it came back, or may have been told, or this \
-             controller began without knowing what was done before"
+            "{who} to be told to end, in {left} at the soonest: for {interval} nobody is told again who came back, or may have been told, \
+             and nobody at all by a controller that began without knowing what was done before"
         ),
         "nothing; a controller that goes on from its memory within report_ttl does not wait for that",
     ))
