@@ -35,8 +35,8 @@ use crate::{
 /// Keeps one group at the right size.
 ///
 /// It holds no clock, no timer and no task: the embedder calls [`tick`](Self::tick), or gives [`run`](Self::run) a stream of
-/// ticks. Two controllers at once on one group, with the same limits, lose no recording, but they work against each other: run one, or
-/// several [of which one leads](Self::with_leadership).
+/// ticks. Two controllers at once on one group, with the same limits and a [`gone_after`](Limits::gone_after) that is as long as that
+/// says, lose no recording, but they work against each other: run one, or several [of which one leads](Self::with_leadership).
 ///
 /// ```no_run
 /// use jibri_scaler_core::{
@@ -164,7 +164,8 @@ impl Controller {
     ///
     /// Who takes the lead looks for [`gone_after`](crate::Limits::gone_after) anew at each Jibri that has ended, since the clock of the one
     /// before may differ: a lead that changes hands more often than that gives nothing back. So does it wait
-    /// [`tell_interval`](crate::Limits::tell_interval) anew before it tells one that may have been told, or has come back.
+    /// [`tell_interval`](crate::Limits::tell_interval) anew before it tells one that may have been told, or has come back, and before it
+    /// tells anybody directly where the one before had not led for as long since it began without a memory.
     ///
     /// A lead that lasts less than three ticks changes hands whenever a tick is late. A leader that can't load the memory or see the group in
     /// three ticks in a row gives the lead up and lets the others go first. A dry run takes no lead.

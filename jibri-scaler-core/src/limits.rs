@@ -144,8 +144,8 @@ impl Limits {
     ///
     /// It is to be longer than any supervisor takes to restart a Jibri. Where a supervisor restarts even one that was told to end, and a
     /// second controller tells it too, it is to be as long as two restarts, `report_ttl`, and three times what a tick takes until it
-    /// looks, together: the default leaves 15 s for a restart and 15 s for a tick. The model of the protocol finds a lost recording below
-    /// that (`docs/safety.md` in the repository).
+    /// looks, together: the default leaves at least 15 s for a restart and 15 s for a tick, up to the hour. With less, the model of the
+    /// protocol finds that one of them takes a Jibri for gone that is restarted (`docs/safety.md` in the repository).
     ///
     /// It is never shorter than `report_ttl`: ticks may be as far apart as that and still count as without a gap, and nobody sees what
     /// happens between two of them.

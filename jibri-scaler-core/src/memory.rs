@@ -1,6 +1,7 @@
 //! What is remembered from tick to tick.
 
 mod back_off;
+mod continued;
 #[cfg(feature = "__model")]
 mod model;
 
@@ -14,7 +15,7 @@ use std::{
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
-    FleetSnapshot, InstanceId, Limits, Timestamp, learned::Learned, operator::Operator, port::Told,
+    FleetSnapshot, InstanceId, Timestamp, learned::Learned, operator::Operator, port::Told,
     retirement::Retirement,
 };
 
@@ -71,61 +72,6 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// One that begins now, of which what it did before may be forgotten: a Jibri may have been told to end just before, and is told
-    /// directly only [`tell_interval`](Limits::tell_interval) later.
-    ///
-    /// ```
-    /// use jibri_scaler_core::{Memory, Timestamp};
-    ///
-    /// let memory = Memory::anew(Timestamp::from_secs(0));
-    /// assert!(memory.retirements().is_empty());
-    /// ```
-    #[must_use]
-    pub fn anew(now: Timestamp) -> Self {
-        Self {
-            known_since: Some(now),
-            ..Self::default()
-        }
-    }
-
-    /// The same for a controller that goes on from it at that time. Where the last tick that it remembers is longer ago than `report_ttl`,
-    /// or lies ahead, what was done since then may not be in it: then nobody is told directly for
-    /// [`tell_interval`](Limits::tell_interval), as after [`anew`](Self::anew).
-    ///
-    /// ```
-    /// use jibri_scaler_core::{Limits, Memory, Timestamp};
-    ///
-    /// let (now, limits) = (Timestamp::from_secs(0), Limits::default());
-    /// let memory = Memory::default();
-    /// assert_eq!(memory.resumed(now, &limits), Memory::anew(now), "it remembers no tick");
-    /// ```
-    #[must_use]
-    pub fn resumed(mut self, now: Timestamp, limits: &Limits) -> Self {
-        let is_recent = |last: Timestamp| last <= now && now.since(last) <= limits.report_ttl();
-        if !self.last_tick.is_some_and(is_recent) {
-            self.known_since = Some(now);
-            for retirement in self.retirements.values_mut() {
-                *retirement = retirement.clone().known_since(now, limits);
-            }
-        }
-        self
-    }
-
-    /// The same with what another one has saved, whose clock says nothing here: what it has asked, or begun to know, just before counts
-    /// from now.
-    pub(crate) fn of_another(mut self, now: Timestamp, limits: &Limits) -> Self {
-        let may_be_early =
-            |since: Timestamp| now.since(since) <= limits.tell_interval() + limits.report_ttl();
-        self.known_since = self
-            .known_since
-            .map(|since| if may_be_early(since) { now } else { since });
-        for retirement in self.retirements.values_mut() {
-            retirement.unwatched();
-            retirement.asked_by_another(now, limits);
-        }
-        self
-    }
-
     /// What has been learned of the group.
     #[must_use]
     pub const fn learned(&self) -> &Learned {
@@ -413,6 +359,7 @@ impl HoldWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Limits;
 
     #[test]
     fn the_window_knows_the_smallest_surplus_of_the_closed_interval() {

@@ -65,7 +65,7 @@ safeguards! {
     OnlyTheFree,
     /// Deciding: only who can be told is retired.
     OnlyTheTellable,
-    /// Deciding: nobody is retired while most of the group can't be seen.
+    /// Deciding: the global stop, while so much of the group can't be seen: nobody is retired, and little is launched.
     NotBlind,
     /// Deciding: no more go than the minimum size allows.
     Headroom,

@@ -309,8 +309,12 @@ impl Drain {
     #[must_use]
     pub fn may_be_abandoned(&self, place: Place, kept_for: Duration, retains: bool) -> bool {
         let is_due = kept_for >= ABANDONED_AFTER || !holds(Safeguard::AbandonedLate);
-        let is_kept = matches!(self.phase, DrainPhase::Kept(_)) && place == Place::Held;
-        is_kept && is_due && retains
+        self.is_kept_at(place) && is_due && retains
+    }
+
+    /// Whether it is kept, and the hook holds it.
+    pub(super) fn is_kept_at(&self, place: Place) -> bool {
+        matches!(self.phase, DrainPhase::Kept(_)) && place == Place::Held
     }
 
     /// Takes in that the latch is set.

@@ -123,19 +123,10 @@ impl Controller {
     pub(super) async fn catch_up(&mut self, now: Timestamp) -> Result<(), PortError> {
         let loaded = self.store.load().await;
         let stored = loaded.map_err(|error| error.in_call("load"))?;
-        let ttl = self.limits.report_ttl();
         if let (Some(stored), Some(leading)) = (stored, &mut self.leading)
             && leading.followed.as_ref() != Some(&stored)
         {
-            let mut memory = stored.clone();
-            // The clock of whoever saved it may be ahead, which is no step back of this one.
-            let is_ahead = |last: &Timestamp| *last > now && last.since(now) <= ttl;
-            if memory.last_tick.as_ref().is_some_and(is_ahead) {
-                memory.last_tick = Some(now);
-            }
-            // Nor does it say how long ago by this one the last look or request was.
-            let memory = memory.of_another(now, &self.limits);
-            self.memory = Some(memory.resumed(now, &self.limits));
+            self.memory = Some(stored.clone().taken_over(now, &self.limits));
             leading.followed = Some(stored);
         }
         self.memory.get_or_insert_with(|| Memory::anew(now));

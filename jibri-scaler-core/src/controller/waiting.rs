@@ -16,17 +16,17 @@ pub(super) fn finding(memory: &Memory, limits: &Limits, now: Timestamp) -> Optio
     let waits: Vec<_> = memory.retirements().iter().filter_map(wait).collect();
     let (left, id) = waits.iter().max()?;
     let who = match waits.len() {
-        1 => format!("{id} is"),
-        all => format!("{all} Jibris, {id} the last of them, are"),
+        1 => format!("{id} is to be told to end, in"),
+        all => format!("{all} Jibris are to be told to end, {id} the last of them, in"),
     };
     let (left, interval) = (readable(*left), readable(limits.tell_interval()));
     Some(Finding::new(
         Severity::Info,
         format!(
-            "{who} to be told to end, in {left} at the soonest: for {interval} nobody is told again who came back, or may have been told, \
+            "{who} {left} at the soonest: for {interval} nobody is told again who came back, or may have been told, \
              and nobody at all by a controller that began without knowing what was done before"
         ),
-        "nothing; a controller that goes on from its memory within report_ttl does not wait for that",
+        "nothing; a single controller that goes on from its memory within report_ttl does not wait for that",
     ))
 }
 
@@ -55,7 +55,7 @@ mod tests {
             "{one}"
         );
         let two = add("i-0", due.known_since(at(40), &limits)).unwrap();
-        let starts = "2 Jibris, i-0 the last of them, are to be told to end, in 2m 45s ";
+        let starts = "2 Jibris are to be told to end, i-0 the last of them, in 2m 45s ";
         assert!(two.starts_with(starts), "{two}");
     }
 }

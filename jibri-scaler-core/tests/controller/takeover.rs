@@ -85,7 +85,7 @@ fn after_a_gap_the_next_one_tells_nobody_for_an_interval() {
     breaks(&world, 0);
     let first = until_told(&mut world, &leads, &mut b, 1);
     assert_eq!(first.since(loaded), limits().tell_interval());
-    // Whoever has followed for as long without a gap knows who was told.
+    // Whoever goes on for as long without a gap knows who was told.
     breaks(&world, 1);
     let began = world.now;
     let second = until_told(&mut world, &leads, &mut b, 2);

@@ -228,7 +228,7 @@ impl Machine {
 }
 
 impl Agent {
-    /// In a group that has the hook, as far as it has seen.
+    /// In a group that has the hook, which it has listed just now (it may be a minute ago: see the assumptions).
     fn wants_protection(&self, has_hook: bool) -> bool {
         // The idle timeout may have passed at any time; the end of the process is seen elsewhere.
         let is_idle = self.reading.is_some_and(Status::is_idle);

@@ -60,6 +60,7 @@ pub fn all() -> Vec<Config> {
         protected(),
         agent(),
         agent_in_company(),
+        unhooked(),
         stubborn(),
         Config {
             name: "one Jibri, two sessions, its agent, the group and its hook",

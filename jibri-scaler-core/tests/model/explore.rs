@@ -171,9 +171,8 @@ impl World {
             if self.outside > 0 {
                 actions.push(Action::Force(m));
             }
-            // Once somebody has deleted the hook it is by force.
-            let leads_to_hook = self.has_hook || !config.hook;
-            let may_be_ended = machine.place == Place::InService && leads_to_hook;
+            // Without a hook it is by force, which is below.
+            let may_be_ended = machine.place == Place::InService && self.has_hook;
             if may_be_ended && faults.ended && self.outside > 0 {
                 actions.push(Action::EndedByOthers(m));
             }
@@ -368,8 +367,10 @@ impl World {
                 self.outside -= 1;
                 self.has_hook = false;
                 for index in 0..self.machines.len() {
-                    // What waited for it is kept, as after an ABANDON.
-                    self.complete(config, index, true);
+                    // AWS completes what waits for it first, with CONTINUE: it is taken by force.
+                    if matches!(self.machines[index].place, Place::Waiting(_)) {
+                        self.give_back(config, index, true);
+                    }
                 }
             }
             Action::LowerDesired => {

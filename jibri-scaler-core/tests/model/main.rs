@@ -120,6 +120,7 @@ fn optimized_a_group_keeps_the_promises() {
         ..config
     };
     let (agent, company) = (alive(configs::agent()), alive(configs::agent_in_company()));
+    let unhooked = alive(configs::unhooked());
     let bounds = Config {
         patience: PATIENCE,
         ..configs::bounds()
@@ -165,6 +166,7 @@ fn optimized_a_group_keeps_the_promises() {
         configs::protected(),
         agent,
         company,
+        unhooked,
         bounds,
         endless(configs::bounds()),
         Config {
@@ -188,7 +190,7 @@ fn optimized_a_group_keeps_the_promises() {
     }
 }
 
-/// Which steps the random walks take hangs on their seeds only. Each of four has something that the others have not.
+/// Which steps the random walks take hangs on their seeds only. Of four in a row each differs in what there is.
 #[test]
 fn a_walk_through_the_product_keeps_the_promises() {
     for seed in 0..4 {

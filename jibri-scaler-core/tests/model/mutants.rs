@@ -320,11 +320,7 @@ fn optimized_the_assumptions_are_needed() {
         retention: false,
         ..configs::agent()
     };
-    let unhooked = Config {
-        hook: false,
-        ..draining()
-    };
-    let unhooked_in_a_tick = Config {
+    let unhooked_while_relied_on = Config {
         faults: Faults {
             relied_on: true,
             ..configs::hook_removed().faults
@@ -348,8 +344,7 @@ fn optimized_the_assumptions_are_needed() {
         (moved, LOST),
         (looping, LOST),
         (unretained, LOST),
-        (unhooked, LOST),
-        (unhooked_in_a_tick, LOST),
+        (unhooked_while_relied_on, LOST),
         (started_in_the_check, LEFT),
     ] {
         let found = found(&[], &config, None);

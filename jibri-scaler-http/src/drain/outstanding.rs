@@ -84,6 +84,17 @@ mod tests {
         assert!(!join(&ids[1]).ptr_eq(&answers[1]));
     }
 
+    #[test]
+    fn none_is_forgotten_before_it_is_asked_about_again() {
+        use jibri_scaler_core::Limits;
+        let hour = Duration::from_secs(3600);
+        let limits = Limits::default().with_report_ttl(hour);
+        let longest = limits
+            .and_then(|limits| limits.with_gone_after(hour))
+            .unwrap();
+        assert!(longest.tell_interval() < FORGOTTEN_AFTER);
+    }
+
     #[tokio::test]
     async fn an_answer_received_late_does_not_end_a_newer_request() {
         let outstanding = Outstanding::default();

@@ -121,7 +121,7 @@ impl Agent {
             self.publish_drain();
         }
         self.stop_for_spot(phase);
-        if self.is_abandoned(&drain, place) {
+        if self.abandon_if_due(&drain, place) {
             return;
         }
         match drain.next(place) {
@@ -164,8 +164,8 @@ impl Agent {
     /// Lets the group keep a machine that is kept at the hook, for a human, and returns whether it is time for that. Where the group does
     /// not retain, or that is not known, the machine waits at the hook, which the heartbeats prolong, until the group does, somebody has
     /// saved what is left, or the hook has waited as long as AWS lets it.
-    fn is_abandoned(&mut self, drain: &Drain, place: Place) -> bool {
-        let is_kept = matches!(drain.phase(), DrainPhase::Kept(_)) && place == Place::Held;
+    fn abandon_if_due(&mut self, drain: &Drain, place: Place) -> bool {
+        let is_kept = drain.is_kept_at(place);
         self.note(Concern::NotRetained, is_kept && self.is_not_retained());
         let retains = self.retains();
         if is_kept && retains.is_none() {
@@ -175,11 +175,11 @@ impl Agent {
         let kept_for = self
             .kept_at_hook_since
             .map_or(Duration::ZERO, |since| elapsed.saturating_sub(since));
-        let is_abandoned = drain.may_be_abandoned(place, kept_for, retains == Some(true));
-        if is_abandoned {
+        let is_due = drain.may_be_abandoned(place, kept_for, retains == Some(true));
+        if is_due {
             self.complete(Transition::Terminating, HookResult::Abandon, 5 * SECOND);
         }
-        is_abandoned
+        is_due
     }
 
     fn check_release(&mut self) {

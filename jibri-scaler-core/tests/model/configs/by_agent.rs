@@ -46,7 +46,17 @@ pub fn agent_in_company() -> Config {
     }
 }
 
-/// The same without other controllers beside a supervisor that restarts even after 255: a Jibri that is EXPIRED after its first recording, and
+/// The same without other controllers in a group without the hook, where an agent keeps its protection and drains before it ends its instance.
+pub fn unhooked() -> Config {
+    Config {
+        name: "one Jibri, its agent, a group without the hook",
+        hook: false,
+        retention: false,
+        ..agent()
+    }
+}
+
+/// One without other controllers beside a supervisor that restarts even after 255: a Jibri that is EXPIRED after its first recording, and
 /// is given a second one.
 pub fn stubborn() -> Config {
     Config {
