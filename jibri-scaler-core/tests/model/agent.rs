@@ -189,7 +189,7 @@ impl Machine {
         // After the boot deadline, which is longer than any supervisor takes.
         let is_down = matches!(self.jibri.process, Process::Ended { restart: None, .. });
         let is_over = is_down && agent.reading.is_none();
-        let leaves = is_over || agent.reason_to_leave(config, self.protected);
+        let leaves = is_over || agent.reason_to_leave(config, self.protected && has_hook);
         if in_service && agent.drain.is_none() && leaves {
             steps.push(AgentStep::Leave);
         }
@@ -235,12 +235,13 @@ impl Agent {
         !(may_be_chosen(is_idle, self.drain.is_some(), true) && has_hook)
     }
 
-    fn reason_to_leave(&self, config: &Config, protected: bool) -> bool {
+    /// One that the group's hook would hold is to be unprotected first.
+    fn reason_to_leave(&self, config: &Config, is_still_protected: bool) -> bool {
         let Some(reading) = self.reading else {
             return false;
         };
         let is_broken = !reading.healthy || reading.busy == crate::jibri::Busy::Expired;
-        let is_surplus = config.wanted == 0 && reading.is_idle() && !protected;
+        let is_surplus = config.wanted == 0 && reading.is_idle() && !is_still_protected;
         (is_broken && reading.busy != crate::jibri::Busy::Busy) || is_surplus
     }
 }

@@ -52,6 +52,7 @@ pub fn unhooked() -> Config {
         name: "one Jibri, its agent, a group without the hook",
         hook: false,
         retention: false,
+        born_protected: true,
         ..agent()
     }
 }
