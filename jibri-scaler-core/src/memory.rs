@@ -23,7 +23,7 @@ use crate::{
 /// way.
 ///
 /// It is serde data with a version. Its size is bounded by the number of instances, with the [`Learned`] beside them. Losing it never endangers a recording: it
-/// delays shrinking by one idle timeout, lets a controller tell nobody directly for a [`tell_interval`](Limits::tell_interval), and may leave
+/// delays shrinking by one idle timeout, lets a controller tell nobody directly for a [`tell_interval`](crate::Limits::tell_interval), and may leave
 /// an instance running whose Jibri was already told to go. So keep it, in a file for instance.
 ///
 /// What an older release wrote is read with all that it holds. A memory of a later version is refused, since it may hold retirements
