@@ -138,7 +138,7 @@ impl World {
                     }
                 )
             });
-        if may_pass {
+        if may_pass && !self.starts_unseen() {
             actions.push(Action::Pass);
         }
         if let Some(index) = self.to_launch() {
@@ -330,8 +330,17 @@ impl World {
         }
     }
 
-    /// Which ports may be open after a start: each is bound by a setting of its own. While it is told, the internal one stays as it
-    /// is, except where the configuration of the model says otherwise.
+    /// Whether a Jibri that was told starts where only its health is in sight, which refuses until it is up. That takes less than a unit.
+    fn starts_unseen(&self) -> bool {
+        self.machines.iter().enumerate().any(|(index, machine)| {
+            let (jibri, is_told) = (&machine.jibri, |it: &Controller| it.has_told(index));
+            let only_health = jibri.binding.health && !jibri.binding.internal;
+            jibri.can_open_health() && only_health && self.controllers.iter().any(is_told)
+        })
+    }
+
+    /// Which ports may be open after a start: each is bound by a setting of its own. While it is told, one of them stays in sight, except
+    /// where the configuration of the model says otherwise.
     fn bindings(&self, config: &Config, index: usize, is_first: bool) -> Vec<Binding> {
         let all = [(true, true), (false, true), (true, false), (false, false)];
         let all = all.map(|(health, internal)| Binding { health, internal });
@@ -339,7 +348,7 @@ impl World {
         match config.rebinding {
             _ if !config.direct => vec![Binding::OPEN],
             Rebinding::Never => vec![self.machines[index].jibri.binding],
-            Rebinding::UntilTold if is_told && !is_first => all[..2].to_vec(),
+            Rebinding::UntilTold if is_told && !is_first => all[..3].to_vec(),
             _ => all.to_vec(),
         }
     }

@@ -212,7 +212,7 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rebinding {
     Never,
-    /// Each may be open or not after a start; once it was told, only the health port may go out of sight.
+    /// Each may be open or not after a start; once it was told, not both at once are out of sight.
     UntilTold,
     /// Also after it was told: then a controller without an agent can be deceived.
     Always,
