@@ -224,6 +224,34 @@ fn one_that_returns_to_the_warm_pool_is_drained_and_starts_anew() {
 }
 
 #[test]
+fn one_that_ends_in_the_warm_pool_it_has_returned_to_is_drained_again() {
+    let mut world = World::new(1, config());
+    world.pass(30);
+    world.change(&id(0), |member| {
+        member.lifecycle = Lifecycle::WarmedPendingWait;
+        member.target = Ok(Some(TargetState::Warmed));
+    });
+    assert!(world.until(600, |state| {
+        state.member(&id(0)).lifecycle == Lifecycle::WarmedStopped
+    }));
+    // This pool keeps its machines running.
+    world.change(&id(0), |member| member.lifecycle = Lifecycle::WarmedRunning);
+    world.pass(600);
+    world.change(&id(0), |member| {
+        assert_eq!(member.process, GONE);
+        member.lifecycle = Lifecycle::WarmedTerminatingWait;
+        member.target = Ok(Some(TargetState::Terminated));
+    });
+    assert!(world.until(120, |state| {
+        state.member(&id(0)).lifecycle == Lifecycle::Terminated
+    }));
+    assert_eq!(
+        world.change(&id(0), |member| member.completed.clone()),
+        [HookResult::Continue; 2]
+    );
+}
+
+#[test]
 fn one_that_ends_in_the_warm_pool_is_let_go() {
     let mut world = booting(config(), |member| {
         member.lifecycle = Lifecycle::WarmedRunning;

@@ -21,11 +21,18 @@ const RETENTION_HOLDS: Duration = Duration::from_secs(300);
 impl Agent {
     /// Begins to drain where there is a reason to.
     pub(super) fn leave(&mut self) {
-        if self.drain.is_none()
+        if (self.drain.is_none() || self.ends_in_pool())
             && let Some(latch) = self.reason_to_leave()
         {
             self.begin_drain(latch);
         }
+    }
+
+    /// Whether the group ends what it had put into a warm pool whose machines run: the hook holds it a second time.
+    fn ends_in_pool(&self) -> bool {
+        let was_released = self.drain.as_ref().map(Drain::phase) == Some(DrainPhase::Released);
+        let to_pool = matches!(&self.latch, Latched::Yes(latch) if latch.to_pool);
+        was_released && to_pool && self.whereabouts.is_ending(self.clock.elapsed)
     }
 
     pub(super) fn begin_drain(&mut self, latch: Latch) {
