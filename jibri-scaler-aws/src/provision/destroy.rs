@@ -14,7 +14,7 @@ use super::{
     there::{There, read},
     words,
 };
-use crate::inspect::GroupSetup;
+use crate::{CONTROLLER_TAG, inspect::GroupSetup, ownership};
 
 /// An agent that has listed the group with the tag that lets it end itself, and with the hook, acts up to 105 s later; and within 15
 /// minutes it takes again the protection that it had dropped because of them, also where it can't list the group any more. The rest is
@@ -24,7 +24,8 @@ const AGENTS_ACT_WITHIN: Duration = Duration::from_mins(20);
 /// What is to be done to take away what provisioning has made, in the reverse order, and nothing else. It changes nothing.
 ///
 /// The hooks stay until agents have had 20 minutes to see that they may no longer end themselves, and to protect their instances: their deletion is for
-/// [later](ProvisionPlan::later), so plan and apply again then. Settings of the group that were changed go back to what they were. What had our
+/// [later](ProvisionPlan::later), so plan and apply again then; and so it is while a controller has left its [mark](crate::Ownership) within
+/// three minutes, which may be about to end an instance through the hook. Settings of the group that were changed go back to what they were. What had our
 /// name before provisioning was there (a hook, a policy, an alarm, a dashboard, as of a template) was not made by it: it was changed in place, and stays as
 /// it is. Instances keep their protection: to take it away is the business of their agents,
 /// or of who knows that they are idle.
@@ -75,13 +76,17 @@ pub fn destroy(current: &Current) -> Result<ProvisionPlan, Refusal> {
     let deletes_hooks = steps
         .iter()
         .any(|step| matches!(step.change, Change::DeleteHook(_)));
-    if let Some(wait) = wait(setup, record).filter(|_| deletes_hooks) {
+    let (agents, controller) = (wait(setup, record), controller_at_work(setup));
+    if deletes_hooks && (agents.is_some() || controller.is_some()) {
         plan.later = steps.split_off(first);
-        plan.waits_for.push(wait.why);
-        if record.shrank_until != Some(wait.shrank_until) {
-            let mut noted = record.clone();
-            noted.shrank_until = Some(wait.shrank_until);
-            steps.insert(0, noting(&noted));
+        plan.waits_for.extend(controller);
+        if let Some(wait) = agents {
+            plan.waits_for.push(wait.why);
+            if record.shrank_until != Some(wait.shrank_until) {
+                let mut noted = record.clone();
+                noted.shrank_until = Some(wait.shrank_until);
+                steps.insert(0, noting(&noted));
+            }
         }
     }
     plan.steps = steps;
@@ -152,6 +157,15 @@ fn wait(setup: &GroupSetup, record: &Record) -> Option<Wait> {
         ),
         shrank_until,
     })
+}
+
+/// A tick that has seen the hook hands an instance over to its agent, and would end it without a drain were the hook gone by then.
+fn controller_at_work(setup: &GroupSetup) -> Option<String> {
+    let mark = setup.tags.get(CONTROLLER_TAG)?;
+    let name = ownership::fresh(&mark.value, setup.read_at)?;
+    Some(format!(
+        "controller `{name}` to be stopped: it may be about to end an instance through the hook; do the same again three minutes after that"
+    ))
 }
 
 /// What is written down before the tag is taken away is found again, whatever happens between.

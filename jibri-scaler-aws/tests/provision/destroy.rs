@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jibri_scaler_aws::{
+    CONTROLLER_TAG,
     inspect::{Alarm, Hook, Member, Tag, Unread, WarmPool},
     provision::{
         Change, Current, ProvisionPlan, ProvisionStep, RECORD_TAG, Refusal, Stage, destroy,
@@ -135,6 +136,28 @@ fn the_way_back_is_the_reverse_of_the_way_there() {
             .iter()
             .any(|note| note.starts_with("3 instances stay protected"))
     );
+}
+
+#[test]
+fn a_controller_at_work_keeps_the_hooks() {
+    let mut current = provisioned(group(), &options());
+    let first = destroy(&current).unwrap();
+    apply(&mut current, &first);
+    current.setup.read_at = current.setup.read_at + AGENTS_SEE;
+    let mark = |current: &Current, age| {
+        let at = current.setup.read_at.before(Duration::from_secs(age));
+        Tag::new(format!("scaler-a {at}"), false)
+    };
+    for (age, waits) in [(30, true), (180, true), (181, false)] {
+        let mut marked = current.clone();
+        let mark = mark(&current, age);
+        marked.setup.tags.insert(CONTROLLER_TAG.into(), mark);
+        let plan = destroy(&marked).unwrap();
+        let (now, later) = deletions(&plan);
+        assert_eq!((now == 0, later > 0), (waits, waits), "{age}: {plan}");
+        let is_said = |why: &String| why.starts_with("controller `scaler-a` to be stopped");
+        assert_eq!(plan.waits_for.iter().any(is_said), waits, "{plan}");
+    }
 }
 
 /// The steps that delete a hook, now and later.
