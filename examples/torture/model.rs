@@ -22,7 +22,7 @@ const TEST: [&str; 3] = ["--ignored", "--skip", "full"];
 /// # Errors
 /// Where cargo can't be run, or the output can't be read or written.
 pub(crate) fn explore() -> io::Result<bool> {
-    run("keeps_the_promises", FIGURES, |_| Ok(()))
+    run("the_promises", FIGURES, |_| Ok(()))
 }
 
 /// Removes one safety rule after the other, prints what the model finds, and returns whether it finds what each prevents.

@@ -30,7 +30,7 @@ pub use drain::{Drain, DrainAct, DrainPhase, Keep, Place};
 pub use health::Reading;
 pub use machine::Agent;
 #[doc(hidden)]
-pub use protection::may_be_chosen;
+pub use protection::{may_be_chosen, would_be_held};
 pub use run::{AgentEvent, AgentLoop, Ending, GroupPorts, LocalPorts};
 pub use surplus::{SurplusWindow, is_surplus, surplus, wanted_idle};
 

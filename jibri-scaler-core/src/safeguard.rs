@@ -93,8 +93,12 @@ safeguards! {
     KeptIsAbandoned,
     /// Agent: what is kept waits at the hook, where to end it by its id changes nothing, before it is abandoned.
     AbandonedLate,
+    /// Agent: what is kept is abandoned only where the group retains it.
+    AbandonedWhereRetained,
     /// Agent: the protection is kept while it drains.
     ProtectedWhileDraining,
+    /// Agent: the protection is kept where no hook would hold the instance.
+    ProtectedWithoutHook,
 }
 
 #[cfg(feature = "__model")]

@@ -310,7 +310,8 @@ impl Drain {
     #[must_use]
     pub fn may_be_abandoned(&self, place: Place, kept_for: Duration, retains: bool) -> bool {
         let is_due = kept_for >= ABANDONED_AFTER || !holds(Safeguard::AbandonedLate);
-        self.is_kept_at(place) && is_due && retains
+        let is_found = retains || !holds(Safeguard::AbandonedWhereRetained);
+        self.is_kept_at(place) && is_due && is_found
     }
 
     /// Whether it is kept, and the hook holds it.

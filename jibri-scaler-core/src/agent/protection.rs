@@ -15,6 +15,13 @@ pub fn may_be_chosen(is_idle_for_long: bool, is_draining: bool, is_fit: bool) ->
     is_idle_for_long && is_fit && !(is_draining && holds(Safeguard::ProtectedWhileDraining))
 }
 
+/// Whether an instance that the group chooses is held until its agent has drained it, where the group has the hook.
+#[doc(hidden)]
+#[must_use]
+pub fn would_be_held(has_hook: bool) -> bool {
+    has_hook || !holds(Safeguard::ProtectedWithoutHook)
+}
+
 /// What is known of the instance's protection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Protection {

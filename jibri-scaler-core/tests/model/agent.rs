@@ -6,6 +6,7 @@ use jibri_scaler_core::{
     agent::{
         BegunIn, Drain, DrainAct, DrainPhase, Place as Spot, may_be_chosen,
         port::{CheckResult, Latch, ServiceState},
+        would_be_held,
     },
     port::{Decrement, Told},
 };
@@ -202,9 +203,12 @@ impl Machine {
                 DrainAct::CheckRelease if !is_abandoned => {
                     steps.push(AgentStep::Act(Fate::Well));
                 }
-                _ if config.faults.calls => {
+                act if config.faults.calls => {
                     steps.push(AgentStep::Act(Fate::Well));
                     steps.push(AgentStep::Act(Fate::ActedUnknown));
+                    if act == DrainAct::Tell && self.jibri.is_up() {
+                        steps.push(AgentStep::Act(Fate::Misread));
+                    }
                 }
                 _ => steps.push(AgentStep::Act(Fate::Well)),
             }
@@ -232,7 +236,7 @@ impl Agent {
     fn wants_protection(&self, has_hook: bool) -> bool {
         // The idle timeout may have passed at any time; the end of the process is seen elsewhere.
         let is_idle = self.reading.is_some_and(Status::is_idle);
-        !(may_be_chosen(is_idle, self.drain.is_some(), true) && has_hook)
+        !(may_be_chosen(is_idle, self.drain.is_some(), true) && would_be_held(has_hook))
     }
 
     /// One that the group's hook would hold is to be unprotected first.
@@ -363,6 +367,7 @@ impl World {
                 }
                 machine.set_latch(replace);
             }
+            DrainAct::Tell if fate == Fate::Misread => drain.told(Told::Yes),
             DrainAct::Tell => {
                 let told = match machine.jibri.post_end(config.supervisor, has_latch) {
                     Post::Took if is_known => Told::Yes,

@@ -71,6 +71,8 @@ enum Step {
     Goes(usize),
     /// It tells, and does not learn whether it has.
     TellsUnknown(usize, bool),
+    /// It tells nobody, and learns that it has: the connection was reset, or it takes one that refuses for the one that took an earlier request.
+    Misreads(usize),
     /// It crashes, and comes back with its memory or without.
     Restart(usize, bool),
 }
@@ -292,9 +294,12 @@ impl Model for AtOnce {
                 let begins = side.retirement.is_none();
                 steps.push(Step::Tick(which, begins));
             }
-            if side.next == Some(Next::Tell) && jibri.is_up() {
-                steps.push(Step::TellsUnknown(which, true));
-                steps.push(Step::TellsUnknown(which, false));
+            if side.next == Some(Next::Tell) {
+                steps.push(Step::Misreads(which));
+                if jibri.is_up() {
+                    steps.push(Step::TellsUnknown(which, true));
+                    steps.push(Step::TellsUnknown(which, false));
+                }
             }
             steps.push(Step::Restart(which, false));
         }
@@ -335,6 +340,7 @@ impl Model for AtOnce {
                     }
                     self.told(&mut sides[which], Told::Unknown);
                 }
+                Step::Misreads(which) => self.told(&mut sides[which], Told::Yes),
                 Step::Restart(which, with_memory) => sides[which].restart(with_memory),
             }
             self.canonical(&mut next);

@@ -61,6 +61,7 @@ pub fn all() -> Vec<Config> {
         agent(),
         agent_in_company(),
         unhooked(),
+        unretained(),
         stubborn(),
         Config {
             name: "one Jibri, two sessions, its agent, the group and its hook",

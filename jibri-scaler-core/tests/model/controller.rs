@@ -18,7 +18,7 @@ use std::{
 
 use jibri_scaler_core::{
     Limits, Memory, Timestamp,
-    controller::course::{Call, Course, Held, Recent},
+    controller::course::{Call, Course, Held, Question, Recent},
     retirement::{MAX_RETURNS, Phase, Retirement},
 };
 
@@ -49,6 +49,8 @@ pub struct Controller {
 struct Known {
     report: Option<(Status, Timestamp)>,
     direct: bool,
+    /// Whether its client has sent a request to end that has no answer yet, as far as anybody knows. It is not saved.
+    asked: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,6 +82,9 @@ pub enum Fate {
     ActedUnknown,
     /// It has not acted, and that is not known.
     Nothing,
+    /// It has not acted, and it looks as if it had: a request to end whose connection was reset after it had come about, as by an idle Jibri
+    /// that exits.
+    Misread,
 }
 
 /// What a tick hears of a machine that the tick before it has not: which of all that its Jibri has ever said, and how many units ago
@@ -199,6 +204,19 @@ impl Controller {
     pub fn has_told(&self, index: usize) -> bool {
         let retirement = self.memory.retirements().get(&id_of(index));
         retirement.is_some_and(|retirement| retirement.told_at().is_some())
+    }
+
+    /// Whether a request to end may be under way to this one.
+    pub fn has_asked(&self, index: usize) -> bool {
+        self.known[index].asked
+    }
+
+    /// Whether what it asks so in the call that is under way is a Jibri, to end.
+    pub fn tells(&self, which: usize) -> bool {
+        match self.call() {
+            Some(Call::Jibris(errands)) => errands[which].question == Question::Tell,
+            _ => false,
+        }
     }
 
     pub fn is_retiring(&self, index: usize) -> bool {

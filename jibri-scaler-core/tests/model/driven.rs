@@ -101,7 +101,9 @@ impl Driven {
         let mut world = config.start();
         // The simpler one is not there.
         world.machines[0].agent = None;
-        world.machines[0].protected = dice.one_in(2);
+        // Where no hook would hold it only that keeps it before its agent is there.
+        let is_protected = dice.one_in(2);
+        world.machines[0].protected = is_protected || config.born_protected;
         let mut notices = Notices::default();
         let now = Timestamp::from_secs(1_763_800_000);
         if dice.one_in(4) {
@@ -148,7 +150,12 @@ impl Driven {
                 let input = self.done.swap_remove(dice.below(self.done.len()));
                 self.step(input);
             }
-            13 if dice.one_in(60) => self.crash(),
+            13 if dice.one_in(60) => {
+                if dice.one_in(4) {
+                    self.reboot();
+                }
+                self.crash();
+            }
             _ => self.tick([1, 1, 1, 2, 5, 30, 300][dice.below(7)]),
         }
     }
@@ -203,6 +210,16 @@ impl Driven {
                         | Act::End(_)
                 )
             });
+        }
+    }
+
+    /// The machine goes down and comes up: its Jibri is started only where there is no latch.
+    fn reboot(&mut self) {
+        let machine = &mut self.world.machines[0];
+        if self.world.restarts > 0 && machine.jibri.is_up() {
+            self.world.restarts -= 1;
+            machine.jibri.crash(self.config.supervisor, true);
+            machine.jibri.process = Process::NotStarted;
         }
     }
 
@@ -297,6 +314,10 @@ impl Driven {
             (Act::ClearLatch, _) => Input::LatchCleared(Err(error)),
             (Act::LoadState, _) => Input::StateLoaded(Err(error)),
             (Act::SaveState(_), _) => Input::StateSaved(Err(error)),
+            // Reset, and so taken for told.
+            (Act::Tell, None) if self.world.machines[0].jibri.is_up() && asked_after % 2 == 0 => {
+                Input::Told(vec![Told::Yes])
+            }
             (Act::Tell, _) => Input::Told(vec![Told::Unknown]),
             (Act::Publish(_), _) => Input::Published(Err(error)),
             (Act::PublishDrain(_), _) => Input::DrainPublished(Err(error)),

@@ -216,6 +216,9 @@ impl World {
                     if faults.calls {
                         actions.push(Action::Step(c, which, Fate::ActedUnknown));
                         actions.push(Action::Step(c, which, Fate::Nothing));
+                        if controller.tells(which.into()) {
+                            actions.push(Action::Step(c, which, Fate::Misread));
+                        }
                     }
                 }
             }
@@ -333,10 +336,16 @@ impl World {
     /// Whether a Jibri that was told starts where only its health is in sight, which refuses until it is up. That takes less than a unit.
     fn starts_unseen(&self) -> bool {
         self.machines.iter().enumerate().any(|(index, machine)| {
-            let (jibri, is_told) = (&machine.jibri, |it: &Controller| it.has_told(index));
+            let jibri = &machine.jibri;
             let only_health = jibri.binding.health && !jibri.binding.internal;
-            jibri.can_open_health() && only_health && self.controllers.iter().any(is_told)
+            jibri.can_open_health() && only_health && self.is_asked(index)
         })
+    }
+
+    /// Whether some controller believes that it has told this one to end, or may find out that it has.
+    fn is_asked(&self, index: usize) -> bool {
+        let mut controllers = self.controllers.iter();
+        controllers.any(|it| it.has_told(index) || it.has_asked(index))
     }
 
     /// Which ports may be open after a start: each is bound by a setting of its own. While it is told, one of them stays in sight, except
@@ -344,7 +353,7 @@ impl World {
     fn bindings(&self, config: &Config, index: usize, is_first: bool) -> Vec<Binding> {
         let all = [(true, true), (false, true), (true, false), (false, false)];
         let all = all.map(|(health, internal)| Binding { health, internal });
-        let is_told = self.controllers.iter().any(|it| it.has_told(index));
+        let is_told = self.is_asked(index);
         match config.rebinding {
             _ if !config.direct => vec![Binding::OPEN],
             Rebinding::Never => vec![self.machines[index].jibri.binding],

@@ -121,6 +121,7 @@ fn optimized_a_group_keeps_the_promises() {
     };
     let (agent, company) = (alive(configs::agent()), alive(configs::agent_in_company()));
     let unhooked = alive(configs::unhooked());
+    let unretained = alive(configs::unretained());
     let bounds = Config {
         patience: PATIENCE,
         ..configs::bounds()
@@ -167,6 +168,7 @@ fn optimized_a_group_keeps_the_promises() {
         agent,
         company,
         unhooked,
+        unretained,
         bounds,
         endless(configs::bounds()),
         Config {

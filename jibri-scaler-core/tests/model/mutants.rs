@@ -170,6 +170,8 @@ fn killed() -> Vec<(&'static [S], Config, &'static str)> {
         (&[S::ConfirmGone], draining(), LOST),
         (&[S::BegunInPhase], draining(), LOST),
         (&[S::KeptIsAbandoned], draining(), LEFT),
+        (&[S::AbandonedWhereRetained], configs::unretained(), LEFT),
+        (&[S::ProtectedWithoutHook], configs::unhooked(), LOST),
         (&[S::NoGaps], restarted(), LOST),
     ]
 }
@@ -334,6 +336,16 @@ fn optimized_the_assumptions_are_needed() {
         },
         ..configs::agent_in_company()
     };
+    // An agent runs the release check at the hook: without one a controller that speaks HTTP ends the instance past it.
+    let unhooked = Config {
+        hook: false,
+        retention: false,
+        faults: Faults {
+            finalize: true,
+            ..Faults::default()
+        },
+        ..configs::reporting()
+    };
     // Whoever of them tells the Jibri as soon as it is back lets it be down in each look, and record in between.
     let fought_over = Config {
         company: true,
@@ -346,6 +358,7 @@ fn optimized_the_assumptions_are_needed() {
         (unretained, LOST),
         (unhooked_while_relied_on, LOST),
         (started_in_the_check, LEFT),
+        (unhooked, LEFT),
     ] {
         let found = found(&[], &config, None);
         assert!(found.contains(&expected), "{}: {found:?}", config.name);

@@ -8,6 +8,7 @@ use crate::agent::{
     concern::Concern,
     may_be_chosen,
     port::{CheckResult, HookResult, ServiceState, SignalPoint, TargetState, Transition},
+    would_be_held,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -144,7 +145,7 @@ impl Agent {
         let is_fit = !has_ended && !self.health.has_failed_a_check();
         let is_free = may_be_chosen(self.is_idle_for_long(), self.drain.is_some(), is_fit);
         let relies_on_hook = self.config.terminating_hook() && !self.config.keep_protected();
-        self.protection.drops = is_free && relies_on_hook && self.may_drop();
+        self.protection.drops = is_free && relies_on_hook && would_be_held(self.may_drop());
         let Some((want, is_change)) = self.protection.wanted(!self.protection.drops) else {
             return;
         };

@@ -32,6 +32,7 @@ kinds! {
     OutOfSight: "both ports of one that was never told refuse, answers",
     Blips: "both ports refuse for a moment",
     RequestsLost: "requests to end lost",
+    RequestsReset: "requests to end reset before they were read, which look taken",
     RequestsLate: "requests to end late",
     AnswersOfRequestsLost: "answers to such requests lost",
     ClockForward: "clock jumps forward",

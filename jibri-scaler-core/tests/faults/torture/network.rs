@@ -142,6 +142,11 @@ impl DrainClient for Outside {
             counts.one(kind);
             return Told::Refused;
         }
+        if lost && counts.of(Kind::RequestsLost) > counts.of(Kind::RequestsReset) {
+            counts.one(Kind::RequestsReset);
+            place.was_told = true;
+            return Told::Yes;
+        }
         if lost {
             counts.one(Kind::RequestsLost);
             return Told::Unknown;

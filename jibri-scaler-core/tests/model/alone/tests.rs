@@ -192,18 +192,19 @@ fn optimized_a_controller_keeps_the_promises_in_any_world() {
 #[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
 fn optimized_a_controller_in_any_world_needs_its_rules() {
     use Safeguard as S;
-    for rule in [
-        S::WaitForGone,
-        S::GoneConfirmed,
-        S::ToldBeforeGone,
-        S::HandOverToTheHeard,
-        S::CompleteAfterGone,
-        S::LastLook,
-        S::NotWhileItAnswers,
-        S::NoGaps,
-        S::TellSeldom,
+    for (rule, expected) in [
+        (S::WaitForGone, "ended only"),
+        (S::GoneConfirmed, "ended only"),
+        (S::ToldBeforeGone, "ended only"),
+        (S::HandOverToTheHeard, "ended only"),
+        (S::CompleteAfterGone, "the hook ends"),
+        (S::LastLook, "ended only"),
+        (S::NotWhileItAnswers, "ended only"),
+        (S::NoGaps, "ended only"),
+        (S::TellSeldom, "told only"),
     ] {
         let unfounded = explore(any_world(&[rule]));
-        assert!(!unfounded.is_empty(), "without {rule:?}");
+        let is_expected = unfounded.iter().any(|it| it.contains(expected));
+        assert!(is_expected, "without {rule:?}: {unfounded:?}");
     }
 }

@@ -57,6 +57,21 @@ pub fn unhooked() -> Config {
     }
 }
 
+/// The same in a group with the hook that does not retain what is abandoned, where an agent that keeps its machine holds it at the hook. The hook
+/// waits for as long as the agent is there.
+pub fn unretained() -> Config {
+    Config {
+        name: "one Jibri, its agent that does not crash, a group that does not retain",
+        retention: false,
+        faults: Faults {
+            agents: false,
+            timeout: false,
+            ..agent().faults
+        },
+        ..agent()
+    }
+}
+
 /// One without other controllers beside a supervisor that restarts even after 255: a Jibri that is EXPIRED after its first recording, and
 /// is given a second one.
 pub fn stubborn() -> Config {

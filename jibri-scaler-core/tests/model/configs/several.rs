@@ -122,7 +122,6 @@ pub fn three() -> Config {
             slow: true,
             old_listing: true,
             ended: true,
-            hook_removed: true,
             timeout: true,
             ..NONE
         },
@@ -144,10 +143,19 @@ pub fn product() -> Config {
     }
 }
 
-/// What can't all be there at once in a walk is there by turns: a Jibri that is EXPIRED after a recording, listings that lag, and a
-/// supervisor that restarts even after 255, with controllers that only hand over.
+/// What can't all be there at once in a walk is there by turns: a hook that somebody deletes, where uploads work; a Jibri that is EXPIRED
+/// after a recording; listings that lag; and a supervisor that restarts even after 255, with controllers that only hand over, where the hook
+/// is deleted too.
 pub fn varied(config: Config, seed: u64) -> Config {
     match seed % 4 {
+        0 => Config {
+            faults: Faults {
+                hook_removed: true,
+                finalize: false,
+                ..config.faults
+            },
+            ..config
+        },
         1 => Config {
             single_use: true,
             ..config
@@ -163,6 +171,10 @@ pub fn varied(config: Config, seed: u64) -> Config {
         3 => Config {
             supervisor: Supervisor::Stubborn,
             direct: false,
+            faults: Faults {
+                hook_removed: true,
+                ..config.faults
+            },
             ..config
         },
         _ => config,

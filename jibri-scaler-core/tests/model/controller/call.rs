@@ -132,7 +132,7 @@ impl World {
                 let errand = &errands[which];
                 let index = index_of(&errand.target.id);
                 let seen = match errand.question {
-                    Question::Tell => Seen::Told(self.tell(config, index, fate)),
+                    Question::Tell => Seen::Told(self.tell(config, c, index, fate)),
                     question => {
                         let presence = if fate == Fate::Well {
                             self.machines[index].look()
@@ -156,19 +156,24 @@ impl World {
         })
     }
 
-    /// `gracefulShutdown` over the network.
-    fn tell(&mut self, config: &Config, index: usize, fate: Fate) -> Told {
+    /// `gracefulShutdown` over the network, by a client that has one request at a time under way. Where one that it does not know the outcome
+    /// of has ended with its connection and the next is refused, it takes it for taken.
+    fn tell(&mut self, config: &Config, c: usize, index: usize, fate: Fate) -> Told {
+        let asked = &mut self.controllers[c].known[index].asked;
         let machine = &mut self.machines[index];
         if !machine.can_be_told() {
-            return Told::Refused;
+            let was_taken = std::mem::take(asked) && fate == Fate::Well;
+            return if was_taken { Told::Yes } else { Told::Refused };
         }
-        if fate == Fate::Nothing {
-            return Told::Unknown;
-        }
+        let acts = matches!(fate, Fate::Well | Fate::ActedUnknown);
         let latch = machine.latch.is_some();
-        match (machine.jibri.post_end(config.supervisor, latch), fate) {
-            (Post::Took, Fate::Well) => Told::Yes,
+        let took = acts && machine.jibri.post_end(config.supervisor, latch) == Post::Took;
+        let told = match fate {
+            Fate::Well if took => Told::Yes,
+            Fate::Misread => Told::Yes,
             _ => Told::Unknown,
-        }
+        };
+        *asked = told == Told::Unknown && config.faults.calls;
+        told
     }
 }

@@ -157,6 +157,7 @@ impl Controller {
             self.known[index] = Known {
                 report: kept.report().and_then(compact),
                 direct: kept.is_direct(),
+                ..self.known[index]
             };
             rows.push(row);
         }

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use jibri_scaler_core::safeguard::Safeguard as S;
 
 use super::*;
@@ -26,11 +28,24 @@ fn stubborn() -> Config {
     }
 }
 
+/// In a group without the hook.
+fn unhooked() -> Config {
+    let config = configs::unhooked();
+    Config {
+        name: config.name,
+        hook: config.hook,
+        retention: config.retention,
+        born_protected: config.born_protected,
+        ..world()
+    }
+}
+
 /// What became of a seed.
 #[derive(Debug)]
 struct Lived {
     broken: Option<Broken>,
-    /// Whether the instance was given back, or is kept for a human.
+    /// Whether the instance was given back, or is kept for a human; or stays, since somebody has lowered the desired capacity by hand to the minimum:
+    /// below that no agent ends its own, and where no hook would hold one all are protected.
     came_to_an_end: bool,
     phases: Vec<DrainPhase>,
     crashes: u32,
@@ -48,19 +63,22 @@ fn live(seed: u64, config: &Config, rules: &[S]) -> Lived {
         }
         driven.settle(&mut dice, PATIENCE);
         let is_kept = matches!(driven.phase(), Some(DrainPhase::Kept(_)));
+        let is_lowered = driven.world.desired == config.min;
+        let stays = !config.hook && is_lowered && driven.drain().is_none();
         Lived {
             broken: driven.world.broken,
-            came_to_an_end: driven.is_over() || is_kept,
+            came_to_an_end: driven.is_over() || is_kept || stays,
             phases: driven.phases,
             crashes: driven.crashes,
         }
     })
 }
 
-/// Lives so many seeds, and returns how often the instance drained to its end.
-fn keeps_the_promises(seeds: u64, config: &Config) {
+/// Lives these seeds.
+fn keeps_the_promises(seeds: Range<u64>, config: &Config) {
+    let count = seeds.end - seeds.start;
     let (mut released, mut kept, mut crashes, mut phases) = (0, 0, 0, Vec::new());
-    for seed in 0..seeds {
+    for seed in seeds {
         let lived = live(seed, config, &[]);
         assert_eq!(lived.broken, None, "seed {seed}: {lived:?}");
         assert!(lived.came_to_an_end, "seed {seed}: {lived:?}");
@@ -80,24 +98,25 @@ fn keeps_the_promises(seeds: u64, config: &Config) {
         }
     }
     println!(
-        "model: {seeds:>9} seeds of the whole agent, {}, {released} released, {kept} kept, {crashes} crashes",
+        "model: {count:>9} seeds of the whole agent, {}, {released} released, {kept} kept, {crashes} crashes",
         config.name
     );
     // Without that it would prove nothing.
-    assert!(released > seeds / 4 && kept > seeds / 20 && crashes > seeds / 2);
+    assert!(released > count / 4 && kept > count / 20 && crashes > count / 2);
     assert!(phases.len() >= 8, "{phases:?}");
 }
 
 #[test]
 fn the_whole_agent_keeps_the_promises() {
-    keeps_the_promises(100, &world());
+    keeps_the_promises(0..100, &world());
 }
 
 #[test]
 #[ignore = "takes minutes without optimization; .ci/run runs it optimized"]
 fn optimized_the_whole_agent_keeps_the_promises() {
-    keeps_the_promises(5_000, &world());
-    keeps_the_promises(5_000, &stubborn());
+    keeps_the_promises(0..5_000, &world());
+    keeps_the_promises(5_000..10_000, &stubborn());
+    keeps_the_promises(10_000..15_000, &unhooked());
 }
 
 #[test]
@@ -128,6 +147,13 @@ fn optimized_the_whole_agent_needs_each_of_its_rules() {
         let name = format!("{what:?}");
         first(rules, &name, &|lived| lived.broken == Some(what));
     }
+    let rule = [S::ProtectedWithoutHook];
+    let lost = |seed: &u64| live(*seed, &unhooked(), &rule).broken == Some(Broken::Lost);
+    let found = seeds.clone().find(lost);
+    let seeds_lived = found.map_or(0, |seed| seed + 1);
+    let how = format!("(after {seeds_lived} seeds of the whole agent, without a hook)");
+    say_without(&rule, found.map(|_| "Lost").as_slice(), &how);
+    assert!(found.is_some());
     let stays = |lived: &Lived| !lived.came_to_an_end;
     first(&[S::BackIsToldAgain], "it never goes", &stays);
 }
