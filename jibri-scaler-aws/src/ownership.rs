@@ -196,9 +196,14 @@ pub(crate) fn is_fresh(mark: &str, now: Timestamp) -> bool {
 
 /// The name in a mark that is fresh.
 pub(crate) fn fresh(mark: &str, now: Timestamp) -> Option<&str> {
-    let (name, at) = mark.rsplit_once(' ')?;
-    let at: Timestamp = at.parse().ok()?;
+    let (name, at) = read(mark)?;
     (now.since(at) <= FRESH && at.since(now) <= FRESH).then_some(name)
+}
+
+/// The name in a mark, and when it was left by the clock of who left it. Nothing where it can't be read.
+pub(crate) fn read(mark: &str) -> Option<(&str, Timestamp)> {
+    let (name, at) = mark.rsplit_once(' ')?;
+    Some((name, at.parse().ok()?))
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl DrainConfig {
 /// An idle Jibri closes the connection instead of answering; a busy one answers at once; one that runs its finalize script
 /// answers hours later. So a request that is not answered within [`DrainConfig::patience`] stays under way, and the next
 /// [`tell`](DrainClient::tell) for the same instance waits for that one. There is at most one per instance, also where `tell`
-/// is called at once from several places or dropped half-way. One that nobody asks about for an hour is forgotten. A request
+/// is called at once from several places or dropped half-way. One that nobody asks about for three hours is forgotten. A request
 /// of an earlier call that turns out to have been taken is sent once more: the Jibri that took it may have been restarted since.
 ///
 /// Needs a tokio runtime that stays the same between calls.

@@ -3,7 +3,7 @@
 mod autoscaling;
 mod cloudwatch;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_sdk_autoscaling::Client as AutoScaling;
 use aws_sdk_cloudwatch::Client as CloudWatch;
@@ -15,11 +15,12 @@ use jibri_scaler_core::{
 };
 
 use super::{
-    Change, Current, ProvisionPlan, ProvisionStep, dashboard, destroy::is_leaving,
+    Change, Current, ProvisionPlan, ProvisionStep, dashboard,
+    destroy::{at_work, is_leaving},
     diff::can_be_protected,
 };
 use crate::{
-    AutoScalingGroup, BuildError, GroupName, Namespace, build,
+    AutoScalingGroup, BuildError, CONTROLLER_TAG, GroupName, Namespace, build,
     call::{self, Patience, SHORTEST_TIMEOUT},
     inspect::Inspector,
 };
@@ -179,6 +180,13 @@ impl Provisioner {
             return refusal(format!(
                 "the group has the tag `{SHRINK_TAG}`, so that an agent may be about to end its instance through this hook; take \
                  the tag away, and plan and apply again"
+            ));
+        }
+        let now = Timestamp::from(SystemTime::now());
+        let mark = listing.tags.get(CONTROLLER_TAG);
+        if let Some(name) = mark.and_then(|mark| at_work(mark, now)) {
+            return refusal(format!(
+                "controller `{name}` works on the group, and may be about to end an instance through this hook; stop it, and plan and apply again"
             ));
         }
         // The same hook holds what goes back to the warm pool, which only that lists.

@@ -24,8 +24,8 @@ const AGENTS_ACT_WITHIN: Duration = Duration::from_mins(20);
 /// What is to be done to take away what provisioning has made, in the reverse order, and nothing else. It changes nothing.
 ///
 /// The hooks stay until agents have had 20 minutes to see that they may no longer end themselves, and to protect their instances: their deletion is for
-/// [later](ProvisionPlan::later), so plan and apply again then; and so it is while a controller has left its [mark](crate::Ownership) within
-/// three minutes, which may be about to end an instance through the hook. Settings of the group that were changed go back to what they were. What had our
+/// [later](ProvisionPlan::later), so plan and apply again then. A controller may be about to end an instance through the hook, too: stop it first. The
+/// hooks stay where one has left its [mark](crate::Ownership) in those 20 minutes; one that leaves none is not seen. Settings of the group that were changed go back to what they were. What had our
 /// name before provisioning was there (a hook, a policy, an alarm, a dashboard, as of a template) was not made by it: it was changed in place, and stays as
 /// it is. Instances keep their protection: to take it away is the business of their agents,
 /// or of who knows that they are idle.
@@ -76,7 +76,9 @@ pub fn destroy(current: &Current) -> Result<ProvisionPlan, Refusal> {
     let deletes_hooks = steps
         .iter()
         .any(|step| matches!(step.change, Change::DeleteHook(_)));
-    let (agents, controller) = (wait(setup, record), controller_at_work(setup));
+    let agents = wait(setup, record);
+    let unseen = agents.is_none() && deletes_policy(&steps);
+    let controller = controller_at_work(setup).or_else(|| unseen.then(controllers_to_be_seen));
     if deletes_hooks && (agents.is_some() || controller.is_some()) {
         plan.later = steps.split_off(first);
         plan.waits_for.extend(controller);
@@ -162,10 +164,30 @@ fn wait(setup: &GroupSetup, record: &Record) -> Option<Wait> {
 /// A tick that has seen the hook hands an instance over to its agent, and would end it without a drain were the hook gone by then.
 fn controller_at_work(setup: &GroupSetup) -> Option<String> {
     let mark = setup.tags.get(CONTROLLER_TAG)?;
-    let name = ownership::fresh(&mark.value, setup.read_at)?;
+    let name = at_work(&mark.value, setup.read_at)?;
     Some(format!(
-        "controller `{name}` to be stopped: it may be about to end an instance through the hook; do the same again three minutes after that"
+        "controller `{name}` to be stopped: it may be about to end an instance through the hook; do the same again {} after that",
+        words::span(AGENTS_ACT_WITHIN)
     ))
+}
+
+fn deletes_policy(steps: &[ProvisionStep]) -> bool {
+    let mut steps = steps.iter();
+    steps.any(|step| matches!(step.change, Change::DeletePolicy(_)))
+}
+
+/// While there is a scaling policy a controller only looks on, and leaves no mark.
+fn controllers_to_be_seen() -> String {
+    format!(
+        "a controller to be seen, where one has only looked on because of the scaling policy: do the same again in {}",
+        words::span(AGENTS_ACT_WITHIN)
+    )
+}
+
+/// The controller that has left this mark lately, or that has a clock that is ahead of ours.
+pub(super) fn at_work(mark: &str, now: Timestamp) -> Option<&str> {
+    let (name, at) = ownership::read(mark)?;
+    (now.since(at) < AGENTS_ACT_WITHIN).then_some(name)
 }
 
 /// What is written down before the tag is taken away is found again, whatever happens between.

@@ -148,7 +148,7 @@ fn a_controller_at_work_keeps_the_hooks() {
         let at = current.setup.read_at.before(Duration::from_secs(age));
         Tag::new(format!("scaler-a {at}"), false)
     };
-    for (age, waits) in [(30, true), (180, true), (181, false)] {
+    for (age, waits) in [(30, true), (1199, true), (1200, false)] {
         let mut marked = current.clone();
         let mark = mark(&current, age);
         marked.setup.tags.insert(CONTROLLER_TAG.into(), mark);
@@ -158,6 +158,35 @@ fn a_controller_at_work_keeps_the_hooks() {
         let is_said = |why: &String| why.starts_with("controller `scaler-a` to be stopped");
         assert_eq!(plan.waits_for.iter().any(is_said), waits, "{plan}");
     }
+    // Its clock is ahead.
+    let mut marked = current.clone();
+    let mut ahead = current;
+    ahead.setup.read_at = ahead.setup.read_at + Duration::from_hours(1);
+    marked
+        .setup
+        .tags
+        .insert(CONTROLLER_TAG.into(), mark(&ahead, 0));
+    assert_eq!(deletions(&destroy(&marked).unwrap()).0, 0);
+}
+
+#[test]
+fn a_controller_that_looked_on_because_of_the_policy_is_seen_before_the_hooks_go() {
+    let mut current = provisioned(group(), &options());
+    // Agents never shrank this group.
+    current.setup.tags.remove(SHRINK_TAG);
+    let record = current.setup.tags[RECORD_TAG].value.clone();
+    let unshrunk = record.replace(" shrink", "");
+    assert_ne!(record, unshrunk);
+    let tag = Tag::new(unshrunk, false);
+    current.setup.tags.insert(RECORD_TAG.into(), tag);
+    let first = destroy(&current).unwrap();
+    assert_eq!(deletions(&first), (0, 2), "{first}");
+    assert!(
+        first.waits_for[0].starts_with("a controller to be seen"),
+        "{first}"
+    );
+    apply(&mut current, &first);
+    assert_eq!(deletions(&destroy(&current).unwrap()), (2, 0));
 }
 
 /// The steps that delete a hook, now and later.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use jibri_scaler_aws::{
@@ -10,6 +10,7 @@ use jibri_scaler_aws::{
     provision::{Change, ProvisionPlan, ProvisionStep, Provisioner, Stage},
 };
 use jibri_scaler_core::{
+    Timestamp,
     agent::HOOK_TERMINATING,
     port::{PortError, PortErrorKind},
 };
@@ -163,6 +164,25 @@ async fn a_hook_is_not_deleted_while_agents_may_end_themselves() {
     let text = result.unwrap_err().report();
     assert!(text.contains("has the tag `jibri-scaler:shrink`"), "{text}");
     assert_eq!(actions(&server), ["DescribeAutoScalingGroups"]);
+}
+
+#[tokio::test]
+async fn a_hook_is_not_deleted_while_a_controller_works() {
+    let now = Timestamp::from(SystemTime::now());
+    let tag = |at| {
+        format!(
+            "<Tags><member><Key>jibri-scaler:controller</Key><Value>scaler-a {at}</Value></member></Tags>"
+        )
+    };
+    let at_work = group_with("InService", &tag(now));
+    let (server, result) = delete_hook(vec![at_work]).await;
+    let text = result.unwrap_err().report();
+    assert!(text.contains("controller `scaler-a` works"), "{text}");
+    assert_eq!(actions(&server), ["DescribeAutoScalingGroups"]);
+    let long_ago = group_with("InService", &tag(now.before(Duration::from_hours(1))));
+    let answers = vec![long_ago, ok("DescribeWarmPool"), ok("DeleteLifecycleHook")];
+    let (_, result) = delete_hook(answers).await;
+    result.unwrap();
 }
 
 #[tokio::test]
