@@ -198,7 +198,7 @@ pub enum DrainAct {
 /// | kept | held for five minutes | kept | completed with ABANDON where the group is known to retain, so that a human finds the instance; not before, since to end a retained one by its id destroys it, and somebody with an old view may |
 /// | kept: check failed | a later check passes | confirming | somebody has saved what was left |
 /// | kept: crashed | a check passes | kept: crashed | only a human can say what an unfinished recording is worth |
-/// | released, in the warm pool | the group ends the instance | latching | the hook holds it a second time, and it is drained anew |
+/// | released, in the warm pool | the group ends the instance | a new drain: latching | the hook holds it a second time |
 ///
 /// There is no transition by time: a recording may take as long as it likes.
 ///

@@ -252,6 +252,39 @@ fn one_that_ends_in_the_warm_pool_it_has_returned_to_is_drained_again() {
 }
 
 #[test]
+fn one_that_ends_on_its_way_back_from_the_pool_is_latched_once_its_latch_is_gone() {
+    let mut world = World::new(1, config());
+    world.pass(30);
+    world.change(&id(0), |member| {
+        member.lifecycle = Lifecycle::WarmedPendingWait;
+        member.target = Ok(Some(TargetState::Warmed));
+    });
+    assert!(world.until(600, |state| {
+        state.member(&id(0)).lifecycle == Lifecycle::WarmedStopped
+    }));
+    world.change(&id(0), |member| {
+        member.slow.insert("clear", 20);
+        member.lifecycle = Lifecycle::PendingWait;
+        member.target = Ok(Some(TargetState::InService));
+    });
+    assert!(world.until(60, |state| {
+        state.member(&id(0)).under_way.contains_key("clear")
+    }));
+    let latched = world.calls(&id(0), "latch").len();
+    world.change(&id(0), |member| {
+        member.lifecycle = Lifecycle::TerminatingWait;
+        member.target = Ok(Some(TargetState::Terminated));
+    });
+    assert!(world.until(300, |state| {
+        state.member(&id(0)).lifecycle == Lifecycle::Terminated
+    }));
+    let (cleared, _) = world.calls(&id(0), "clear")[0];
+    let (again, _) = world.calls(&id(0), "latch")[latched];
+    assert!(again >= cleared + 20, "{again} {cleared}");
+    assert!(world.change(&id(0), |member| member.latch.is_some()));
+}
+
+#[test]
 fn one_that_ends_in_the_warm_pool_is_let_go() {
     let mut world = booting(config(), |member| {
         member.lifecycle = Lifecycle::WarmedRunning;

@@ -104,6 +104,7 @@ pub fn all() -> Vec<Config> {
         unheard(),
         shrinking_badly(),
         reporting_without_a_crash(),
+        reporting_unhooked(),
     ];
     all.into_iter().map(alive).collect()
 }

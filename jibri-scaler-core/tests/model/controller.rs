@@ -211,7 +211,7 @@ impl Controller {
         self.known[index].asked
     }
 
-    /// Whether what it asks so in the call that is under way is a Jibri, to end.
+    /// Whether that question of the call that is under way tells a Jibri to end.
     pub fn tells(&self, which: usize) -> bool {
         match self.call() {
             Some(Call::Jibris(errands)) => errands[which].question == Question::Tell,

@@ -216,9 +216,11 @@ impl Driven {
     /// The machine goes down and comes up: its Jibri is started only where there is no latch.
     fn reboot(&mut self) {
         let machine = &mut self.world.machines[0];
-        if self.world.restarts > 0 && machine.jibri.is_up() {
+        if self.world.restarts > 0 && machine.jibri.process != Process::NotStarted {
             self.world.restarts -= 1;
-            machine.jibri.crash(self.config.supervisor, true);
+            if machine.jibri.is_up() {
+                machine.jibri.crash(self.config.supervisor, true);
+            }
             machine.jibri.process = Process::NotStarted;
         }
     }
@@ -315,7 +317,7 @@ impl Driven {
             (Act::LoadState, _) => Input::StateLoaded(Err(error)),
             (Act::SaveState(_), _) => Input::StateSaved(Err(error)),
             // Reset, and so taken for told.
-            (Act::Tell, None) if self.world.machines[0].jibri.is_up() && asked_after % 2 == 0 => {
+            (Act::Tell, None) if self.world.machines[0].jibri.is_up() && dice.one_in(2) => {
                 Input::Told(vec![Told::Yes])
             }
             (Act::Tell, _) => Input::Told(vec![Told::Unknown]),

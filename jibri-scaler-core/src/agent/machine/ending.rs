@@ -28,11 +28,15 @@ impl Agent {
         }
     }
 
-    /// Whether the group ends what it had put into a warm pool whose machines run: the hook holds it a second time.
+    /// Whether the group ends what it had put into a warm pool whose machines run: the hook holds it a second time. Also where it is on its way
+    /// back, once the latch is not being taken away any more: to set it meanwhile could be undone.
     fn ends_in_pool(&self) -> bool {
         let was_released = self.drain.as_ref().map(Drain::phase) == Some(DrainPhase::Released);
         let to_pool = matches!(&self.latch, Latched::Yes(latch) if latch.to_pool);
-        was_released && to_pool && self.whereabouts.is_ending(self.clock.elapsed)
+        was_released
+            && to_pool
+            && self.whereabouts.is_ending(self.clock.elapsed)
+            && !self.outstanding.contains(&ActKind::ClearLatch)
     }
 
     pub(super) fn begin_drain(&mut self, latch: Latch) {
@@ -40,6 +44,8 @@ impl Agent {
         self.drain = Some(Drain::new(latch.replace));
         self.latch = Latched::Yes(latch);
         self.looking = None;
+        // It may be said of the drain before.
+        self.note(Concern::Draining, false);
         self.note_with(Concern::Draining, true, &because);
     }
 

@@ -57,7 +57,18 @@ pub fn unhooked() -> Config {
     }
 }
 
-/// The same in a group with the hook that does not retain what is abandoned, where an agent that keeps its machine holds it at the hook. The hook
+/// One that reports to a controller in a group without the hook: the controller retires it over HTTP, past its agent. Uploads work.
+pub fn reporting_unhooked() -> Config {
+    Config {
+        name: "one Jibri, its agent, reports of any age, one controller with HTTP, a group without the hook",
+        hook: false,
+        retention: false,
+        born_protected: true,
+        ..reporting_without_a_crash()
+    }
+}
+
+/// One without a controller in a group with the hook that does not retain what is abandoned, where an agent that keeps its machine holds it at the hook. The hook
 /// waits for as long as the agent is there.
 pub fn unretained() -> Config {
     Config {

@@ -143,12 +143,13 @@ pub fn product() -> Config {
     }
 }
 
-/// What can't all be there at once in a walk is there by turns: a hook that somebody deletes, where uploads work; a Jibri that is EXPIRED
+/// What can't all be there at once in a walk is there by turns: a hook that somebody deletes, where uploads work and no Jibri crashes; a Jibri that is EXPIRED
 /// after a recording; listings that lag; and a supervisor that restarts even after 255, with controllers that only hand over, where the hook
 /// is deleted too.
 pub fn varied(config: Config, seed: u64) -> Config {
     match seed % 4 {
         0 => Config {
+            restarts: 0,
             faults: Faults {
                 hook_removed: true,
                 finalize: false,

@@ -173,6 +173,7 @@ impl World {
             Fate::Misread => Told::Yes,
             _ => Told::Unknown,
         };
+        // Where calls work too one that is told during its finalize script leaves a request; it is left out there, for fewer states.
         *asked = told == Told::Unknown && config.faults.calls;
         told
     }
