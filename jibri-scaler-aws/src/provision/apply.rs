@@ -186,7 +186,8 @@ impl Provisioner {
         let mark = listing.tags.get(CONTROLLER_TAG);
         if let Some(name) = mark.and_then(|mark| at_work(mark, now)) {
             return refusal(format!(
-                "controller `{name}` works on the group, and may be about to end an instance through this hook; stop it, and plan and apply again"
+                "controller `{name}` has left its mark in the tag `{CONTROLLER_TAG}`, and may be about to end an instance through this hook; \
+                 stop it, and plan and apply again, which says when"
             ));
         }
         // The same hook holds what goes back to the warm pool, which only that lists.

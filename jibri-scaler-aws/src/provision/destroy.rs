@@ -76,13 +76,11 @@ pub fn destroy(current: &Current) -> Result<ProvisionPlan, Refusal> {
     let deletes_hooks = steps
         .iter()
         .any(|step| matches!(step.change, Change::DeleteHook(_)));
-    let agents = wait(setup, record);
-    let unseen = agents.is_none() && deletes_policy(&steps);
-    let controller = controller_at_work(setup).or_else(|| unseen.then(controllers_to_be_seen));
-    if deletes_hooks && (agents.is_some() || controller.is_some()) {
+    let (wait, controller) = (wait(setup, record, &steps), controller_at_work(setup));
+    if deletes_hooks && (wait.is_some() || controller.is_some()) {
         plan.later = steps.split_off(first);
         plan.waits_for.extend(controller);
-        if let Some(wait) = agents {
+        if let Some(wait) = wait {
             plan.waits_for.push(wait.why);
             if record.shrank_until != Some(wait.shrank_until) {
                 let mut noted = record.clone();
@@ -116,13 +114,13 @@ pub fn destroy(current: &Current) -> Result<ProvisionPlan, Refusal> {
 /// Why the hooks must stay for now.
 struct Wait {
     why: String,
-    /// Until when, at least, agents were let to end themselves.
+    /// Until when, at least, agents were let to end themselves, or controllers kept from working.
     shrank_until: Timestamp,
 }
 
 /// An agent may end its instance through the hook some time after it has listed the group, and would end it without a drain were the
-/// hook gone by then.
-fn wait(setup: &GroupSetup, record: &Record) -> Option<Wait> {
+/// hook gone by then. And a controller that has only looked on, as it does while there is a scaling policy, may begin to work.
+fn wait(setup: &GroupSetup, record: &Record, steps: &[ProvisionStep]) -> Option<Wait> {
     let tag = setup.tags.get(SHRINK_TAG);
     let now = setup.read_at;
     if tag.is_some_and(|tag| tag.value == SHRINK_ENABLED) {
@@ -144,8 +142,10 @@ fn wait(setup: &GroupSetup, record: &Record) -> Option<Wait> {
             shrank_until: now,
         });
     }
-    // Nothing is known where it was taken away by hand.
+    let deletes_policy = |step: &ProvisionStep| matches!(step.change, Change::DeletePolicy(_));
+    // Nothing is known where the tag was taken away by hand.
     let shrank_until = match record.shrank_until {
+        _ if steps.iter().any(deletes_policy) => now,
         Some(until) => until.min(now),
         None if record.has(Made::Shrink) => now,
         None => return None,
@@ -153,8 +153,8 @@ fn wait(setup: &GroupSetup, record: &Record) -> Option<Wait> {
     let left = AGENTS_ACT_WITHIN.checked_sub(now.since(shrank_until))?;
     (!left.is_zero()).then(|| Wait {
         why: format!(
-            "agents to see that the tag `{SHRINK_TAG}` is gone, so that none ends its instance without the hook: do the same again \
-             in {}",
+            "agents to see that the tag `{SHRINK_TAG}` is gone, and controllers that the scaling policy is, so that none ends an \
+             instance without the hook: do the same again in {}",
             words::span(left)
         ),
         shrank_until,
@@ -166,22 +166,10 @@ fn controller_at_work(setup: &GroupSetup) -> Option<String> {
     let mark = setup.tags.get(CONTROLLER_TAG)?;
     let name = at_work(&mark.value, setup.read_at)?;
     Some(format!(
-        "controller `{name}` to be stopped: it may be about to end an instance through the hook; do the same again {} after that",
+        "controller `{name}` to be stopped: it may be about to end an instance through the hook; do the same \
+         again when its mark, the tag `{CONTROLLER_TAG}`, is {} old, or take that tag away once it is stopped",
         words::span(AGENTS_ACT_WITHIN)
     ))
-}
-
-fn deletes_policy(steps: &[ProvisionStep]) -> bool {
-    let mut steps = steps.iter();
-    steps.any(|step| matches!(step.change, Change::DeletePolicy(_)))
-}
-
-/// While there is a scaling policy a controller only looks on, and leaves no mark.
-fn controllers_to_be_seen() -> String {
-    format!(
-        "a controller to be seen, where one has only looked on because of the scaling policy: do the same again in {}",
-        words::span(AGENTS_ACT_WITHIN)
-    )
 }
 
 /// The controller that has left this mark lately, or that has a clock that is ahead of ours.

@@ -182,11 +182,15 @@ fn a_controller_that_looked_on_because_of_the_policy_is_seen_before_the_hooks_go
     let first = destroy(&current).unwrap();
     assert_eq!(deletions(&first), (0, 2), "{first}");
     assert!(
-        first.waits_for[0].starts_with("a controller to be seen"),
+        first.waits_for[0].contains("controllers that the scaling policy is"),
         "{first}"
     );
     apply(&mut current, &first);
-    assert_eq!(deletions(&destroy(&current).unwrap()), (2, 0));
+    let start = current.setup.read_at;
+    for (after, deleted) in [(0, (0, 2)), (1199, (0, 2)), (1200, (2, 0))] {
+        current.setup.read_at = start + Duration::from_secs(after);
+        assert_eq!(deletions(&destroy(&current).unwrap()), deleted, "{after}");
+    }
 }
 
 /// The steps that delete a hook, now and later.

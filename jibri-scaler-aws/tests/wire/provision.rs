@@ -177,7 +177,10 @@ async fn a_hook_is_not_deleted_while_a_controller_works() {
     let at_work = group_with("InService", &tag(now));
     let (server, result) = delete_hook(vec![at_work]).await;
     let text = result.unwrap_err().report();
-    assert!(text.contains("controller `scaler-a` works"), "{text}");
+    assert!(
+        text.contains("controller `scaler-a` has left its mark"),
+        "{text}"
+    );
     assert_eq!(actions(&server), ["DescribeAutoScalingGroups"]);
     let long_ago = group_with("InService", &tag(now.before(Duration::from_hours(1))));
     let answers = vec![long_ago, ok("DescribeWarmPool"), ok("DeleteLifecycleHook")];

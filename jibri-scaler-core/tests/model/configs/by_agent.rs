@@ -60,7 +60,7 @@ pub fn unhooked() -> Config {
 /// One that reports to a controller in a group without the hook: the controller retires it over HTTP, past its agent. Uploads work.
 pub fn reporting_unhooked() -> Config {
     Config {
-        name: "one Jibri, its agent, reports of any age, one controller with HTTP, a group without the hook",
+        name: "one Jibri, its agent that does not crash, reports of any age, one controller with HTTP, a group without the hook",
         hook: false,
         retention: false,
         born_protected: true,
