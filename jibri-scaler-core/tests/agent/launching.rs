@@ -223,8 +223,8 @@ fn one_that_returns_to_the_warm_pool_is_drained_and_starts_anew() {
     assert!(world.state().points.len() >= 5);
 }
 
-#[test]
-fn one_that_ends_in_the_warm_pool_it_has_returned_to_is_drained_again() {
+/// An instance whose agent has drained it into the warm pool.
+fn returned_to_the_pool() -> World {
     let mut world = World::new(1, config());
     world.pass(30);
     world.change(&id(0), |member| {
@@ -234,6 +234,12 @@ fn one_that_ends_in_the_warm_pool_it_has_returned_to_is_drained_again() {
     assert!(world.until(600, |state| {
         state.member(&id(0)).lifecycle == Lifecycle::WarmedStopped
     }));
+    world
+}
+
+#[test]
+fn one_that_ends_in_the_warm_pool_it_has_returned_to_is_drained_again() {
+    let mut world = returned_to_the_pool();
     // This pool keeps its machines running.
     world.change(&id(0), |member| member.lifecycle = Lifecycle::WarmedRunning);
     world.pass(600);
@@ -253,15 +259,7 @@ fn one_that_ends_in_the_warm_pool_it_has_returned_to_is_drained_again() {
 
 #[test]
 fn one_that_ends_on_its_way_back_from_the_pool_is_latched_once_its_latch_is_gone() {
-    let mut world = World::new(1, config());
-    world.pass(30);
-    world.change(&id(0), |member| {
-        member.lifecycle = Lifecycle::WarmedPendingWait;
-        member.target = Ok(Some(TargetState::Warmed));
-    });
-    assert!(world.until(600, |state| {
-        state.member(&id(0)).lifecycle == Lifecycle::WarmedStopped
-    }));
+    let mut world = returned_to_the_pool();
     world.change(&id(0), |member| {
         member.slow.insert("clear", 20);
         member.lifecycle = Lifecycle::PendingWait;
